@@ -1,0 +1,123 @@
+// Package ledger keeps an append-only, hash-chained log of events in a trusted
+// database, and the state (the book) that the log adds up to in memory.
+//
+// One writer loop gathers the commands that wait, lets each decide against the
+// state as the block's own layer shows it, appends all their events as one block
+// with compare-and-swap on its first number, and only after COMMIT merges the
+// layer and answers. Nobody reads what is not durable.
+package ledger
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"time"
+)
+
+// ErrConflict says that a block's first number was taken by another writer: the
+// log went on, and what the block was decided against is out of date.
+var ErrConflict = errors.New("ledger: number taken by another writer")
+
+// ErrBusy says that the queue of waiting commands is full. Nothing was done.
+var ErrBusy = errors.New("ledger: too many commands are waiting")
+
+// ErrStopped says that the engine is stopping or stopped. Nothing was done.
+var ErrStopped = errors.New("ledger: stopped")
+
+// ErrNotReached says that a read asked for an event that the state had not seen in time.
+var ErrNotReached = errors.New("ledger: sequence not reached in time")
+
+// Level is the format of events and blocks that this release writes.
+const Level = 1
+
+// Hash is a link of the chain, SHA-256.
+type Hash [32]byte
+
+// Entry is one event as it is stored. Event is what is published, byte for byte;
+// Annex is what is kept beside it and never published, nil when there is nothing.
+type Entry struct {
+	Event []byte
+	Annex []byte
+}
+
+// Block is a run of events that was appended at once.
+type Block struct {
+	Level   uint32
+	Epoch   uint32
+	First   uint64    // number of the first entry, from 1
+	Time    time.Time // one for all its entries, UTC, whole microseconds
+	Prev    Hash      // chain before the first entry
+	Last    Hash      // chain after the last entry
+	Entries []Entry
+}
+
+// End is the number of the block's last entry.
+func (b *Block) End() uint64 { return b.First + uint64(len(b.Entries)) - 1 }
+
+// Head is where a log ends. The zero Head is that of an empty log.
+type Head struct {
+	Sequence uint64
+	Hash     Hash
+	Time     time.Time
+	Epoch    uint32
+	Level    uint32
+}
+
+// Store keeps blocks. ledgertest holds the suite that every store must pass.
+type Store interface {
+	// Append stores b durably if its first number follows the head and its Prev is
+	// the head's hash. It returns ErrConflict when another block has that number,
+	// or the log does not end just before it. After any other error the outcome is
+	// unknown, unless the error is ErrFull.
+	Append(ctx context.Context, b *Block) error
+	// Head returns where the log ends.
+	Head(ctx context.Context) (Head, error)
+	// Blocks yields the blocks that hold entries after the given number, in order,
+	// up to the head at the time of the call. It ends after the first error.
+	Blocks(ctx context.Context, after uint64) iter.Seq2[*Block, error]
+	// Now returns the database's time.
+	Now(ctx context.Context) (time.Time, error)
+	// Close releases the database.
+	Close() error
+}
+
+// ErrFull says that the store had no room: the block was not stored.
+var ErrFull = errors.New("ledger: no space left for the log")
+
+// Stamp is what a layer needs to number what is decided in it.
+type Stamp struct {
+	Next  uint64    // number of the next event
+	Time  time.Time // the block's time
+	Epoch uint32
+}
+
+// State is a book: what a log adds up to. S is the pointer type that implements
+// it. A state is safe for many readers or one writer; the engine sees to that.
+type State[S any] interface {
+	// Fork opens a layer: what is decided or applied in it is seen through it alone
+	// until Merge. Forks of forks work. Dropping a layer undoes it.
+	Fork(Stamp) S
+	// Merge makes the layer part of what it was forked from, its drafts included
+	// when that is a layer itself.
+	Merge()
+	// Drafts returns the entries decided in this layer so far, in order.
+	Drafts() []Entry
+	// Due reports whether time alone asks for a Tick, given the time now.
+	Due(now time.Time) bool
+	// Tick decides what the passing of time brings about. It is called first in
+	// each block whose time makes Due true.
+	Tick() error
+	// Apply folds in an entry of the log; entries come in order, from 1, without
+	// gaps. It must refuse an entry that it cannot digest.
+	Apply(sequence uint64, e Entry) error
+	// Freeze returns a cut that later merges do not change, cheaply.
+	Freeze() S
+	// Fold names the version of the image's format and of Apply's meaning. An image
+	// of another fold is not used.
+	Fold() string
+	// WriteImage writes a frozen cut.
+	WriteImage(io.Writer) error
+	// ReadImage fills an empty state from an image.
+	ReadImage(io.Reader) error
+}
