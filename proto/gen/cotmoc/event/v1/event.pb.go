@@ -42,7 +42,8 @@ type Event struct {
 	Epoch uint32 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// Id of the programme; empty for what belongs to none (units, the clock).
 	Programme string `protobuf:"bytes,4,opt,name=programme,proto3" json:"programme,omitempty"`
-	// Number of the previous event on the same subject; 0 when there is none.
+	// Number of the previous event on the same subject; 0 when there is none since
+	// the unit took its present place in the tree.
 	Previous uint64 `protobuf:"varint,5,opt,name=previous,proto3" json:"previous,omitempty"`
 	// Number of the event that caused this one; 0 when a caller did.
 	Causation uint64 `protobuf:"varint,6,opt,name=causation,proto3" json:"causation,omitempty"`

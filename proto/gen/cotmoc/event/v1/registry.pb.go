@@ -324,14 +324,15 @@ func (x *ClockSet) GetTimeUnixMicros() int64 {
 	return 0
 }
 
-// ClockTurned says that a new month began. Targets that sum up the current year
+// ClockTurned says that a new day began. Targets that sum up the current year
 // start again when the year is a new one: the current tally of each unit becomes
 // the sum of its cells of the months from `window_from` on.
 type ClockTurned struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The month that began, such as `2023-M01`.
-	Period string `protobuf:"bytes,1,opt,name=period,proto3" json:"period,omitempty"`
-	// First month of the year that is summed now; empty when it is the same as before.
+	// The day that began at +07:00, `YYYY-MM-DD`.
+	Date string `protobuf:"bytes,1,opt,name=date,proto3" json:"date,omitempty"`
+	// First month of the year that is summed from now on, such as `2023-M01`;
+	// empty when it is the same as before.
 	WindowFrom    string `protobuf:"bytes,2,opt,name=window_from,json=windowFrom,proto3" json:"window_from,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -367,9 +368,9 @@ func (*ClockTurned) Descriptor() ([]byte, []int) {
 	return file_cotmoc_event_v1_registry_proto_rawDescGZIP(), []int{4}
 }
 
-func (x *ClockTurned) GetPeriod() string {
+func (x *ClockTurned) GetDate() string {
 	if x != nil {
-		return x.Period
+		return x.Date
 	}
 	return ""
 }
@@ -406,9 +407,9 @@ const file_cotmoc_event_v1_registry_proto_rawDesc = "" +
 	"\aperiods\x18\x05 \x01(\bR\aperiods\x12\x18\n" +
 	"\acurrent\x18\x06 \x01(\bR\acurrent\"4\n" +
 	"\bClockSet\x12(\n" +
-	"\x10time_unix_micros\x18\x01 \x01(\x03R\x0etimeUnixMicros\"F\n" +
-	"\vClockTurned\x12\x16\n" +
-	"\x06period\x18\x01 \x01(\tR\x06period\x12\x1f\n" +
+	"\x10time_unix_micros\x18\x01 \x01(\x03R\x0etimeUnixMicros\"B\n" +
+	"\vClockTurned\x12\x12\n" +
+	"\x04date\x18\x01 \x01(\tR\x04date\x12\x1f\n" +
 	"\vwindow_from\x18\x02 \x01(\tR\n" +
 	"windowFromB<Z:github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1;eventv1b\x06proto3"
 

@@ -163,6 +163,11 @@ type SubmissionRecorded struct {
 	CurrentTally *v1.Tally `protobuf:"bytes,10,opt,name=current_tally,json=currentTally,proto3" json:"current_tally,omitempty"`
 	// Its qualifier when `current` is TALLY; not set means EXACT.
 	CurrentQualifier v1.Qualifier `protobuf:"varint,11,opt,name=current_qualifier,json=currentQualifier,proto3,enum=cotmoc.type.v1.Qualifier" json:"current_qualifier,omitempty"`
+	// What the unit's current figure holds when `current` is TALLY.
+	CurrentState CellState `protobuf:"varint,17,opt,name=current_state,json=currentState,proto3,enum=cotmoc.event.v1.CellState" json:"current_state,omitempty"`
+	// The newest period in the unit's current figure when `current` is TALLY;
+	// empty when it holds nothing.
+	CurrentPeriod string `protobuf:"bytes,18,opt,name=current_period,json=currentPeriod,proto3" json:"current_period,omitempty"`
 	// A bare percentage as reported, scaled by `bare_decimals`.
 	BarePercentage int64 `protobuf:"varint,12,opt,name=bare_percentage,json=barePercentage,proto3" json:"bare_percentage,omitempty"`
 	// Decimals of the bare percentage.
@@ -284,6 +289,20 @@ func (x *SubmissionRecorded) GetCurrentQualifier() v1.Qualifier {
 	return v1.Qualifier(0)
 }
 
+func (x *SubmissionRecorded) GetCurrentState() CellState {
+	if x != nil {
+		return x.CurrentState
+	}
+	return CellState_CELL_STATE_UNSPECIFIED
+}
+
+func (x *SubmissionRecorded) GetCurrentPeriod() string {
+	if x != nil {
+		return x.CurrentPeriod
+	}
+	return ""
+}
+
 func (x *SubmissionRecorded) GetBarePercentage() int64 {
 	if x != nil {
 		return x.BarePercentage
@@ -323,7 +342,7 @@ var File_cotmoc_event_v1_submission_proto protoreflect.FileDescriptor
 
 const file_cotmoc_event_v1_submission_proto_rawDesc = "" +
 	"\n" +
-	" cotmoc/event/v1/submission.proto\x12\x0fcotmoc.event.v1\x1a\x1acotmoc/type/v1/tally.proto\"\x94\x05\n" +
+	" cotmoc/event/v1/submission.proto\x12\x0fcotmoc.event.v1\x1a\x1acotmoc/type/v1/tally.proto\"\xfc\x05\n" +
 	"\x12SubmissionRecorded\x12\x16\n" +
 	"\x06target\x18\x01 \x01(\tR\x06target\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x16\n" +
@@ -337,7 +356,9 @@ const file_cotmoc_event_v1_submission_proto_rawDesc = "" +
 	"\acurrent\x18\t \x01(\x0e2\x1e.cotmoc.event.v1.CurrentChangeR\acurrent\x12:\n" +
 	"\rcurrent_tally\x18\n" +
 	" \x01(\v2\x15.cotmoc.type.v1.TallyR\fcurrentTally\x12F\n" +
-	"\x11current_qualifier\x18\v \x01(\x0e2\x19.cotmoc.type.v1.QualifierR\x10currentQualifier\x12'\n" +
+	"\x11current_qualifier\x18\v \x01(\x0e2\x19.cotmoc.type.v1.QualifierR\x10currentQualifier\x12?\n" +
+	"\rcurrent_state\x18\x11 \x01(\x0e2\x1a.cotmoc.event.v1.CellStateR\fcurrentState\x12%\n" +
+	"\x0ecurrent_period\x18\x12 \x01(\tR\rcurrentPeriod\x12'\n" +
 	"\x0fbare_percentage\x18\f \x01(\x03R\x0ebarePercentage\x12#\n" +
 	"\rbare_decimals\x18\r \x01(\rR\fbareDecimals\x12\x1e\n" +
 	"\n" +
@@ -385,11 +406,12 @@ var file_cotmoc_event_v1_submission_proto_depIdxs = []int32{
 	1, // 3: cotmoc.event.v1.SubmissionRecorded.current:type_name -> cotmoc.event.v1.CurrentChange
 	3, // 4: cotmoc.event.v1.SubmissionRecorded.current_tally:type_name -> cotmoc.type.v1.Tally
 	4, // 5: cotmoc.event.v1.SubmissionRecorded.current_qualifier:type_name -> cotmoc.type.v1.Qualifier
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	0, // 6: cotmoc.event.v1.SubmissionRecorded.current_state:type_name -> cotmoc.event.v1.CellState
+	7, // [7:7] is the sub-list for method output_type
+	7, // [7:7] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_cotmoc_event_v1_submission_proto_init() }
