@@ -78,7 +78,7 @@ tidy-check: ## Fail when go.mod or go.sum of either module is not tidy
 contracts: $(BUF) $(VALIDATE) ## Bundle for other languages in dist/contracts: .proto files and cotmoc.protoset
 	rm -rf dist/contracts && mkdir -p dist/contracts/buf
 	cp -R proto/cotmoc dist/contracts/
-	cp -R .third_party/protovalidate/buf/validate dist/contracts/buf/
+	cp -R .third_party/protovalidate/buf/validate dist/contracts/buf/ && rm -f dist/contracts/buf/validate/BUILD*
 	cp proto/README.md proto/CHANGELOG.md dist/contracts/
 	bin/buf build --as-file-descriptor-set -o dist/contracts/cotmoc.protoset#format=binpb
 
