@@ -1,0 +1,86 @@
+package rpc
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"buf.build/go/protovalidate"
+	"github.com/cotmoc/cotmoc/pkg/apierr"
+	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// Checker checks messages against the rules in the contract and the rules for
+// text. It is safe for concurrent use; what it learns of a message type is kept.
+type Checker struct {
+	rules protovalidate.Validator
+	plans sync.Map // protoreflect.FullName → *plan
+}
+
+// NewChecker returns a checker.
+func NewChecker() *Checker {
+	return &Checker{rules: protovalidate.GlobalValidator}
+}
+
+// Check returns nil when msg keeps all rules, else an INVALID_ARGUMENT with the
+// reason INVALID_FIELD that names each bad field by its path from msg down.
+func (c *Checker) Check(msg proto.Message) error {
+	return c.check("", msg, "")
+}
+
+// CheckAt is Check for a part of a request: paths begin with the part's own, such
+// as `items[3]`.
+func (c *Checker) CheckAt(path string, msg proto.Message) error {
+	return c.check(path, msg, "")
+}
+
+// CheckExcept is Check without the contents of messages of one type.
+func (c *Checker) CheckExcept(msg proto.Message, name protoreflect.FullName) error {
+	return c.check("", msg, name)
+}
+
+// check applies the contract's rules and then those for text.
+func (c *Checker) check(path string, msg proto.Message, except protoreflect.FullName) error {
+	var opts []protovalidate.ValidationOption
+	if except != "" {
+		opts = append(opts, protovalidate.WithFilter(protovalidate.FilterFunc(
+			func(m protoreflect.Message, _ protoreflect.Descriptor) bool {
+				return m.Descriptor().FullName() != except
+			})))
+	}
+	var bad []apierr.Violation
+	if err := c.rules.Validate(msg, opts...); err != nil {
+		var broken *protovalidate.ValidationError
+		if !errors.As(err, &broken) {
+			return fmt.Errorf("check %s: %w", msg.ProtoReflect().Descriptor().FullName(), err)
+		}
+		for _, v := range broken.Violations {
+			bad = append(bad, apierr.Violation{
+				Field:       join(path, protovalidate.FieldPathString(v.Proto.GetField())),
+				Description: v.Proto.GetMessage(),
+			})
+		}
+	} else {
+		bad = c.text(path, msg.ProtoReflect(), except, nil)
+	}
+	if len(bad) == 0 {
+		return nil
+	}
+	return apierr.NewViolations(codes.InvalidArgument, errorv1.Reason_REASON_INVALID_FIELD,
+		bad[0].Field+": "+bad[0].Description, bad)
+}
+
+// join puts a field's name behind the path of the message that holds it.
+func join(path, name string) string {
+	switch {
+	case path == "":
+		return name
+	case name == "":
+		return path
+	default:
+		return path + "." + name
+	}
+}

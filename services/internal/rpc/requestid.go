@@ -1,0 +1,52 @@
+package rpc
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"google.golang.org/grpc/metadata"
+)
+
+// requestIDKey is the metadata key in both directions.
+const requestIDKey = "x-request-id"
+
+// maxRequestID bounds what a caller may have written into the log.
+const maxRequestID = 64
+
+// ctxKey is the type of this package's context keys.
+type ctxKey struct{}
+
+// RequestID is the id that the log knows a call by: the caller's `x-request-id`
+// metadata when it is 1 to 64 printable ASCII characters, else a new one. It is
+// sent back as a header. It is not the request_id of a submission.
+func RequestID(ctx context.Context) string {
+	id, _ := ctx.Value(ctxKey{}).(string)
+	return id
+}
+
+// withRequestID finds or makes the call's id.
+func withRequestID(ctx context.Context) (context.Context, string) {
+	id := ""
+	if v := metadata.ValueFromIncomingContext(ctx, requestIDKey); len(v) == 1 && printable(v[0]) {
+		id = v[0]
+	} else {
+		id = uuid.NewString()
+	}
+	return context.WithValue(ctx, ctxKey{}, id), id
+}
+
+// idHeader is the header that tells the caller the id.
+func idHeader(id string) metadata.MD { return metadata.Pairs(requestIDKey, id) }
+
+// printable reports whether s is an id that we take from a caller.
+func printable(s string) bool {
+	if len(s) == 0 || len(s) > maxRequestID {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}

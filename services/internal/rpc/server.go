@@ -1,0 +1,87 @@
+// Package rpc builds the gRPC servers of both services: limits, and what happens
+// to every call before and after its handler. A handler gets only messages that
+// keep the contract's rules, and may return any error: callers see a reason or a
+// request id, never a driver's words.
+package rpc
+
+import (
+	"time"
+
+	"github.com/cotmoc/cotmoc/services/internal/obs"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// Limits of every server; grpc-go's own defaults are open.
+const (
+	maxMessageBytes    = 4 << 20
+	maxHeaderBytes     = 16 << 10
+	maxStreams         = 250
+	connectionTimeout  = 10 * time.Second
+	keepaliveMinimum   = 30 * time.Second
+	keepaliveIdle      = 20 * time.Second // with the wait below, a dead peer is found in 30 s
+	keepaliveWait      = 10 * time.Second
+	connectionAge      = 30 * time.Minute
+	connectionAgeGrace = time.Minute
+	defaultDeadline    = time.Minute
+)
+
+// Config is what a server is made of. The zero Config works, and logs nothing.
+type Config struct {
+	// Log gets a line for each call. Nil discards them.
+	Log *zap.Logger
+	// Metrics counts the calls. Nil counts nowhere.
+	Metrics *obs.Metrics
+	// Now is the time that durations are taken from; nil means time.Now.
+	Now func() time.Time
+	// Deadline is the longest that a unary call may take, whatever its caller
+	// allows; 0 means one minute.
+	Deadline time.Duration
+	// Deadlines are other limits for single methods, by full name such as
+	// `/cotmoc.reporting.v1.ReportingAdminService/Verify`; negative means none.
+	Deadlines map[string]time.Duration
+	// Deferred names, for a request, the message type whose contents the handler
+	// checks itself by Checker.CheckAt, because a bad one shall not refuse the
+	// whole request. Nil, or an empty name, means that all is checked before.
+	Deferred func(req proto.Message) protoreflect.FullName
+}
+
+// NewServer returns a server with Cotmoc's limits and interceptors. Options are
+// applied after its own. Services are registered, and it is served, by the caller.
+func NewServer(c Config, opts ...grpc.ServerOption) *grpc.Server {
+	s := newInterceptor(c)
+	own := []grpc.ServerOption{
+		grpc.UnaryInterceptor(s.unary),
+		grpc.StreamInterceptor(s.stream),
+		grpc.MaxRecvMsgSize(maxMessageBytes),
+		grpc.MaxHeaderListSize(maxHeaderBytes),
+		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.ConnectionTimeout(connectionTimeout),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{
+			MinTime: keepaliveMinimum, PermitWithoutStream: true,
+		}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			Time: keepaliveIdle, Timeout: keepaliveWait,
+			MaxConnectionAge: connectionAge, MaxConnectionAgeGrace: connectionAgeGrace,
+		}),
+		grpc.WaitForHandlers(true),
+	}
+	return grpc.NewServer(append(own, opts...)...)
+}
+
+// newInterceptor fills in what the configuration leaves open.
+func newInterceptor(c Config) *interceptor {
+	if c.Log == nil {
+		c.Log = zap.NewNop()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Deadline == 0 {
+		c.Deadline = defaultDeadline
+	}
+	return &interceptor{c: c, check: NewChecker(), subjects: newSubjects()}
+}
