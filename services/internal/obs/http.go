@@ -1,0 +1,104 @@
+package obs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// checkTimeout bounds what the checks of one request may take together.
+const checkTimeout = 2 * time.Second
+
+// stopGrace is how long requests may go on after Serve was told to stop.
+const stopGrace = 2 * time.Second
+
+// Check is one thing that must be well.
+type Check struct {
+	Name string
+	Run  func(ctx context.Context) error // nil when it is well
+}
+
+// Handler serves what operators and their tools read:
+//
+//	/metrics       the registry, as Prometheus reads it
+//	/healthz       200 while the process answers at all
+//	/readyz        200 when all checks are well, else 503 and why, a line a check
+//	/debug/pprof/  profiles
+//
+// It says nothing that a caller of the service sent, but belongs on a port of its own.
+func Handler(r *prometheus.Registry, ready ...Check) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(r, promhttp.HandlerOpts{Registry: r}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		writeText(w, http.StatusOK, "ok\n")
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, req *http.Request) {
+		ctx, cancel := context.WithTimeout(req.Context(), checkTimeout)
+		defer cancel()
+		code, text := runChecks(ctx, ready)
+		writeText(w, code, text)
+	})
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	return mux
+}
+
+// Serve answers on l until ctx ends, and closes it. It returns nil after a stop
+// that was asked for.
+func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
+	// No write timeout: a profile takes as long as its reader asked for.
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(l) }()
+	select {
+	case err := <-done:
+		return fmt.Errorf("serve metrics: %w", err)
+	case <-ctx.Done():
+	}
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
+	defer cancel()
+	if err := s.Shutdown(stop); err != nil {
+		_ = s.Close()
+	}
+	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve metrics: %w", err)
+	}
+	return nil
+}
+
+// runChecks runs all checks, in order, and tells of each.
+func runChecks(ctx context.Context, checks []Check) (int, string) {
+	code := http.StatusOK
+	var b strings.Builder
+	for _, c := range checks {
+		if err := c.Run(ctx); err != nil {
+			code = http.StatusServiceUnavailable
+			fmt.Fprintf(&b, "%s: %v\n", c.Name, err)
+			continue
+		}
+		fmt.Fprintf(&b, "%s: ok\n", c.Name)
+	}
+	if b.Len() == 0 {
+		b.WriteString("ok\n")
+	}
+	return code, b.String()
+}
+
+// writeText answers plain text that nobody keeps.
+func writeText(w http.ResponseWriter, code int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(code)
+	_, _ = w.Write([]byte(text))
+}

@@ -1,0 +1,126 @@
+package obs
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+)
+
+func TestLogLines(t *testing.T) {
+	var b bytes.Buffer
+	log, err := NewLog(&b, JSON, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	log.Debug("hidden")
+	log.Info("call", zap.Duration("duration", 1500*time.Microsecond), zap.String("unit", "79"))
+	var line map[string]any
+	if err := json.Unmarshal(b.Bytes(), &line); err != nil {
+		t.Fatalf("%v in %q", err, b.String())
+	}
+	at, err := time.Parse(time.RFC3339Nano, line["time"].(string))
+	if err != nil || at.Location() != time.UTC || time.Since(at) > time.Minute {
+		t.Errorf("time %v, %v", line["time"], err)
+	}
+	if line["msg"] != "call" || line["unit"] != "79" || line["duration"] != "1.5ms" || line["level"] != "info" {
+		t.Errorf("line %v", line)
+	}
+	b.Reset()
+	if log, err = NewLog(&b, Console, "debug"); err != nil {
+		t.Fatal(err)
+	}
+	log.Debug("shown")
+	if !strings.Contains(b.String(), "DEBUG\tshown") {
+		t.Errorf("console line %q", b.String())
+	}
+	if _, err := NewLog(&b, "xml", ""); err == nil {
+		t.Error("the format xml was taken")
+	}
+	if _, err := NewLog(&b, JSON, "loud"); err == nil {
+		t.Error("the level loud was taken")
+	}
+}
+
+func TestMetricsOfTwoServicesShareARegistry(t *testing.T) {
+	r := NewRegistry()
+	a, b := NewMetrics(r, "registry"), NewMetrics(r, "reporting")
+	a.LedgerHead.Set(3)
+	b.LedgerHead.Set(4)
+	b.Calls.WithLabelValues("/m", "OK", "").Inc()
+	url := serve(t, func() error { return nil }, r)
+	_, body := get(t, url+"/metrics")
+	for _, want := range []string{
+		`cotmoc_ledger_head_sequence{service="registry"} 3`, `cotmoc_ledger_head_sequence{service="reporting"} 4`,
+		`cotmoc_rpc_calls_total{code="OK",method="/m",reason="",service="reporting"} 1`, "go_goroutines ",
+		"cotmoc_ledger_commit_seconds_bucket", "cotmoc_relay_problem", "cotmoc_registry_lag_revisions",
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("/metrics lacks %s", want)
+		}
+	}
+}
+
+func TestReadinessFollowsItsChecks(t *testing.T) {
+	var broken error
+	url := serve(t, func() error { return broken }, NewRegistry())
+	if code, body := get(t, url+"/readyz"); code != http.StatusOK || body != "ledger: ok\n" {
+		t.Errorf("well: %d %q", code, body)
+	}
+	broken = errors.New("no copy of the registry yet")
+	if code, body := get(t, url+"/readyz"); code != http.StatusServiceUnavailable || body != "ledger: no copy of the registry yet\n" {
+		t.Errorf("not well: %d %q", code, body)
+	}
+	if code, _ := get(t, url+"/healthz"); code != http.StatusOK {
+		t.Errorf("healthz %d", code)
+	}
+	if code, _ := get(t, url+"/debug/pprof/goroutine?debug=1"); code != http.StatusOK {
+		t.Errorf("pprof %d", code)
+	}
+	if code, _ := get(t, url+"/none"); code != http.StatusNotFound {
+		t.Errorf("an unknown path: %d", code)
+	}
+}
+
+func serve(t *testing.T, ready func() error, r *prometheus.Registry) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() {
+		done <- Serve(ctx, l, Handler(r, Check{Name: "ledger", Run: func(context.Context) error { return ready() }}))
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+	})
+	return "http://" + l.Addr().String()
+}
+
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(b)
+}
