@@ -28,8 +28,24 @@ var ErrStopped = errors.New("ledger: stopped")
 // ErrNotReached says that a read asked for an event that the state had not seen in time.
 var ErrNotReached = errors.New("ledger: sequence not reached in time")
 
+// ErrUnknown says that a caller stopped waiting before its command was settled:
+// the command may have been committed, or may be yet.
+var ErrUnknown = errors.New("ledger: outcome unknown")
+
+// ErrDamaged says that a log does not read as it was written.
+var ErrDamaged = errors.New("ledger: damaged")
+
+// ErrLevel says that a log holds a block of a higher level than this release reads.
+var ErrLevel = errors.New("ledger: written by a newer release")
+
+// ErrAbsent says that the log has no entry of that number.
+var ErrAbsent = errors.New("ledger: no such entry")
+
 // Level is the format of events and blocks that this release writes.
 const Level = 1
+
+// FirstEpoch is the epoch of a log on which no other was declared.
+const FirstEpoch = 1
 
 // Hash is a link of the chain, SHA-256.
 type Hash [32]byte
@@ -49,6 +65,7 @@ type Block struct {
 	Time    time.Time // one for all its entries, UTC, whole microseconds
 	Prev    Hash      // chain before the first entry
 	Last    Hash      // chain after the last entry
+	Writer  uint64    // random number of the engine that wrote it, so that it knows its own
 	Entries []Entry
 }
 
@@ -94,6 +111,8 @@ type Stamp struct {
 
 // State is a book: what a log adds up to. S is the pointer type that implements
 // it. A state is safe for many readers or one writer; the engine sees to that.
+// Fork, Due and all that only reads may run beside other readers, so they must not
+// write to what they share with them, caches included.
 type State[S any] interface {
 	// Fork opens a layer: what is decided or applied in it is seen through it alone
 	// until Merge. Forks of forks work. Dropping a layer undoes it.
@@ -101,7 +120,9 @@ type State[S any] interface {
 	// Merge makes the layer part of what it was forked from, its drafts included
 	// when that is a layer itself.
 	Merge()
-	// Drafts returns the entries decided in this layer so far, in order.
+	// Drafts returns the entries decided in this layer so far, in order. It is
+	// called after each command, so it returns what it keeps; what was returned is
+	// never changed later. A layer that is merged or dropped may not reuse it.
 	Drafts() []Entry
 	// Due reports whether time alone asks for a Tick, given the time now.
 	Due(now time.Time) bool
@@ -109,9 +130,12 @@ type State[S any] interface {
 	// each block whose time makes Due true.
 	Tick() error
 	// Apply folds in an entry of the log; entries come in order, from 1, without
-	// gaps. It must refuse an entry that it cannot digest.
+	// gaps. It must refuse an entry that it cannot digest. Blocks of other writers
+	// are applied to a layer; at the start the log is applied to the state itself.
+	// It must not keep slices of e.
 	Apply(sequence uint64, e Entry) error
-	// Freeze returns a cut that later merges do not change, cheaply.
+	// Freeze returns a cut that later merges do not change, cheaply. A layer may be
+	// open, and may be merged afterwards.
 	Freeze() S
 	// Fold names the version of the image's format and of Apply's meaning. An image
 	// of another fold is not used.
