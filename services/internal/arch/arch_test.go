@@ -139,6 +139,7 @@ func TestSourceRules(t *testing.T) {
 		{"build tag on code", "pkg/tree/a.go", "//go:build linux\n\n" + doc, ""},
 		{"skip", "pkg/tree/a_test.go", doc + "func f(t *T) { t.Skip() }\n", "Skip"},
 		{"skip with a reason", "pkg/tree/a_test.go", doc + "func f(t *T) { t.Skipf(\"%d\", 1) }\n", "Skipf"},
+		{"field called Skip", "pkg/tree/a_test.go", doc + "func f(c *crowd) int { return c.Skip }\n", ""},
 		{"shorter on request", "pkg/tree/a_test.go", doc + "func f() { if testing.Short() { return } }\n", "Short"},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) {

@@ -123,7 +123,11 @@ func checkTests(s Source, f *ast.File, fset *token.FileSet) []Violation {
 		}
 	}
 	ast.Inspect(f, func(n ast.Node) bool {
-		sel, ok := n.(*ast.SelectorExpr)
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return true
+		}
+		sel, ok := call.Fun.(*ast.SelectorExpr)
 		if ok && slices.Contains([]string{"Skip", "Skipf", "SkipNow", "Short"}, sel.Sel.Name) {
 			found = append(found, Violation{
 				"no test is skipped", fmt.Sprintf("%s:%d", s.Path, fset.Position(sel.Pos()).Line), sel.Sel.Name,
