@@ -11,6 +11,7 @@ import (
 
 	"github.com/cotmoc/cotmoc/pkg/name"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
+	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
 	"github.com/cotmoc/cotmoc/services/internal/calendar"
 	"github.com/cotmoc/cotmoc/services/internal/layer"
 	"github.com/cotmoc/cotmoc/services/internal/ledger"
@@ -93,6 +94,9 @@ func (b *Book) Freeze() *Book {
 // next is the number of the next change decided in this layer.
 func (b *Book) next() int64 { return int64(b.stamp.Next) + int64(len(b.drafts)) }
 
+// Head is the number of the last change that this layer has seen or decided.
+func (b *Book) Head() int64 { return b.next() - 1 }
+
 // write encodes a change as the layer's next entry. Its resource has no revision yet.
 func (b *Book) write(c *registryv1.Change, previous int64) error {
 	c.Revision = b.next()
@@ -173,7 +177,7 @@ func (b *Book) Programmes(after string, limit int) ([]*registryv1.Programme, str
 // UnitFilter selects units by where they stand on a day; zero fields select all.
 type UnitFilter struct {
 	Parent name.Unit
-	Kind   int32
+	Kind   typev1.UnitKind
 	Today  calendar.Date
 }
 

@@ -50,7 +50,7 @@ func (f UnitFilter) selects(u *unit) bool {
 		return true
 	}
 	s := u.on(f.Today)
-	return s != nil && (f.Parent == "" || s.parent == string(f.Parent)) && (f.Kind == 0 || int32(s.kind) == f.Kind)
+	return s != nil && (f.Parent == "" || s.parent == string(f.Parent)) && (f.Kind == 0 || s.kind == f.Kind)
 }
 
 // readUnit reads the dates of a unit. All that is wrong is in the error.

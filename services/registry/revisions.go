@@ -1,0 +1,71 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
+	"github.com/cotmoc/cotmoc/services/registry/book"
+	"google.golang.org/protobuf/proto"
+)
+
+// ListRevisions lists the versions of a resource, newest first.
+func (s *Service) ListRevisions(ctx context.Context, req *registryv1.ListRevisionsRequest) (*registryv1.ListRevisionsResponse, error) {
+	after, limit, err := pageOf(req)
+	if err != nil {
+		return nil, err
+	}
+	at, err := s.revisionOf(ctx, req.GetName())
+	if err != nil {
+		return nil, err
+	}
+	if after != "" {
+		// The token is bound to the request, so it is a number that we wrote.
+		if at, err = strconv.ParseInt(after, 10, 64); err != nil {
+			return nil, fmt.Errorf("page key %q: %w", after, err)
+		}
+	}
+	resp := &registryv1.ListRevisionsResponse{}
+	for at != 0 && len(resp.Changes) < limit {
+		c, err := s.change(ctx, at)
+		if err != nil {
+			return nil, err
+		}
+		resp.Changes = append(resp.Changes, c)
+		at = c.GetPreviousRevision()
+	}
+	if at != 0 {
+		resp.NextPageToken = tokenOf(req, strconv.FormatInt(at, 10))
+	}
+	return resp, nil
+}
+
+// revisionOf returns the present revision of any resource.
+func (s *Service) revisionOf(ctx context.Context, resource string) (at int64, err error) {
+	err = s.engine.View(ctx, 0, func(b *book.Book) error {
+		revision, reason, err := b.Revision(resource)
+		switch {
+		case err != nil:
+			return badName("name", err)
+		case revision == 0:
+			return missing(reason, "name", resource)
+		}
+		at = revision
+		return nil
+	})
+	return at, err
+}
+
+// change reads one change from the log.
+func (s *Service) change(ctx context.Context, revision int64) (*registryv1.Change, error) {
+	e, _, err := s.engine.Entry(ctx, uint64(revision))
+	if err != nil {
+		return nil, fmt.Errorf("read change %d: %w", revision, err)
+	}
+	c := &registryv1.Change{}
+	if err := proto.Unmarshal(e.Event, c); err != nil {
+		return nil, fmt.Errorf("decode change %d: %w", revision, err)
+	}
+	return c, nil
+}
