@@ -1,0 +1,218 @@
+package book
+
+import (
+	"fmt"
+	"slices"
+
+	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
+	"github.com/cotmoc/cotmoc/services/internal/calendar"
+)
+
+// apply does what an event says: it sets values and adds differences, and knows
+// no goal, threshold, calendar or rule of applicability.
+func (b *Book) apply(e *eventv1.Event) error {
+	var err error
+	switch p := e.GetPayload().(type) {
+	case *eventv1.Event_SubmissionAccepted:
+		err = b.applySubmission(e, p.SubmissionAccepted)
+	case *eventv1.Event_SubmissionWithdrawn:
+		err = b.applySubmission(e, p.SubmissionWithdrawn)
+	case *eventv1.Event_MilestoneReached:
+		err = b.applyCrossing(e, p.MilestoneReached, true)
+	case *eventv1.Event_MilestoneRevoked:
+		err = b.applyCrossing(e, p.MilestoneRevoked, false)
+	case *eventv1.Event_MilestoneCarried:
+		err = b.applyCarried(e, p.MilestoneCarried)
+	case *eventv1.Event_TaskCompleted:
+		err = b.applyTask(e, p.TaskCompleted, true)
+	case *eventv1.Event_TaskReopened:
+		err = b.applyTask(e, p.TaskReopened, false)
+	case *eventv1.Event_RegistryChanged:
+		err = b.applyRegistry(e, p.RegistryChanged)
+	case *eventv1.Event_ScopeChanged:
+		err = b.applyScope(e, p.ScopeChanged)
+	case *eventv1.Event_UnitMoved:
+		err = b.applyMove(p.UnitMoved)
+	case *eventv1.Event_ClockSet:
+	case *eventv1.Event_ClockTurned:
+		err = b.applyTurn(p.ClockTurned)
+	default:
+		err = fmt.Errorf("event %d has no payload that this release knows", e.GetSequence())
+	}
+	if err != nil {
+		return err
+	}
+	b.head = e.GetSequence()
+	b.remember(e)
+	return nil
+}
+
+// look finds the measure and the unit that an event is about.
+func (b *Book) look(e *eventv1.Event, target, path string) (*Measure, unitIx, error) {
+	m := b.MeasureByID(e.GetProgramme(), target)
+	if m == nil {
+		return nil, 0, fmt.Errorf("no measure %s of %s", target, e.GetProgramme())
+	}
+	unit := b.unitIDs.Get(lastOf(path))
+	if unit == 0 {
+		return nil, 0, fmt.Errorf("no unit %s", lastOf(path))
+	}
+	return m, unit, nil
+}
+
+func (b *Book) applySubmission(e *eventv1.Event, s *eventv1.SubmissionRecorded) error {
+	m, unit, err := b.look(e, s.GetTarget(), s.GetPath())
+	if err != nil {
+		return err
+	}
+	period, err := calendar.ParseMonth(s.GetPeriod())
+	if err != nil {
+		return err
+	}
+	cell := sheetKey{m.ix, period}
+	b.open(m, period)
+	if err := b.change(cell, m, unit, func(n *node) {
+		n.hold(State(s.GetState()), TallyOf(s.GetTally()), QualifierOf(s.GetQualifier()))
+		if n.state == Bare {
+			n.num, n.bareScale = s.GetBarePercentage(), uint8(s.GetBareDecimals())
+		}
+		n.rev, n.last = s.GetRevision(), e.GetSequence()
+	}); err != nil {
+		return err
+	}
+	b.requests.add(request{requestHash(lastOf(s.GetPath()), s.GetRequestId()), e.GetSequence()})
+	switch s.GetCurrent() {
+	case eventv1.CurrentChange_CURRENT_CHANGE_AS_CELL:
+		from := *b.sheet(cell).nodes.peek(unit)
+		return b.change(sheetKey{m.ix, Current}, m, unit, func(n *node) { n.holdCell(&from, period) })
+	case eventv1.CurrentChange_CURRENT_CHANGE_TALLY:
+		newest := Current
+		if s.GetCurrentPeriod() != "" {
+			if newest, err = calendar.ParseMonth(s.GetCurrentPeriod()); err != nil {
+				return err
+			}
+		}
+		return b.change(sheetKey{m.ix, Current}, m, unit, func(n *node) {
+			n.hold(State(s.GetCurrentState()), TallyOf(s.GetCurrentTally()), QualifierOf(s.GetCurrentQualifier()))
+			n.newest = newest + 1
+		})
+	}
+	return nil
+}
+
+// hold makes a value the unit's own.
+func (n *node) hold(state State, t Tally, q Qualifier) {
+	n.state, n.num, n.den, n.qual = state, t.Num, t.Den, q
+	n.excluded = state == Reported && t.Excluded > 0
+	n.bareScale = 0
+}
+
+// holdCell makes a cell's value the unit's current one.
+func (n *node) holdCell(from *node, period calendar.Month) {
+	n.state, n.num, n.den, n.qual = from.state, from.num, from.den, from.qual
+	n.excluded, n.bareScale, n.newest = from.excluded, from.bareScale, period+1
+}
+
+// change changes what is kept for a unit and adds the difference to the totals of
+// the unit and of everything above it.
+func (b *Book) change(k sheetKey, m *Measure, unit unitIx, f func(*node)) error {
+	nodes := b.editSheet(k).nodes
+	n := nodes.edit(unit)
+	was, wasQual, counted := n.part(m.kind), n.qual, n.counts()
+	f(n)
+	diff, err := n.part(m.kind).Sub(was)
+	if err != nil {
+		return err
+	}
+	var quals qualifiers
+	if counted {
+		quals.add(wasQual, -1)
+	}
+	if n.counts() {
+		quals.add(n.qual, 1)
+	}
+	if diff == (Tally{}) && quals == (qualifiers{}) {
+		return nil
+	}
+	return b.spread(k, m, unit, diff, quals)
+}
+
+// spread adds a difference to the totals of a unit and of everything above it.
+func (b *Book) spread(k sheetKey, m *Measure, unit unitIx, diff Tally, quals qualifiers) error {
+	nodes := b.editSheet(k).nodes
+	root := b.unitIDs.Get(m.root)
+	var failed error
+	b.up(unit, k.period, func(at unitIx) {
+		n := nodes.edit(at)
+		before := n.sum
+		after, err := before.Add(diff)
+		if err != nil {
+			failed = fmt.Errorf("total of unit %s: %w", b.unit(at).id, err)
+			return
+		}
+		n.sum = after
+		for i := range quals {
+			n.quals[i] += quals[i]
+		}
+		if k.period == Current {
+			b.touched.add(FigureKey{k.measure, at})
+			if m.task != nil && at == root {
+				b.count(m, root, before, after)
+			}
+		}
+	})
+	return failed
+}
+
+// open makes the sheet of a period where there is none: each unit expected in it
+// counts as missing.
+func (b *Book) open(m *Measure, period calendar.Month) {
+	k := sheetKey{m.ix, period}
+	if b.sheet(k) != nil {
+		return
+	}
+	b.sheets[k] = b.emptySheet(m, period)
+	old := b.opened.Get(m.ix)
+	at, _ := slices.BinarySearch(old, period)
+	b.opened.Set(m.ix, slices.Insert(slices.Clone(old), at, period))
+}
+
+// emptySheet returns the sheet of a period in which nothing was reported.
+func (b *Book) emptySheet(m *Measure, period calendar.Month) *sheet {
+	s := newSheet()
+	scope := b.sheet(sheetKey{m.ix, Current}).scope
+	for unit := unitIx(1); unit <= b.unitCount; unit++ {
+		months := scope.peek(unit)
+		if months == nil || !scopedIn(*months, period) {
+			continue
+		}
+		n := s.nodes.edit(unit)
+		n.scoped = true
+		missing := n.part(m.kind)
+		b.up(unit, period, func(at unitIx) {
+			sum := &s.nodes.edit(at).sum
+			sum.Expected += missing.Expected
+			sum.Den += missing.Den
+		})
+	}
+	return s
+}
+
+// scopedIn reports whether a unit with these turns is expected in a period.
+func scopedIn(turns []calendar.Month, period calendar.Month) bool {
+	at, exact := slices.BinarySearch(turns, period)
+	if exact {
+		at++
+	}
+	return at%2 == 1
+}
+
+// turned returns the turns of a unit that begins or ceases for good at a period.
+func turned(turns []calendar.Month, from calendar.Month, on bool) []calendar.Month {
+	at, _ := slices.BinarySearch(turns, from)
+	turns = turns[:at]
+	if scopedNow := at%2 == 1; scopedNow == on {
+		return turns[:at:at]
+	}
+	return append(turns[:at:at], from)
+}

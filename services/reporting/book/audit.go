@@ -1,0 +1,152 @@
+package book
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
+	"github.com/cotmoc/cotmoc/services/internal/calendar"
+)
+
+// Recompute sums every roll-up afresh from the cells and compares it with the
+// stored one. It returns how many totals were compared, and the first that differs
+// as an error.
+func (b *Book) Recompute() (int, error) {
+	compared := 0
+	for _, k := range b.sheetKeys() {
+		m := b.measure(k.measure)
+		if m.Derived() {
+			n, err := b.recomputeDerived(m)
+			if compared += n; err != nil {
+				return compared, err
+			}
+			continue
+		}
+		n, err := b.recomputeSheet(m, k)
+		if compared += n; err != nil {
+			return compared, err
+		}
+	}
+	return compared, nil
+}
+
+func (b *Book) recomputeSheet(m *Measure, k sheetKey) (int, error) {
+	sums := make([]Tally, b.unitCount+1)
+	quals := make([]qualifiers, b.unitCount+1)
+	s := b.sheets[k]
+	for unit := unitIx(1); unit <= b.unitCount; unit++ {
+		n := s.nodes.at(unit)
+		part := n.part(m.kind)
+		b.up(unit, k.period, func(at unitIx) {
+			sums[at], _ = sums[at].Add(part)
+			if n.counts() {
+				quals[at].add(n.qual, 1)
+			}
+		})
+		if err := b.recomputeCurrent(m, k, unit, &n); err != nil {
+			return 0, err
+		}
+	}
+	for unit := unitIx(1); unit <= b.unitCount; unit++ {
+		n := s.nodes.at(unit)
+		if n.sum != sums[unit] || n.quals != quals[unit] {
+			return 0, fmt.Errorf("total of %s/%s at unit %s in %q is %+v, the cells add up to %+v",
+				m.key.programme, m.key.id, b.unit(unit).id, periodName(k.period), n.sum, sums[unit])
+		}
+	}
+	return int(b.unitCount), nil
+}
+
+// recomputeCurrent compares a unit's current value with its cells.
+func (b *Book) recomputeCurrent(m *Measure, k sheetKey, unit unitIx, n *node) error {
+	if k.period != Current {
+		return nil
+	}
+	var want currentCell
+	switch m.accumulation {
+	case typev1.Accumulation_ACCUMULATION_LAST:
+		want = b.newestBefore(m, unit, calendar.Month(1<<30))
+	case typev1.Accumulation_ACCUMULATION_SUM_YEAR:
+		want = b.currentOf(m, unit, b.window, nil)
+	default:
+		want = b.currentOf(m, unit, 0, nil)
+	}
+	want.node.scoped = n.scoped
+	if want.node.part(m.kind) != n.part(m.kind) || want.node.newest != n.newest {
+		return fmt.Errorf("current value of %s/%s at unit %s is %+v, its cells make %+v",
+			m.key.programme, m.key.id, b.unit(unit).id, n.part(m.kind), want.node.part(m.kind))
+	}
+	return nil
+}
+
+func (b *Book) recomputeDerived(m *Measure) (int, error) {
+	want := b.addTasks(m.key.programme, *m.derived, TaskFilter{})
+	if got := b.derivedTotal(m.key.programme, *m.derived); got != want {
+		return 0, fmt.Errorf("count %s/%s is %+v, its tasks add up to %+v", m.key.programme, m.key.id, got, want)
+	}
+	return 1, nil
+}
+
+// Compare returns the first fact in which two books differ, as an error.
+func Compare(x, y *Book) error {
+	if x.head != y.head || x.registryRevision != y.registryRevision || x.today != y.today || x.window != y.window {
+		return fmt.Errorf("heads differ: event %d, revision %d, %s against event %d, revision %d, %s",
+			x.head, x.registryRevision, x.today, y.head, y.registryRevision, y.today)
+	}
+	if x.unitCount != y.unitCount || x.measureN != y.measureN {
+		return fmt.Errorf("%d units and %d measures against %d and %d", x.unitCount, x.measureN, y.unitCount, y.measureN)
+	}
+	for ix := unitIx(1); ix <= x.unitCount; ix++ {
+		if err := compareUnits(x.unit(ix), y.unit(ix)); err != nil {
+			return err
+		}
+	}
+	for ix := measureIx(1); ix <= x.measureN; ix++ {
+		if err := compareMeasures(x, y, ix); err != nil {
+			return err
+		}
+	}
+	if !maps.Equal(maps.Collect(x.subjects.All()), maps.Collect(y.subjects.All())) {
+		return fmt.Errorf("the last numbers on subjects differ")
+	}
+	if !maps.Equal(maps.Collect(x.goals.All()), maps.Collect(y.goals.All())) {
+		return fmt.Errorf("allocations differ")
+	}
+	if !slices.Equal(x.requests.freeze().order, y.requests.freeze().order) {
+		return fmt.Errorf("the request ids remembered differ")
+	}
+	return nil
+}
+
+func compareUnits(u, v *Unit) error {
+	if u.id != v.id || u.name != v.name || u.closed != v.closed || u.parent != v.parent || u.moves != v.moves ||
+		!slices.Equal(u.placements, v.placements) || !slices.Equal(u.parents, v.parents) {
+		return fmt.Errorf("unit %s differs: %+v against %+v", u.id, *u, *v)
+	}
+	return nil
+}
+
+func compareMeasures(x, y *Book, ix measureIx) error {
+	m, n := x.measure(ix), y.measure(ix)
+	if m.key != n.key || m.revision != n.revision || m.goalRevision != n.goalRevision || x.complete.Get(ix) != y.complete.Get(ix) ||
+		!proto.Equal(m.target, n.target) || !proto.Equal(m.task, n.task) {
+		return fmt.Errorf("measure %s/%s differs", m.key.programme, m.key.id)
+	}
+	if !slices.Equal(x.periods(ix), y.periods(ix)) {
+		return fmt.Errorf("measure %s/%s has the periods %v against %v", m.key.programme, m.key.id, x.periods(ix), y.periods(ix))
+	}
+	for _, p := range append([]calendar.Month{Current}, x.periods(ix)...) {
+		s, t := x.sheet(sheetKey{ix, p}), y.sheet(sheetKey{ix, p})
+		for unit := unitIx(1); unit <= x.unitCount; unit++ {
+			a, b := s.nodes.at(unit), t.nodes.at(unit)
+			if a != b || s.marks.at(unit) != t.marks.at(unit) || !slices.Equal(s.scope.at(unit), t.scope.at(unit)) {
+				return fmt.Errorf("%s/%s at unit %s in %q: %+v against %+v", m.key.programme, m.key.id,
+					x.unit(unit).id, periodName(p), a, b)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,177 @@
+package book
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
+	"github.com/cotmoc/cotmoc/services/internal/calendar"
+	"github.com/cotmoc/cotmoc/services/internal/layer"
+	"github.com/cotmoc/cotmoc/services/internal/ledger"
+)
+
+// Book is the state of a reporting service. It implements ledger.State: many
+// readers or one writer at a time.
+type Book struct {
+	parent *Book
+	stamp  ledger.Stamp
+	drafts []ledger.Entry
+
+	head             uint64 // number of the last event applied
+	registryRevision int64
+	today            calendar.Date  // as the last turn of the clock said; 0 before the first
+	window           calendar.Month // first month of the year that SUM_YEAR sums
+
+	units      *column[*Unit]
+	unitCount  int32
+	unitIDs    *layer.Table[string, unitIx]
+	measures   *column[*Measure]
+	measureN   int32
+	measureIDs *layer.Table[measureKey, measureIx]
+	programmes *layer.Table[string, *Programme]
+	goals      *layer.Table[goalKey, allocation]
+	goalCounts *layer.Table[measureIx, int]
+
+	sheets   map[sheetKey]*sheet
+	opened   *layer.Table[measureIx, []calendar.Month]
+	complete *layer.Table[measureIx, bool]
+	subjects *layer.Table[subjectKey, uint64]
+	requests *requests
+
+	touched *touched
+}
+
+var _ ledger.State[*Book] = (*Book)(nil)
+
+// New returns the book of an empty log.
+func New() *Book {
+	return &Book{
+		units: &column[*Unit]{}, unitIDs: layer.New[string, unitIx](),
+		measures: &column[*Measure]{}, measureIDs: layer.New[measureKey, measureIx](),
+		programmes: layer.New[string, *Programme](),
+		goals:      layer.New[goalKey, allocation](), goalCounts: layer.New[measureIx, int](),
+		sheets: make(map[sheetKey]*sheet), opened: layer.New[measureIx, []calendar.Month](),
+		complete: layer.New[measureIx, bool](), subjects: layer.New[subjectKey, uint64](),
+		requests: newRequests(), touched: newTouched(),
+	}
+}
+
+// Fork opens a layer; see ledger.State.
+func (b *Book) Fork(at ledger.Stamp) *Book {
+	return &Book{
+		parent: b, stamp: at,
+		head: b.head, registryRevision: b.registryRevision, today: b.today, window: b.window,
+		units: b.units.fork(), unitCount: b.unitCount, unitIDs: b.unitIDs.Fork(),
+		measures: b.measures.fork(), measureN: b.measureN, measureIDs: b.measureIDs.Fork(),
+		programmes: b.programmes.Fork(), goals: b.goals.Fork(), goalCounts: b.goalCounts.Fork(),
+		sheets: make(map[sheetKey]*sheet), opened: b.opened.Fork(),
+		complete: b.complete.Fork(), subjects: b.subjects.Fork(),
+		requests: b.requests.fork(), touched: newTouched(),
+	}
+}
+
+// Sub opens a layer over one in which events are being decided, for a batch that
+// is taken whole or not at all.
+func (b *Book) Sub() *Book { return b.Fork(b.stamp) }
+
+// Merge makes the layer part of its parent; see ledger.State.
+func (b *Book) Merge() {
+	p := b.parent
+	p.head, p.registryRevision, p.today, p.window = b.head, b.registryRevision, b.today, b.window
+	p.unitCount, p.measureN = b.unitCount, b.measureN
+	b.units.merge()
+	b.unitIDs.Merge()
+	b.measures.merge()
+	b.measureIDs.Merge()
+	b.programmes.Merge()
+	b.goals.Merge()
+	b.goalCounts.Merge()
+	for k, s := range b.sheets {
+		if _, there := p.sheets[k]; there && s.forked() {
+			s.merge()
+		} else {
+			p.sheets[k] = s
+		}
+	}
+	clear(b.sheets)
+	b.opened.Merge()
+	b.complete.Merge()
+	b.subjects.Merge()
+	b.requests.merge()
+	p.touched.addAll(b.touched)
+	if p.parent != nil {
+		p.drafts = append(p.drafts, b.drafts...)
+		p.stamp.Next = b.stamp.Next
+	}
+	b.drafts = nil
+}
+
+// Drafts returns the entries decided in this layer, in order.
+func (b *Book) Drafts() []ledger.Entry { return b.drafts }
+
+// Freeze returns a cut that later merges into b do not change.
+func (b *Book) Freeze() *Book {
+	f := *b
+	f.units, f.measures = b.units.freeze(), b.measures.freeze()
+	f.unitIDs, f.measureIDs, f.programmes = b.unitIDs.Clone(), b.measureIDs.Clone(), b.programmes.Clone()
+	f.goals, f.goalCounts = b.goals.Clone(), b.goalCounts.Clone()
+	f.sheets = make(map[sheetKey]*sheet, len(b.sheets))
+	for k, s := range b.sheets {
+		f.sheets[k] = s.freeze()
+	}
+	f.opened, f.complete, f.subjects = b.opened.Clone(), b.complete.Clone(), b.subjects.Clone()
+	f.requests = b.requests.freeze()
+	f.touched = newTouched()
+	return &f
+}
+
+// Now is the time of the block that is being decided.
+func (b *Book) Now() time.Time { return b.stamp.Time }
+
+// Head is the number of the last event applied.
+func (b *Book) Head() uint64 { return b.head }
+
+// RegistryRevision is the newest registry revision in the book.
+func (b *Book) RegistryRevision() int64 { return b.registryRevision }
+
+// Units counts the units known.
+func (b *Book) Units() int { return int(b.unitCount) }
+
+// emit numbers an event, applies it to the layer and adds it to the drafts. What
+// apply cannot digest is a defect of the rule that decided it: emit panics, and
+// the engine drops the layer with all that was half done.
+func (b *Book) emit(e *eventv1.Event, annex []byte) {
+	e.Sequence = b.stamp.Next
+	e.TimeUnixMicros = b.stamp.Time.UnixMicro()
+	e.Epoch = b.stamp.Epoch
+	e.RegistryRevision = b.registryRevision
+	if annex != nil {
+		digest := sha256.Sum256(annex)
+		e.AnnexDigest = digest[:16]
+	}
+	e.Previous = b.previousOn(e)
+	if err := b.apply(e); err != nil {
+		panic(fmt.Errorf("event %d cannot be applied: %w", e.Sequence, err))
+	}
+	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(e)
+	if err != nil {
+		panic(fmt.Errorf("event %d cannot be encoded: %w", e.Sequence, err))
+	}
+	b.stamp.Next++
+	b.drafts = append(b.drafts, ledger.Entry{Event: data, Annex: annex})
+}
+
+// Apply folds in an entry of the log; see ledger.State.
+func (b *Book) Apply(sequence uint64, entry ledger.Entry) error {
+	e := new(eventv1.Event)
+	if err := proto.Unmarshal(entry.Event, e); err != nil {
+		return fmt.Errorf("event %d is no event of this release: %w", sequence, err)
+	}
+	if e.GetSequence() != sequence || sequence != b.head+1 {
+		return fmt.Errorf("event numbered %d stands at %d after %d", e.GetSequence(), sequence, b.head)
+	}
+	return b.apply(e)
+}

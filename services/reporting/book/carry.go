@@ -1,0 +1,169 @@
+package book
+
+import (
+	"maps"
+	"slices"
+
+	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
+	"github.com/cotmoc/cotmoc/services/internal/calendar"
+)
+
+// place is a total that is watched.
+type place struct {
+	period calendar.Month
+	unit   unitIx
+}
+
+// judged is what a total's thresholds were before a goal or a scope changed.
+type judged struct {
+	place
+	total Tally
+	was   marks
+	met   [maxThresholds]bool
+	mute  bool // too few units have reported to judge
+}
+
+// watchedPlaces lists the totals of a measure that have milestones: of the given
+// units and those above them; nil means all.
+func (b *Book) watchedPlaces(m *Measure, units []unitIx) []place {
+	var out []place
+	for _, p := range append([]calendar.Month{Current}, b.periods(m.ix)...) {
+		if !m.watched(p) || b.sheet(sheetKey{m.ix, p}) == nil {
+			continue
+		}
+		seen := make([]bool, b.unitCount+1)
+		for _, unit := range units {
+			b.up(unit, p, func(at unitIx) {
+				if !seen[at] && b.watches(m, at, p) {
+					out = append(out, place{p, at})
+				}
+				seen[at] = true
+			})
+		}
+	}
+	return out
+}
+
+// allUnits lists every unit.
+func (b *Book) allUnits() []unitIx {
+	out := make([]unitIx, b.unitCount)
+	for i := range out {
+		out[i] = unitIx(i + 1)
+	}
+	return out
+}
+
+// quiet reports whether a measure has nothing that could be carried.
+func (b *Book) quiet(m *Measure) bool {
+	for _, p := range append([]calendar.Month{Current}, b.periods(m.ix)...) {
+		if b.sum(sheetKey{m.ix, p}, b.unitIDs.Get(m.root)).Reporting > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// judgeAll judges thresholds at places by a measure's goal as it is now.
+func (b *Book) judgeAll(m *Measure, thresholds []threshold, places []place) []judged {
+	out := make([]judged, len(places))
+	for i, at := range places {
+		s := b.sheet(sheetKey{m.ix, at.period})
+		n := s.nodes.at(at.unit)
+		out[i] = judged{place: at, total: n.sum, was: s.marks.at(at.unit)}
+		g, ok := b.goalOf(m, at.unit)
+		if !m.judgeable(&n, g) {
+			out[i].mute = true
+			continue
+		}
+		for k, t := range thresholds {
+			out[i].met[k] = t.met(g, ok, n.sum)
+		}
+	}
+	return out
+}
+
+// judgeCounts judges derived counts at the root.
+func (b *Book) judgeCounts(counts []measureIx) map[measureIx][]judged {
+	out := make(map[measureIx][]judged, len(counts))
+	for _, ix := range counts {
+		d := b.measure(ix)
+		out[ix] = b.judgeAll(d, d.watch.thresholds, []place{{Current, b.unitIDs.Get(d.root)}})
+	}
+	return out
+}
+
+// carryAll carries over the milestones of several measures, in the order of their indexes.
+func (b *Book) carryAll(before map[measureIx][]judged, cause uint64) {
+	for _, ix := range slices.Sorted(maps.Keys(before)) {
+		b.carry(b.measure(ix), before[ix], false, cause)
+	}
+}
+
+// carry settles thresholds after a goal or a scope changed: what was reached and
+// still is stays in silence, what is newly reached is announced, and what is not
+// reached any more is forgotten in silence, to be announced when it is again. With
+// reset all begins afresh under the measure's new revision.
+func (b *Book) carry(m *Measure, before []judged, reset bool, cause uint64) {
+	var silent []*eventv1.CarriedMarks
+	now := make([]judged, len(before))
+	for i, j := range before {
+		now[i] = b.judgeAll(m, m.watch.thresholds, []place{j.place})[0]
+		if c := carried(m, &before[i], &now[i], reset); c != nil {
+			c.Unit, c.Period = b.unit(j.unit).id, periodName(j.period)
+			silent = append(silent, c)
+		}
+	}
+	b.emitCarried(m, silent, reset, cause)
+	for i, j := range before {
+		g, _ := b.goalOf(m, j.unit)
+		for k, t := range m.watch.thresholds {
+			if now[i].met[k] && !j.met[k] && !(j.was.reached(k) && !reset) {
+				b.cross(m, sheetKey{m.ix, j.period}, j.unit, k, t, g, true, j.total, now[i].total, cause)
+			}
+		}
+	}
+}
+
+// carried says which marks of a total change in silence; nil when none does. A
+// total of which too little is known keeps its marks.
+func carried(m *Measure, old, now *judged, reset bool) *eventv1.CarriedMarks {
+	if now.mute && !reset {
+		return nil
+	}
+	next := make([]uint32, len(m.watch.thresholds))
+	same := true
+	for k := range next {
+		ordinal := uint32(0)
+		if !reset {
+			ordinal = old.was.ordinal(k)
+		}
+		stays := now.met[k] && (old.met[k] || !reset && old.was.reached(k))
+		if stays && ordinal == 0 {
+			ordinal = 1
+		}
+		next[k] = mark(ordinal, stays)
+		same = same && next[k] == old.was[k]
+	}
+	if same && !reset || reset && !slices.ContainsFunc(next, func(n uint32) bool { return n != 0 }) {
+		return nil
+	}
+	return &eventv1.CarriedMarks{Marks: next}
+}
+
+func (b *Book) emitCarried(m *Measure, silent []*eventv1.CarriedMarks, reset bool, cause uint64) {
+	if len(silent) == 0 && !reset {
+		return
+	}
+	path := b.path(b.unitIDs.Get(m.root), Current)
+	revision := m.goalRevision
+	if reset {
+		revision = m.revision
+	}
+	for first := true; first || len(silent) > 0; first = false {
+		n := min(len(silent), maxUnitsAnEvent)
+		b.emit(&eventv1.Event{Programme: m.key.programme, Causation: cause,
+			Payload: &eventv1.Event_MilestoneCarried{MilestoneCarried: &eventv1.MilestonesCarried{
+				Target: m.key.id, Path: path, GoalRevision: revision, Reset_: reset && first, Units: silent[:n]}}}, nil)
+		silent = silent[n:]
+	}
+}

@@ -1,0 +1,183 @@
+package book
+
+import (
+	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
+	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
+	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
+	"github.com/cotmoc/cotmoc/services/internal/calendar"
+)
+
+// threshold is one line to cross: progress in hundredths of a percent, or a value.
+type threshold struct {
+	progress int64
+	value    int64
+}
+
+// watching is what milestones a measure has, and where.
+type watching struct {
+	thresholds   []threshold
+	levels       map[string]bool // nil: every unit
+	rootOnly     bool
+	current      bool
+	periods      bool
+	minReporting int64 // hundredths of a percent of the expected units
+}
+
+// usual are the thresholds where none are given: 25, 50, 75, 90 and 100 %.
+var usual = []threshold{{progress: 2500}, {progress: 5000}, {progress: 7500}, {progress: 9000}, {progress: 10000}}
+
+// watchCounts returns what is watched of a programme's derived counts of tasks.
+// Tasks have no milestones of their own.
+func watchCounts(p *registryv1.Programme) watching {
+	w := watching{thresholds: usual, current: true, rootOnly: true}
+	if own := p.GetTaskCountThresholds(); len(own) > 0 {
+		w.thresholds = nil
+		for _, t := range own {
+			w.thresholds = append(w.thresholds, threshold{progress: int64(t)})
+		}
+	}
+	return w
+}
+
+// watchTarget returns what is watched of a target.
+func watchTarget(rule *registryv1.MilestoneRule) watching {
+	w := watching{thresholds: usual, minReporting: 10_000, current: true}
+	if rule.GetDisabled() {
+		return watching{}
+	}
+	if own := rule.GetThresholds(); len(own) > 0 {
+		w.thresholds = make([]threshold, len(own))
+		for i, t := range own {
+			w.thresholds[i] = threshold{int64(t.GetProgress()), t.GetValue()}
+		}
+	}
+	if rule.MinReporting != nil {
+		w.minReporting = int64(rule.GetMinReporting())
+	}
+	if len(rule.GetLevels()) > 0 {
+		w.levels = make(map[string]bool)
+		for _, l := range rule.GetLevels() {
+			w.levels[l] = true
+		}
+	}
+	w.periods = rule.GetScope() == registryv1.MilestoneScope_MILESTONE_SCOPE_PERIOD ||
+		rule.GetScope() == registryv1.MilestoneScope_MILESTONE_SCOPE_BOTH
+	w.current = rule.GetScope() != registryv1.MilestoneScope_MILESTONE_SCOPE_PERIOD
+	return w
+}
+
+// watches reports whether the measure's milestones are announced at a unit.
+func (b *Book) watches(m *Measure, unit unitIx, p calendar.Month) bool {
+	u := b.unit(unit)
+	if m.watch.rootOnly {
+		return u.id == m.root
+	}
+	if m.watch.levels == nil {
+		return true
+	}
+	return m.watch.levels[u.near(b.judgedOn(p)).level]
+}
+
+// judgedOn is the day by which a period is judged: its last, or today for Current.
+func (b *Book) judgedOn(p calendar.Month) calendar.Date {
+	if p == Current {
+		return b.today
+	}
+	return p.LastDay()
+}
+
+// met reports whether a total has reached a threshold.
+func (t threshold) met(g Goal, hasGoal bool, total Tally) bool {
+	if t.value > 0 {
+		return total.Reporting > 0 && total.Num >= t.value
+	}
+	return hasGoal && g.reaches(total, t.progress)
+}
+
+// judgeable reports whether a total says enough to be judged. A ratio at a parent
+// is judged only when enough of its units have reported, and so is a total that
+// shall fall, because units that are silent make both look better than they are.
+func (m *Measure) judgeable(n *node, g Goal) bool {
+	alone := n.scoped && n.sum.Expected <= 1
+	if alone || m.kind != typev1.ValueKind_VALUE_KIND_RATIO && !(g.falls() && !g.ratio) {
+		return true
+	}
+	return int64(n.sum.Reporting)*10_000 >= m.watch.minReporting*int64(n.sum.Expected)
+}
+
+// watched reports whether the totals of a sheet have milestones.
+func (m *Measure) watched(p calendar.Month) bool {
+	return len(m.watch.thresholds) > 0 && (p == Current && m.watch.current || p != Current && m.watch.periods)
+}
+
+// announce emits what a submission made of the thresholds of a sheet, from the
+// unit to the root and ascending. before holds the totals before it, in that order.
+func (b *Book) announce(m *Measure, k sheetKey, unit unitIx, before []Tally, cause uint64) {
+	step := -1
+	b.up(unit, k.period, func(at unitIx) {
+		step++
+		s := b.sheet(k)
+		n := s.nodes.at(at)
+		if before[step] == n.sum || !b.watches(m, at, k.period) {
+			return
+		}
+		g, ok := b.goalOf(m, at)
+		if !m.judgeable(&n, g) {
+			return
+		}
+		state := s.marks.at(at)
+		for i, t := range m.watch.thresholds {
+			if reached := t.met(g, ok, n.sum); reached != state.reached(i) {
+				b.cross(m, k, at, i, t, g, reached, before[step], n.sum, cause)
+			}
+		}
+	})
+}
+
+// cross emits one crossing.
+func (b *Book) cross(m *Measure, k sheetKey, unit unitIx, i int, t threshold, g Goal, reached bool, before, after Tally, cause uint64) {
+	ordinal := b.sheet(k).marks.at(unit).ordinal(i)
+	if reached {
+		ordinal++
+	}
+	c := &eventv1.MilestoneCrossed{
+		Target: m.key.id, Path: b.path(unit, Current), Period: periodName(k.period), GoalRevision: m.goalRevision,
+		ThresholdIndex: uint32(i), ProgressThreshold: uint32(t.progress), ValueThreshold: t.value, Ordinal: ordinal,
+		Before: before.Proto(), After: after.Proto(), Goal: g.value, Baseline: g.baseline,
+	}
+	e := &eventv1.Event{Programme: m.key.programme, Causation: cause}
+	if reached {
+		e.Payload = &eventv1.Event_MilestoneReached{MilestoneReached: c}
+	} else {
+		e.Payload = &eventv1.Event_MilestoneRevoked{MilestoneRevoked: c}
+	}
+	b.emit(e, nil)
+}
+
+// periodName is the contract's name of a sheet's period: empty for Current.
+func periodName(p calendar.Month) string {
+	if p == Current {
+		return ""
+	}
+	return p.String()
+}
+
+// totals returns the totals of a unit and of all above it in a sheet, from the
+// unit to the root.
+func (b *Book) totals(k sheetKey, unit unitIx) []Tally {
+	out := make([]Tally, 0, 8)
+	b.up(unit, k.period, func(at unitIx) { out = append(out, b.sum(k, at)) })
+	return out
+}
+
+// sum returns a total; the zero tally where there is no sheet.
+func (b *Book) sum(k sheetKey, unit unitIx) Tally {
+	s := b.sheet(k)
+	if s == nil {
+		return Tally{}
+	}
+	if n := s.nodes.peek(unit); n != nil {
+		return n.sum
+	}
+	return Tally{}
+}

@@ -1,0 +1,303 @@
+package book
+
+import (
+	"math/big"
+	"slices"
+	"strings"
+
+	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
+	"github.com/cotmoc/cotmoc/services/internal/calendar"
+)
+
+// Figure is the total of a unit and everything below it.
+type Figure struct {
+	Measure   *Measure
+	Unit      *Unit
+	Kind      typev1.UnitKind // in the period
+	Level     string
+	Period    calendar.Month
+	Total     Tally
+	Qualifier Qualifier
+	Goal      Goal
+	HasGoal   bool
+	Own       Own
+}
+
+// Own is a unit's own part of a figure.
+type Own struct {
+	State      State
+	Expected   bool
+	Tally      Tally
+	Qualifier  Qualifier
+	Revision   uint32 // of the cell; for a current figure of its newest cell
+	Sequence   uint64 // of the event that made it
+	Newest     string // period of the newest cell; empty when nothing was reported
+	BareValue  int64
+	BareScale  int
+	HasPercent bool // BareValue is set
+}
+
+// view is a sheet to be read, also of a period that nobody reported for yet.
+func (b *Book) view(m *Measure, p calendar.Month) *sheet {
+	if s := b.sheet(sheetKey{m.ix, p}); s != nil {
+		return s
+	}
+	return b.emptySheet(m, p)
+}
+
+// Figure returns a total, for a period or Current.
+func (b *Book) Figure(m *Measure, u *Unit, p calendar.Month) Figure {
+	return b.figure(m, u, p, b.view(m, p))
+}
+
+func (b *Book) figure(m *Measure, u *Unit, p calendar.Month, s *sheet) Figure {
+	n := s.nodes.at(u.ix)
+	at := u.near(b.judgedOn(p))
+	f := Figure{Measure: m, Unit: u, Kind: at.kind, Level: at.level, Period: p,
+		Total: n.sum, Qualifier: n.quals.weakest(), Own: b.own(m, u.ix, p, &n)}
+	f.Goal, f.HasGoal = b.goalOf(m, u.ix)
+	return f
+}
+
+// own tells what the unit itself reported.
+func (b *Book) own(m *Measure, unit unitIx, p calendar.Month, n *node) Own {
+	o := Own{State: n.state, Expected: n.scoped, Tally: n.part(m.kind), Qualifier: n.qual}
+	if p == Current && n.newest == 0 {
+		return o
+	}
+	if p == Current {
+		p = n.newest - 1
+	}
+	cell := b.cell(sheetKey{m.ix, p}, unit)
+	o.Revision, o.Sequence = cell.rev, cell.last
+	if cell.rev > 0 {
+		o.Newest = p.String()
+	}
+	if n.state == Bare && cell.state == Bare {
+		o.BareValue, o.BareScale, o.HasPercent = cell.num, int(cell.bareScale), true
+	}
+	return o
+}
+
+// Percent is numerator over denominator for display, empty with the reason where
+// it is undefined. Counts have none and no reason.
+func (f *Figure) Percent() (string, Undefined) {
+	switch {
+	case f.Measure.kind == typev1.ValueKind_VALUE_KIND_COUNT:
+		return "", Defined
+	case f.Total.Den == 0:
+		return "", ZeroDenominator
+	}
+	return Percent(big.NewInt(f.Total.Num), big.NewInt(f.Total.Den), f.Measure.percent), Defined
+}
+
+// Progress is progress towards the goal for display, empty with the reason where
+// it is undefined.
+func (f *Figure) Progress() (string, Undefined) {
+	if !f.HasGoal {
+		return "", NoGoal
+	}
+	num, den, why := f.Goal.progress(f.Total)
+	if why != Defined {
+		return "", why
+	}
+	return Percent(num, den, f.Measure.percent), Defined
+}
+
+// GoalMet reports whether the goal is met.
+func (f *Figure) GoalMet() bool { return f.HasGoal && f.Goal.met(f.Total) }
+
+// Value and Baseline tell what the total is held against.
+func (g Goal) Value() int64 { return g.value }
+
+// Baseline returns where one started, and whether there is such a thing.
+func (g Goal) Baseline() (int64, bool) { return g.baseline, g.hasBaseline }
+
+// ID returns the measure's id.
+func (m *Measure) ID() string { return m.key.id }
+
+// Programme returns the id of the measure's programme.
+func (m *Measure) Programme() string { return m.key.programme }
+
+// Kind returns what units report.
+func (m *Measure) Kind() typev1.ValueKind { return m.kind }
+
+// Decimals returns the decimals of the fixed point.
+func (m *Measure) Decimals() int { return m.decimals }
+
+// Revision returns the registry revision of the measure's present version.
+func (m *Measure) Revision() int64 { return m.revision }
+
+// Name returns what people call the unit.
+func (u *Unit) Name() string { return u.name }
+
+// Selection says which units below one are meant.
+type Selection struct {
+	Descendants bool // at any depth; else only those directly below
+	Kinds       []typev1.UnitKind
+	Levels      []string
+	Keep        func(*Own) bool // by what the unit itself reported; nil keeps all
+}
+
+// Figures returns up to limit figures of the units below top, by unit id, after a
+// given id, and whether there are more.
+func (b *Book) Figures(m *Measure, top *Unit, p calendar.Month, sel Selection, after string, limit int) ([]Figure, bool) {
+	s := b.view(m, p)
+	day := b.judgedOn(p)
+	var found []*Unit
+	for ix := unitIx(1); ix <= b.unitCount; ix++ {
+		u := b.unit(ix)
+		if u.id <= after || ix == top.ix || !b.below(u, top.ix, p, sel.Descendants) {
+			continue
+		}
+		at, exists := u.on(day)
+		n := s.nodes.peek(ix)
+		if !exists && (n == nil || n.sum == (Tally{}) && n.state == Missing) {
+			continue
+		}
+		if len(sel.Kinds) > 0 && !slices.Contains(sel.Kinds, at.kind) || len(sel.Levels) > 0 && !slices.Contains(sel.Levels, at.level) {
+			continue
+		}
+		if sel.Keep != nil {
+			at := s.nodes.at(ix)
+			if o := b.own(m, ix, p, &at); !sel.Keep(&o) {
+				continue
+			}
+		}
+		found = append(found, u)
+	}
+	slices.SortFunc(found, func(x, y *Unit) int { return strings.Compare(x.id, y.id) })
+	more := len(found) > limit
+	found = found[:min(limit, len(found))]
+	out := make([]Figure, len(found))
+	for i, u := range found {
+		out[i] = b.figure(m, u, p, s)
+	}
+	return out, more
+}
+
+// below reports whether a unit stands below another, directly or at any depth.
+func (b *Book) below(u *Unit, top unitIx, p calendar.Month, anyDepth bool) bool {
+	if !anyDepth {
+		return u.parentIn(p) == top
+	}
+	found := false
+	b.up(u.parentIn(p), p, func(at unitIx) { found = found || at == top })
+	return found
+}
+
+// ByKind splits a figure by the kinds of the units that make it, in the order of
+// the contract's numbers. The tallies add up to the figure.
+func (b *Book) ByKind(m *Measure, top *Unit, p calendar.Month) ([]typev1.UnitKind, []Tally) {
+	sums := make(map[typev1.UnitKind]Tally)
+	b.parts(m, top, p, func(u *Unit, n *node) {
+		kind := u.near(b.judgedOn(p)).kind
+		sums[kind], _ = sums[kind].Add(n.part(m.kind)) // no more than the total, which fits
+	})
+	var kinds []typev1.UnitKind
+	for k := range sums {
+		kinds = append(kinds, k)
+	}
+	slices.Sort(kinds)
+	tallies := make([]Tally, len(kinds))
+	for i, k := range kinds {
+		tallies[i] = sums[k]
+	}
+	return kinds, tallies
+}
+
+// parts calls do for each unit expected at or below top.
+func (b *Book) parts(m *Measure, top *Unit, p calendar.Month, do func(*Unit, *node)) {
+	s := b.view(m, p)
+	for ix := unitIx(1); ix <= b.unitCount; ix++ {
+		n := s.nodes.peek(ix)
+		if n == nil || !n.scoped {
+			continue
+		}
+		if u := b.unit(ix); ix == top.ix || b.below(u, top.ix, p, true) {
+			do(u, n)
+		}
+	}
+}
+
+// Contribution is one unit's part of a figure.
+type Contribution struct {
+	Unit *Unit
+	Path string
+	Own  Own
+}
+
+// Contributions returns up to limit parts of a figure, by unit id, after a given
+// id, and whether there are more. All of them add up to the figure.
+func (b *Book) Contributions(m *Measure, top *Unit, p calendar.Month, after string, limit int) ([]Contribution, bool) {
+	var out []Contribution
+	b.parts(m, top, p, func(u *Unit, n *node) {
+		if u.id > after {
+			out = append(out, Contribution{Unit: u, Own: b.own(m, u.ix, p, n)})
+		}
+	})
+	slices.SortFunc(out, func(x, y Contribution) int { return strings.Compare(x.Unit.id, y.Unit.id) })
+	more := len(out) > limit
+	out = out[:min(limit, len(out))]
+	for i := range out {
+		out[i].Path = b.path(out[i].Unit.ix, p)
+	}
+	return out, more
+}
+
+// Upwards returns the figures of a unit and of each unit above it, from the unit
+// to the root.
+func (b *Book) Upwards(m *Measure, u *Unit, p calendar.Month) []Figure {
+	var out []Figure
+	s := b.view(m, p)
+	b.up(u.ix, p, func(at unitIx) { out = append(out, b.figure(m, b.unit(at), p, s)) })
+	return out
+}
+
+// Cell returns the revision of a cell and the number of its newest event; zeros
+// when nothing was reported.
+func (b *Book) Cell(m *Measure, u *Unit, p calendar.Month) (revision uint32, last uint64) {
+	n := b.cell(sheetKey{m.ix, p}, u.ix)
+	return n.rev, n.last
+}
+
+// CellCount counts the cells that were ever reported.
+func (b *Book) CellCount() int64 {
+	var n int64
+	for k, s := range b.sheets {
+		if k.period == Current {
+			continue
+		}
+		s.nodes.all(func(_ int32, at *node) bool {
+			if at.rev > 0 {
+				n++
+			}
+			return true
+		})
+	}
+	return n
+}
+
+// Moved returns the total that a key of TakeTouched names, and its path.
+func (b *Book) Moved(k FigureKey) (m *Measure, path string, total Tally, q Qualifier) {
+	m = b.measure(k.Measure)
+	n := b.cell(sheetKey{k.Measure, Current}, k.Unit)
+	return m, b.path(k.Unit, Current), n.sum, n.quals.weakest()
+}
+
+// Board lists the current totals of all units that stand above others, of every measure.
+func (b *Book) Board() []FigureKey {
+	parents := make(map[unitIx]bool)
+	for ix := unitIx(1); ix <= b.unitCount; ix++ {
+		parents[b.unit(ix).parent] = true
+	}
+	var keys []FigureKey
+	for ix := measureIx(1); ix <= b.measureN; ix++ {
+		for unit := unitIx(1); unit <= b.unitCount; unit++ {
+			if parents[unit] && b.sum(sheetKey{ix, Current}, unit) != (Tally{}) {
+				keys = append(keys, FigureKey{ix, unit})
+			}
+		}
+	}
+	return keys
+}

@@ -1,0 +1,63 @@
+package book
+
+import (
+	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
+)
+
+// TaskFilter says which tasks to count.
+type TaskFilter struct {
+	Basis         typev1.CountingBasis
+	Form          typev1.TaskForm
+	Audience      typev1.Audience // not set: both
+	Pillar, Group string          // empty: all
+}
+
+// CountTasks counts the tasks of a programme that are complete, of all, by the
+// stated basis. Without a pillar or group it reads the derived counts, which are
+// kept; with one it adds up the tasks.
+func (b *Book) CountTasks(programme string, f TaskFilter) (Tally, error) {
+	var total Tally
+	for _, d := range derivations() {
+		if d.form != f.Form || d.basis != f.Basis || f.Audience != 0 && d.audience != f.Audience {
+			continue
+		}
+		part := b.derivedTotal(programme, d)
+		if f.Pillar != "" || f.Group != "" {
+			part = b.addTasks(programme, d, f)
+		}
+		var err error
+		if total, err = total.Add(part); err != nil {
+			return Tally{}, err
+		}
+	}
+	return total, nil
+}
+
+func (b *Book) derivedTotal(programme string, d derivation) Tally {
+	m := b.MeasureByID(programme, d.id())
+	if m == nil {
+		return Tally{}
+	}
+	return b.sum(sheetKey{m.ix, Current}, b.unitIDs.Get(m.root))
+}
+
+// addTasks adds up the tasks of one derived count that the filter keeps.
+func (b *Book) addTasks(programme string, d derivation, f TaskFilter) Tally {
+	var total Tally
+	for _, m := range b.measuresOf(programme) {
+		if m.task == nil || m.task.GetForm() != d.form || m.task.GetAudience() != d.audience ||
+			f.Pillar != "" && m.task.GetPillar() != f.Pillar || f.Group != "" && m.task.GetGroup() != f.Group {
+			continue
+		}
+		sum := b.sum(sheetKey{m.ix, Current}, b.unitIDs.Get(m.root))
+		if d.basis == typev1.CountingBasis_COUNTING_BASIS_TASK {
+			exists := sign(sum.Expected)
+			sum = Tally{Num: 0, Den: int64(exists), Reporting: sign(sum.Reporting), Expected: exists}
+			if b.complete.Get(m.ix) {
+				sum.Num = 1
+			}
+		}
+		total, _ = total.Add(sum) // numbers of units: far below the range
+	}
+	return total
+}

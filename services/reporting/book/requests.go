@@ -1,0 +1,70 @@
+package book
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+)
+
+// requestMemory is how many accepted submissions are remembered by request id
+// across cells, as the contract states.
+const requestMemory = 1 << 20
+
+// requests remembers the request ids of the newest accepted submissions, by hash.
+// Whoever finds a hash compares the request itself in the log.
+type requests struct {
+	parent *requests
+	seen   map[uint64]uint64 // hash of submitter and request id to the event's number
+	order  []request         // oldest first; of a book that is not a layer, a ring
+	next   int               // of the ring: where the next one goes
+}
+
+type request struct{ hash, sequence uint64 }
+
+func newRequests() *requests { return &requests{seen: make(map[uint64]uint64)} }
+
+func (r *requests) fork() *requests { return &requests{parent: r} }
+
+// requestHash is a digest of a submitter's request id.
+func requestHash(submitter, id string) uint64 {
+	sum := sha256.Sum256([]byte(submitter + "\x00" + id))
+	return binary.LittleEndian.Uint64(sum[:])
+}
+
+// find returns the number of the event with this hash, 0 when there is none.
+func (r *requests) find(hash uint64) uint64 {
+	for ; r != nil; r = r.parent {
+		if n, ok := r.seen[hash]; ok {
+			return n
+		}
+	}
+	return 0
+}
+
+func (r *requests) add(q request) {
+	if r.seen == nil {
+		r.seen = make(map[uint64]uint64)
+	}
+	r.seen[q.hash] = q.sequence
+	if r.parent != nil || len(r.order) < requestMemory {
+		r.order = append(r.order, q)
+		return
+	}
+	old := r.order[r.next]
+	if r.seen[old.hash] == old.sequence {
+		delete(r.seen, old.hash)
+	}
+	r.order[r.next] = q
+	r.next = (r.next + 1) % requestMemory
+}
+
+func (r *requests) merge() {
+	for _, q := range r.order {
+		r.parent.add(q)
+	}
+	r.seen, r.order = nil, nil
+}
+
+// freeze copies what an image needs: the order, not the index.
+func (r *requests) freeze() *requests {
+	return &requests{order: append(append([]request(nil), r.order[r.next:]...), r.order[:r.next]...)}
+}

@@ -1,0 +1,222 @@
+package book
+
+import (
+	"cmp"
+	"slices"
+
+	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
+	"github.com/cotmoc/cotmoc/services/internal/calendar"
+)
+
+// maxUnitsAnEvent bounds an event's size well below a message's limit.
+const maxUnitsAnEvent = 1000
+
+// rule decides which units a measure applies to, made once for many units.
+type rule struct {
+	from, until calendar.Date // until: first day after it
+	kinds       map[int32]bool
+	levels      map[string]bool
+	units       map[string]bool
+	except      map[string]bool
+	listedOnly  bool
+}
+
+// ruleOf reads a measure's applicability. A task applies to the units that owe it.
+func (b *Book) ruleOf(m *Measure) rule {
+	p := b.programmes.Get(m.key.programme).res
+	r := rule{from: dateOr(p.GetStartDate(), 0), until: dateOr(p.GetEndDate(), 0) + 1, units: make(map[string]bool)}
+	if m.task != nil {
+		for _, a := range m.task.GetAssignments() {
+			if owes(a.GetRole()) {
+				r.units[a.GetUnit()] = true
+			}
+		}
+		r.listedOnly = true
+		return r
+	}
+	a := m.target.GetApplicability()
+	r.from = max(r.from, dateOr(a.GetFromDate(), r.from))
+	r.until = min(r.until, dateOr(a.GetUntilDate(), r.until))
+	r.kinds, r.levels, r.except = make(map[int32]bool), make(map[string]bool), make(map[string]bool)
+	for _, k := range a.GetKinds() {
+		r.kinds[int32(k)] = true
+	}
+	for _, l := range a.GetLevels() {
+		r.levels[l] = true
+	}
+	for _, u := range a.GetUnits() {
+		r.units[u] = true
+	}
+	for _, u := range a.GetExceptUnits() {
+		r.except[u] = true
+	}
+	r.listedOnly = len(a.GetKinds()) == 0 && len(a.GetLevels()) == 0
+	return r
+}
+
+func dateOr(s string, otherwise calendar.Date) calendar.Date {
+	if d, err := calendar.ParseDate(s); err == nil {
+		return d
+	}
+	return otherwise
+}
+
+// appliesOn reports whether the measure applies to a unit on a day.
+func (r *rule) appliesOn(u *Unit, day calendar.Date) bool {
+	if day < r.from || day >= r.until || r.except[u.id] {
+		return false
+	}
+	p, exists := u.on(day)
+	if !exists {
+		return false
+	}
+	if r.units[u.id] {
+		return true
+	}
+	return !r.listedOnly && (len(r.kinds) == 0 || r.kinds[int32(p.kind)]) && (len(r.levels) == 0 || r.levels[p.level])
+}
+
+// turns lists the months at which a unit begins and ceases to be expected, in
+// turn: each month is judged by its last day.
+func (r *rule) turns(u *Unit) []calendar.Month {
+	if r.listedOnly && !r.units[u.id] {
+		return nil
+	}
+	days := append(u.boundaries(), r.from, r.until)
+	months := make([]calendar.Month, len(days))
+	for i, d := range days {
+		months[i] = d.MonthOf()
+	}
+	slices.Sort(months)
+	var out []calendar.Month
+	for _, p := range slices.Compact(months) {
+		if r.appliesOn(u, p.LastDay()) != (len(out)%2 == 1) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// turnAt is units that begin or cease at a month.
+type turnAt struct {
+	from calendar.Month
+	on   bool
+}
+
+// scopeChange is what changes in the set of expected units of a measure.
+type scopeChange struct {
+	measure *Measure
+	turns   []turnAt // ascending
+	groups  map[turnAt][]unitIx
+	current map[bool][]unitIx
+}
+
+// scopeChange compares who is expected with who should be, among the given units;
+// nil when nothing changes.
+func (b *Book) scopeChange(m *Measure, units []unitIx) *scopeChange {
+	c := &scopeChange{measure: m, groups: make(map[turnAt][]unitIx), current: make(map[bool][]unitIx)}
+	r := b.ruleOf(m)
+	s := b.sheet(sheetKey{m.ix, Current})
+	for _, unit := range units {
+		u := b.unit(unit)
+		for _, t := range differ(s.scope.at(unit), r.turns(u)) {
+			if c.groups[t] == nil {
+				c.turns = append(c.turns, t)
+			}
+			c.groups[t] = append(c.groups[t], unit)
+		}
+		if on := r.appliesOn(u, b.today); on != s.nodes.at(unit).scoped {
+			c.current[on] = append(c.current[on], unit)
+		}
+	}
+	if len(c.groups) == 0 && len(c.current) == 0 {
+		return nil
+	}
+	slices.SortFunc(c.turns, func(x, y turnAt) int {
+		return cmp.Or(cmp.Compare(x.from, y.from), cmp.Compare(intOf(x.on), intOf(y.on)))
+	})
+	return c
+}
+
+// emit emits the change, in one event where periods and current change alike.
+func (c *scopeChange) emit(b *Book, cause uint64) {
+	for _, t := range c.turns {
+		both := slices.Equal(c.groups[t], c.current[t.on])
+		if both {
+			delete(c.current, t.on)
+		}
+		b.emitScope(c.measure, t, c.groups[t], true, both, cause)
+	}
+	for _, on := range []bool{false, true} {
+		b.emitScope(c.measure, turnAt{b.today.MonthOf(), on}, c.current[on], false, true, cause)
+	}
+}
+
+// rescope emits what changes in the set of expected units of a measure, looking
+// at the given units only, and carries over the milestones that it moves.
+func (b *Book) rescope(m *Measure, units []unitIx, cause uint64) {
+	c := b.scopeChange(m, units)
+	if c == nil {
+		return
+	}
+	if m.task != nil {
+		before := b.judgeCounts([]measureIx{m.tasks, m.assignments})
+		c.emit(b, cause)
+		b.settleCompletion(m, cause)
+		b.carryAll(before, cause)
+		return
+	}
+	var before []judged
+	if !b.quiet(m) {
+		before = b.judgeAll(m, m.watch.thresholds, b.watchedPlaces(m, units))
+	}
+	c.emit(b, cause)
+	b.carry(b.measure(m.ix), before, false, cause)
+}
+
+func intOf(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// differ lists the turns that lead from the old turns to the new ones: all new
+// ones from the first difference on, each good until the next.
+func differ(old, next []calendar.Month) []turnAt {
+	if slices.Equal(old, next) {
+		return nil
+	}
+	same := 0
+	for same < len(old) && same < len(next) && old[same] == next[same] {
+		same++
+	}
+	var out []turnAt
+	if same < len(old) && (same == len(next) || old[same] < next[same]) {
+		// What turned at old[same] does not turn any more: it stays as before.
+		out = append(out, turnAt{old[same], same%2 == 1})
+	}
+	for i := same; i < len(next); i++ {
+		out = append(out, turnAt{next[i], i%2 == 0})
+	}
+	return out
+}
+
+// emitScope emits a change of scope in as many events as its units need.
+func (b *Book) emitScope(m *Measure, t turnAt, units []unitIx, periods, current bool, cause uint64) {
+	for chunk := range slices.Chunk(units, maxUnitsAnEvent) {
+		ids := make([]string, len(chunk))
+		for i, unit := range chunk {
+			ids[i] = b.unit(unit).id
+		}
+		s := &eventv1.ScopeChanged{Target: m.key.id, Path: b.path(b.unitIDs.Get(m.root), Current),
+			FirstPeriod: t.from.String(), Periods: periods, Current: current, MissingDenominator: m.missingDen()}
+		if t.on {
+			s.Begins = ids
+		} else {
+			s.Ceases = ids
+		}
+		b.emit(&eventv1.Event{Programme: m.key.programme, Causation: cause,
+			Payload: &eventv1.Event_ScopeChanged{ScopeChanged: s}}, nil)
+	}
+}

@@ -1,0 +1,154 @@
+package book
+
+import (
+	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
+	"github.com/cotmoc/cotmoc/services/internal/calendar"
+)
+
+// Current stands in the place of a period for the current figures.
+const Current calendar.Month = -1
+
+// State is what a cell holds; the numbers are the contract's.
+type State uint8
+
+// The states of a cell.
+const (
+	Missing State = iota
+	Reported
+	Bare
+	NotApplicable
+	Withdrawn
+)
+
+// held reports whether a cell in this state holds something.
+func (s State) held() bool { return s == Reported || s == Bare || s == NotApplicable }
+
+// node is what is kept for one unit of a sheet: what the unit itself reported,
+// and the total of it and everything below.
+type node struct {
+	sum       Tally
+	quals     qualifiers
+	num, den  int64 // the unit's own value; for Bare, num is the percentage
+	last      uint64
+	rev       uint32
+	newest    calendar.Month // current sheets: period of the newest cell in it, plus 1
+	state     State
+	qual      Qualifier
+	scoped    bool  // the unit is expected to report
+	excluded  bool  // a sum holds a bare percentage that was not added
+	bareScale uint8 // decimals of a bare percentage
+}
+
+// In a period's sheet, last is the number of the cell's newest event and rev the
+// cell's revision. In a current sheet, last is the number of the newest accepted
+// submission of the unit for the measure, in any period, and rev the version of
+// the unit's place then: together they give an event the previous number on its
+// subject.
+
+// part is what the unit itself adds to the totals.
+func (n *node) part(kind typev1.ValueKind) Tally {
+	if !n.scoped {
+		return Tally{}
+	}
+	switch n.state {
+	case Reported:
+		t := Tally{Num: n.num, Den: n.den, Reporting: 1, Expected: 1}
+		if n.excluded {
+			t.Excluded = 1
+		}
+		return t
+	case Bare:
+		return Tally{Reporting: 1, Expected: 1, Excluded: 1}
+	case NotApplicable:
+		return Tally{}
+	}
+	t := Tally{Expected: 1}
+	if kind == typev1.ValueKind_VALUE_KIND_YES_NO {
+		t.Den = 1
+	}
+	return t
+}
+
+// counts reports whether the unit's value is added and so weakens a sum.
+func (n *node) counts() bool { return n.scoped && n.state == Reported }
+
+// maxThresholds is the contract's limit.
+const maxThresholds = 16
+
+// marks is the state of a unit's thresholds: each is twice the ordinal, plus 1
+// while it counts as reached.
+type marks [maxThresholds]uint32
+
+func (m marks) reached(i int) bool   { return m[i]&1 == 1 }
+func (m marks) ordinal(i int) uint32 { return m[i] >> 1 }
+func mark(ordinal uint32, reached bool) uint32 {
+	if reached {
+		return ordinal<<1 | 1
+	}
+	return ordinal << 1
+}
+
+// sheetKey names a sheet: a measure in a period, or Current.
+type sheetKey struct {
+	measure measureIx
+	period  calendar.Month
+}
+
+// sheet holds all units of a measure in a period, or their current figures.
+type sheet struct {
+	nodes *column[node]
+	marks *column[marks]
+	// scope, in current sheets only: the months at which the unit begins and ceases
+	// to be expected, in turn, ascending. The slices are shared and never changed.
+	scope *column[[]calendar.Month]
+}
+
+func newSheet() *sheet {
+	return &sheet{&column[node]{}, &column[marks]{}, &column[[]calendar.Month]{}}
+}
+
+func (s *sheet) fork() *sheet {
+	return &sheet{s.nodes.fork(), s.marks.fork(), s.scope.fork()}
+}
+
+func (s *sheet) forked() bool { return s.nodes.parent != nil }
+
+func (s *sheet) merge() {
+	s.nodes.merge()
+	s.marks.merge()
+	s.scope.merge()
+}
+
+func (s *sheet) freeze() *sheet {
+	return &sheet{s.nodes.freeze(), s.marks.freeze(), s.scope.freeze()}
+}
+
+// sheet returns a sheet to be read; nil when it was never opened.
+func (b *Book) sheet(k sheetKey) *sheet {
+	for ; b != nil; b = b.parent {
+		if s, ok := b.sheets[k]; ok {
+			return s
+		}
+	}
+	return nil
+}
+
+// editSheet returns a sheet to be changed; nil when it was never opened.
+func (b *Book) editSheet(k sheetKey) *sheet {
+	if s, ok := b.sheets[k]; ok {
+		return s
+	}
+	if b.parent == nil {
+		return nil
+	}
+	s := b.parent.sheet(k)
+	if s == nil {
+		return nil
+	}
+	f := s.fork()
+	b.sheets[k] = f
+	return f
+}
+
+// periods lists the periods of a measure that have a sheet, ascending.
+func (b *Book) periods(m measureIx) []calendar.Month { return b.opened.Get(m) }

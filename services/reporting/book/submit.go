@@ -1,0 +1,390 @@
+package book
+
+import (
+	"fmt"
+
+	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
+	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
+	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
+	"github.com/cotmoc/cotmoc/services/internal/calendar"
+)
+
+// Submission is one submission, correction or withdrawal, read and checked for
+// form, to be judged against the book.
+type Submission struct {
+	Programme, Target, Unit string
+	Period                  calendar.Month
+	Value                   Value
+	Qualifier               Qualifier
+	ExpectedRevision        uint32
+	RequestID               string
+	Itemised                bool
+	Annex                   []byte // kept beside the event; nil when there is nothing
+	// NotReused names an event whose request was compared and found to be another
+	// one, though its hash is the same.
+	NotReused uint64
+}
+
+// Value is what a submission says.
+type Value struct {
+	State    State            // Reported, Bare, NotApplicable or Withdrawn
+	Kind     typev1.ValueKind // kind of a reported value
+	Num, Den int64            // a yes is 1 of 1
+	Scale    uint8            // decimals of a bare percentage
+	Field    string           // name of the field that it came in, for errors
+}
+
+// Receipt is what is answered to an accepted submission.
+type Receipt struct {
+	Sequence         uint64
+	Revision         uint32
+	RegistryRevision int64
+	TimeUnixMicros   int64
+}
+
+// Submit judges a submission and decides what follows from it: the cell's new
+// revision, the milestones that its totals cross, the task that it completes. It
+// refuses with a *Refusal, a *Stale or a *Reused, and then has decided nothing.
+func (b *Book) Submit(s *Submission) (Receipt, error) {
+	m, unit, err := b.find(s)
+	if err != nil {
+		return Receipt{}, err
+	}
+	k := sheetKey{m.ix, s.Period}
+	cell := b.cell(k, unit)
+	if cell.rev != s.ExpectedRevision {
+		return Receipt{}, &Stale{Expected: s.ExpectedRevision, Actual: cell.rev, Last: cell.last}
+	}
+	if n := b.requests.find(requestHash(s.Unit, s.RequestID)); n != 0 && n != s.NotReused {
+		return Receipt{}, &Reused{Sequence: n}
+	}
+	if err := b.judge(s, m, unit, &cell); err != nil {
+		return Receipt{}, err
+	}
+	next := s.node(m)
+	cur := b.currentAfter(m, unit, s.Period, &next)
+	if err := b.fits(m, unit, k, &next, cur); err != nil {
+		return Receipt{}, err
+	}
+	beforePeriod, beforeCurrent := b.before(m, k, unit)
+	counted := b.countsBefore(m)
+	sequence := b.stamp.Next
+	b.emit(b.recorded(s, m, unit, &cell, &next, cur), s.Annex)
+	if beforePeriod != nil {
+		b.announce(m, k, unit, beforePeriod, sequence)
+	}
+	if beforeCurrent != nil {
+		b.announce(m, sheetKey{m.ix, Current}, unit, beforeCurrent, sequence)
+	}
+	b.settleTask(m, counted, sequence)
+	return Receipt{sequence, cell.rev + 1, b.registryRevision, b.stamp.Time.UnixMicro()}, nil
+}
+
+// find resolves what a submission is about.
+func (b *Book) find(s *Submission) (*Measure, unitIx, error) {
+	if b.programmes.Get(s.Programme) == nil {
+		return nil, 0, refuse(errorv1.Reason_REASON_PROGRAMME_NOT_FOUND, "programme",
+			"there is no programme %s", s.Programme)
+	}
+	unit := b.unitIDs.Get(s.Unit)
+	if unit == 0 {
+		return nil, 0, refuse(errorv1.Reason_REASON_UNIT_NOT_FOUND, "submission.unit",
+			"there is no unit %s", s.Unit)
+	}
+	m := b.MeasureByID(s.Programme, s.Target)
+	if m == nil {
+		return nil, 0, refuse(errorv1.Reason_REASON_TARGET_NOT_FOUND, "submission.target",
+			"programme %s has no target or task %s", s.Programme, s.Target)
+	}
+	if m.Derived() {
+		return nil, 0, refuse(errorv1.Reason_REASON_DERIVED_TARGET, "submission.target",
+			"%s is derived by the system from the reports on tasks; nobody submits it", s.Target)
+	}
+	return m, unit, nil
+}
+
+// cell returns what is kept for a cell; the zero node when nothing was reported.
+func (b *Book) cell(k sheetKey, unit unitIx) node {
+	if s := b.sheet(k); s != nil {
+		return s.nodes.at(unit)
+	}
+	return node{}
+}
+
+// judge applies the rules about who may report what and when.
+func (b *Book) judge(s *Submission, m *Measure, unit unitIx, cell *node) error {
+	if s.Period > b.today.MonthOf() {
+		return refuse(errorv1.Reason_REASON_PERIOD_NOT_BEGUN, "submission.period",
+			"period %s has not begun; today is %s", s.Period, b.today)
+	}
+	if _, exists := b.unit(unit).on(s.Period.LastDay()); !exists {
+		return refuse(errorv1.Reason_REASON_UNIT_NOT_ACTIVE, "submission.unit",
+			"unit %s does not exist on the last day of %s", s.Unit, s.Period)
+	}
+	if !scopedIn(b.sheet(sheetKey{m.ix, Current}).scope.at(unit), s.Period) {
+		return refuse(errorv1.Reason_REASON_NOT_APPLICABLE, "submission.target",
+			"target %s does not apply to unit %s in %s", s.Target, s.Unit, s.Period)
+	}
+	if s.Value.State == Withdrawn && !cell.state.held() {
+		return refuse(errorv1.Reason_REASON_NOTHING_TO_WITHDRAW, "submission.withdrawal",
+			"nothing is reported for target %s, unit %s, %s", s.Target, s.Unit, s.Period)
+	}
+	return s.fitsKind(m)
+}
+
+// fitsKind checks the value against the measure's kind.
+func (s *Submission) fitsKind(m *Measure) error {
+	v, field := &s.Value, "submission."+s.Value.Field
+	switch {
+	case v.State == NotApplicable || v.State == Withdrawn:
+		return nil
+	case v.State == Bare && m.kind == typev1.ValueKind_VALUE_KIND_RATIO:
+		return nil
+	case v.State == Bare || v.Kind != m.kind:
+		return refuse(errorv1.Reason_REASON_WRONG_VALUE_KIND, field,
+			"target %s takes %s", s.Target, kindName(m.kind)).with("want", kindName(m.kind))
+	case m.kind != typev1.ValueKind_VALUE_KIND_RATIO:
+		return nil
+	case v.Den == 0 && v.Num > 0:
+		return refuse(errorv1.Reason_REASON_ZERO_DENOMINATOR, field+".denominator",
+			"%d of 0 is no ratio; 0 of 0 says that there was nothing to do", v.Num)
+	case v.Num > v.Den && !m.target.GetMayExceed():
+		return refuse(errorv1.Reason_REASON_NUMERATOR_ABOVE_DENOMINATOR, field+".numerator",
+			"%d is above %d, which target %s does not allow", v.Num, v.Den, s.Target)
+	}
+	return nil
+}
+
+func kindName(k typev1.ValueKind) string { return k.String()[len("VALUE_KIND_"):] }
+
+// node returns the cell as the submission makes it, expected as the judge found.
+func (s *Submission) node(m *Measure) node {
+	n := node{state: s.Value.State, qual: s.Qualifier, scoped: true}
+	switch {
+	case n.state == Reported && m.kind == typev1.ValueKind_VALUE_KIND_YES_NO:
+		n.num, n.den = s.Value.Num, 1
+	case n.state == Reported:
+		n.num, n.den = s.Value.Num, s.Value.Den
+	case n.state == Bare:
+		n.num, n.bareScale = s.Value.Num, s.Value.Scale
+	default:
+		n.qual = Exact
+	}
+	return n
+}
+
+// currentCell is a unit's current value, as it is or would be.
+type currentCell struct {
+	change eventv1.CurrentChange
+	node   node
+}
+
+// set makes it the unit's current value.
+func (c currentCell) set(n *node) {
+	n.state, n.num, n.den, n.qual = c.node.state, c.node.num, c.node.den, c.node.qual
+	n.excluded, n.bareScale, n.newest = c.node.excluded, c.node.bareScale, c.node.newest
+}
+
+// currentAfter says what becomes of the unit's current value when the cell of a
+// period becomes next.
+func (b *Book) currentAfter(m *Measure, unit unitIx, p calendar.Month, next *node) currentCell {
+	if m.accumulation != typev1.Accumulation_ACCUMULATION_LAST {
+		from := calendar.Month(0)
+		if m.accumulation == typev1.Accumulation_ACCUMULATION_SUM_YEAR {
+			if from = b.window; p < from || p.Year() != from.Year() {
+				return currentCell{}
+			}
+		}
+		return b.currentOf(m, unit, from, map[calendar.Month]*node{p: next})
+	}
+	now := b.cell(sheetKey{m.ix, Current}, unit)
+	newest := now.newest - 1
+	switch {
+	case next.state.held() && p >= newest:
+		c := currentCell{eventv1.CurrentChange_CURRENT_CHANGE_AS_CELL, *next}
+		c.node.newest = p + 1
+		return c
+	case next.state == Withdrawn && p == newest:
+		return b.newestBefore(m, unit, p)
+	}
+	return currentCell{}
+}
+
+// newestBefore is a unit's current stock when its cell of a period is taken away:
+// that of the newest earlier period that has one.
+func (b *Book) newestBefore(m *Measure, unit unitIx, p calendar.Month) currentCell {
+	c := currentCell{change: eventv1.CurrentChange_CURRENT_CHANGE_TALLY}
+	for _, q := range b.periods(m.ix) {
+		if n := b.cell(sheetKey{m.ix, q}, unit); q < p && n.state.held() {
+			c.node = n
+			c.node.newest = q + 1
+		}
+	}
+	return c
+}
+
+// currentOf sums a unit's cells of the periods from one on, of a flow. Cells in
+// instead stand in the place of what the book has.
+func (b *Book) currentOf(m *Measure, unit unitIx, from calendar.Month, instead map[calendar.Month]*node) currentCell {
+	c := currentCell{change: eventv1.CurrentChange_CURRENT_CHANGE_TALLY}
+	add := func(p calendar.Month, n *node) {
+		if p < from || m.accumulation == typev1.Accumulation_ACCUMULATION_SUM_YEAR && p.Year() != from.Year() || !n.state.held() {
+			return
+		}
+		c.node.newest = max(c.node.newest, p+1)
+		switch {
+		case n.state == Reported:
+			num, ok1 := addInt(c.node.num, n.num)
+			den, ok2 := addInt(c.node.den, n.den)
+			if !ok1 || !ok2 {
+				num = -1 // refused by fits
+			}
+			c.node.num, c.node.den, c.node.qual = num, den, max(c.node.qual, n.qual)
+			c.node.excluded = c.node.excluded || c.node.state == Bare
+			c.node.state = Reported
+		case n.state == Bare && c.node.state == Reported:
+			c.node.excluded = true
+		case n.state == Bare || c.node.state == Missing:
+			c.node.state = n.state
+		}
+	}
+	seen := false
+	for _, p := range b.periods(m.ix) {
+		n := b.cell(sheetKey{m.ix, p}, unit)
+		if over := instead[p]; over != nil {
+			n, seen = *over, true
+		}
+		add(p, &n)
+	}
+	if !seen {
+		for p, n := range instead {
+			add(p, n)
+		}
+	}
+	return c
+}
+
+// fits refuses a value whose totals would leave the range of 64 bits.
+func (b *Book) fits(m *Measure, unit unitIx, k sheetKey, next *node, cur currentCell) error {
+	check := func(k sheetKey, n *node) error {
+		old := b.cell(k, unit)
+		n.scoped = k.period != Current || old.scoped
+		if n.num < 0 || n.den < 0 {
+			return b.overflows(unit)
+		}
+		diff, err := n.part(m.kind).Sub(old.part(m.kind))
+		if err != nil {
+			return b.overflows(unit)
+		}
+		var failed unitIx
+		b.up(unit, k.period, func(at unitIx) {
+			if _, err := b.sum(k, at).Add(diff); err != nil && failed == 0 {
+				failed = at
+			}
+		})
+		if failed != 0 {
+			return b.overflows(failed)
+		}
+		return nil
+	}
+	if err := check(k, next); err != nil || cur.change == eventv1.CurrentChange_CURRENT_CHANGE_UNSPECIFIED {
+		return err
+	}
+	n := cur.node
+	return check(sheetKey{m.ix, Current}, &n)
+}
+
+func (b *Book) overflows(unit unitIx) error {
+	id := b.unit(unit).id
+	return refuse(errorv1.Reason_REASON_OVERFLOW, "submission",
+		"the total of unit %s would leave the range of 64 bits", id).with("unit", id)
+}
+
+// before returns the totals that milestones will be judged against; nil where
+// nothing is watched.
+func (b *Book) before(m *Measure, k sheetKey, unit unitIx) (period, current []Tally) {
+	if m.watched(k.period) {
+		period = b.totals(k, unit)
+	}
+	if m.watched(Current) {
+		current = b.totals(sheetKey{m.ix, Current}, unit)
+	}
+	return period, current
+}
+
+// recorded is the event of an accepted submission.
+func (b *Book) recorded(s *Submission, m *Measure, unit unitIx, cell, next *node, cur currentCell) *eventv1.Event {
+	r := &eventv1.SubmissionRecorded{
+		Target: s.Target, Path: b.path(unit, Current), Period: s.Period.String(), Revision: cell.rev + 1,
+		State: eventv1.CellState(next.state), Tally: next.part(m.kind).Proto(),
+		Current: cur.change, Supersedes: cell.last, RequestId: s.RequestID, Itemised: s.Itemised,
+	}
+	if path := b.path(unit, s.Period); path != r.Path {
+		r.PeriodPath = path
+	}
+	if next.qual != Exact {
+		r.Qualifier = next.qual.Proto()
+	}
+	if next.state == Bare {
+		r.BarePercentage, r.BareDecimals = next.num, uint32(next.bareScale)
+	}
+	if cur.change == eventv1.CurrentChange_CURRENT_CHANGE_TALLY {
+		n := cur.node
+		n.scoped = true
+		r.CurrentTally, r.CurrentState = n.part(m.kind).Proto(), eventv1.CellState(n.state)
+		if n.qual != Exact {
+			r.CurrentQualifier = n.qual.Proto()
+		}
+		if n.newest != 0 {
+			r.CurrentPeriod = (n.newest - 1).String()
+		}
+	}
+	e := &eventv1.Event{Programme: s.Programme}
+	if next.state == Withdrawn {
+		e.Payload = &eventv1.Event_SubmissionWithdrawn{SubmissionWithdrawn: r}
+	} else {
+		e.Payload = &eventv1.Event_SubmissionAccepted{SubmissionAccepted: r}
+	}
+	return e
+}
+
+// Refusal is why a command was refused: a reason of the contract, the field that
+// is at fault and what to do about it.
+type Refusal struct {
+	Reason   errorv1.Reason
+	Field    string
+	Message  string
+	Metadata []string // keys and values in turn
+}
+
+func refuse(reason errorv1.Reason, field, format string, args ...any) *Refusal {
+	return &Refusal{Reason: reason, Field: field, Message: fmt.Sprintf(format, args...)}
+}
+
+func (r *Refusal) with(key, value string) *Refusal {
+	r.Metadata = append(r.Metadata, key, value)
+	return r
+}
+
+// Error returns the message.
+func (r *Refusal) Error() string { return r.Message }
+
+// Stale says that the cell is not at the expected revision: perhaps because the
+// same request was accepted before, which the cell's events in the log tell.
+type Stale struct {
+	Expected, Actual uint32
+	Last             uint64 // number of the cell's newest event; 0 when it has none
+}
+
+// Error says which revisions differ.
+func (s *Stale) Error() string {
+	return fmt.Sprintf("the cell is at revision %d, not %d", s.Actual, s.Expected)
+}
+
+// Reused says that the submitter's request id is, by its hash, that of an earlier event.
+type Reused struct{ Sequence uint64 }
+
+// Error names the event.
+func (r *Reused) Error() string {
+	return fmt.Sprintf("the request id was used for event %d", r.Sequence)
+}

@@ -1,0 +1,82 @@
+package book
+
+import (
+	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
+	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
+)
+
+// countsTotals are the totals at the root of the derived counts of a task.
+type countsTotals struct{ tasks, assignments []Tally }
+
+// countsBefore returns the totals of the derived counts that a task belongs to;
+// nothing for what is no task.
+func (b *Book) countsBefore(m *Measure) countsTotals {
+	if m.task == nil {
+		return countsTotals{}
+	}
+	root := b.unitIDs.Get(m.root)
+	return countsTotals{b.totals(sheetKey{m.tasks, Current}, root), b.totals(sheetKey{m.assignments, Current}, root)}
+}
+
+// settleTask decides whether a task was completed or is open again after its
+// figures moved, and which milestones its derived counts crossed.
+func (b *Book) settleTask(m *Measure, before countsTotals, cause uint64) {
+	if m.task == nil {
+		return
+	}
+	b.settleCompletion(m, cause)
+	root := b.unitIDs.Get(m.root)
+	b.announce(b.measure(m.tasks), sheetKey{m.tasks, Current}, root, before.tasks, cause)
+	b.announce(b.measure(m.assignments), sheetKey{m.assignments, Current}, root, before.assignments, cause)
+}
+
+// settleCompletion emits the task's completion or reopening, if it changed.
+func (b *Book) settleCompletion(m *Measure, cause uint64) {
+	complete := b.isComplete(m)
+	if complete == b.complete.Get(m.ix) {
+		return
+	}
+	changed := &eventv1.TaskChanged{Task: m.key.id, Path: b.path(b.unitIDs.Get(m.root), Current),
+		DerivedTargets: []string{b.measure(m.tasks).key.id}}
+	e := &eventv1.Event{Programme: m.key.programme, Causation: cause,
+		Payload: &eventv1.Event_TaskReopened{TaskReopened: changed}}
+	if complete {
+		e.Payload = &eventv1.Event_TaskCompleted{TaskCompleted: changed}
+	}
+	b.emit(e, nil)
+}
+
+// isComplete judges a task by its rule over the units that owe it.
+func (b *Book) isComplete(m *Measure) bool {
+	k := sheetKey{m.ix, Current}
+	total := b.sum(k, b.unitIDs.Get(m.root))
+	if total.Expected == 0 {
+		return false
+	}
+	switch rule := m.task.GetCompletionRule(); rule.GetKind() {
+	case registryv1.CompletionRuleKind_COMPLETION_RULE_KIND_QUORUM:
+		return total.Num*100 >= int64(rule.GetQuorumPercent())*total.Den
+	case registryv1.CompletionRuleKind_COMPLETION_RULE_KIND_LEAD_ONLY:
+		return b.leadsDone(m, k)
+	}
+	return total.Num == total.Den
+}
+
+// leadsDone reports whether every LEAD unit that is expected has said yes.
+func (b *Book) leadsDone(m *Measure, k sheetKey) bool {
+	some := false
+	for _, a := range m.task.GetAssignments() {
+		if a.GetRole() != registryv1.AssignmentRole_ASSIGNMENT_ROLE_LEAD {
+			continue
+		}
+		n := b.cell(k, b.unitIDs.Get(a.GetUnit()))
+		if !n.scoped || n.state == NotApplicable {
+			continue
+		}
+		if n.state != Reported || n.num != 1 {
+			return false
+		}
+		some = true
+	}
+	return some
+}

@@ -1,0 +1,201 @@
+package book
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
+	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
+	"github.com/cotmoc/cotmoc/services/internal/calendar"
+)
+
+// unitIx numbers units in the order in which they became known, from 1; 0 is none.
+type unitIx = int32
+
+// maxDepth bounds the tree; a path longer than that is a defect of the registry.
+const maxDepth = 32
+
+// Unit is a unit as the reporting service knows it. It is replaced, never changed.
+type Unit struct {
+	ix         unitIx
+	id         string
+	name       string
+	placements []placement   // what the registry says, by day
+	closed     calendar.Date // first day on which it no longer exists; 0 for none
+	parents    []parentFrom  // where its figures are added, by period
+	parent     unitIx        // where its current figures are added
+	moves      int32         // how often `parent` changed
+}
+
+// placement is where a unit stands from a day on.
+type placement struct {
+	from   calendar.Date
+	parent string
+	kind   typev1.UnitKind
+	level  string
+}
+
+// parentFrom is the unit above for the periods from one on.
+type parentFrom struct {
+	from   calendar.Month
+	parent unitIx
+}
+
+// ID returns the unit's id.
+func (u *Unit) ID() string { return u.id }
+
+// readUnit reads a registry unit, without its place in the book.
+func readUnit(res *registryv1.Unit) (*Unit, error) {
+	u := &Unit{id: strings.TrimPrefix(res.GetName(), "units/"), name: res.GetDisplayName()}
+	for _, p := range res.GetPlacements() {
+		from, err := calendar.ParseDate(p.GetFromDate())
+		if err != nil {
+			return nil, fmt.Errorf("placement of unit %s: %w", u.id, err)
+		}
+		u.placements = append(u.placements, placement{from, p.GetParent(), p.GetKind(), p.GetLevel()})
+	}
+	if res.GetClosedDate() != "" {
+		closed, err := calendar.ParseDate(res.GetClosedDate())
+		if err != nil {
+			return nil, fmt.Errorf("closing of unit %s: %w", u.id, err)
+		}
+		u.closed = closed
+	}
+	return u, nil
+}
+
+// on returns the unit's placement on a day, and whether it exists then.
+func (u *Unit) on(d calendar.Date) (placement, bool) {
+	if u.closed != 0 && d >= u.closed {
+		return placement{}, false
+	}
+	for i := len(u.placements) - 1; i >= 0; i-- {
+		if u.placements[i].from <= d {
+			return u.placements[i], true
+		}
+	}
+	return placement{}, false
+}
+
+// near returns the placement on a day, or the nearest one to it: what a unit is
+// shown as when it does not exist then.
+func (u *Unit) near(d calendar.Date) placement {
+	at := u.placements[0]
+	for _, p := range u.placements[1:] {
+		if p.from <= d {
+			at = p
+		}
+	}
+	return at
+}
+
+// boundaries are the days on which something about the unit changes.
+func (u *Unit) boundaries() []calendar.Date {
+	days := make([]calendar.Date, 0, len(u.placements)+1)
+	for _, p := range u.placements {
+		days = append(days, p.from)
+	}
+	if u.closed != 0 {
+		days = append(days, u.closed)
+	}
+	return days
+}
+
+// parentsByMonth is where the unit's figures shall be added, by period: each
+// period is judged by the tree of its last day. The first step holds from the
+// beginning of time: whether a unit exists yet is a matter of scope.
+func (b *Book) parentsByMonth(u *Unit) []parentFrom {
+	var out []parentFrom
+	for _, p := range u.placements {
+		step := parentFrom{p.from.MonthOf(), b.unitIDs.Get(p.parent)}
+		if n := len(out); n > 0 && out[n-1].from == step.from {
+			out = out[:n-1] // two placements begin in one month: its last day decides
+		}
+		if n := len(out); n == 0 || out[n-1].parent != step.parent {
+			out = append(out, step)
+		}
+	}
+	out[0].from = 0
+	return out
+}
+
+// parentToday is where the unit's current figures shall be added.
+func (b *Book) parentToday(u *Unit) unitIx { return b.unitIDs.Get(u.near(b.today).parent) }
+
+// parentIn is where the figures of a period are added; before the unit's first
+// period, where they are from it on.
+func (u *Unit) parentIn(p calendar.Month) unitIx {
+	if p == Current {
+		return u.parent
+	}
+	for i := len(u.parents) - 1; i > 0; i-- {
+		if u.parents[i].from <= p {
+			return u.parents[i].parent
+		}
+	}
+	return u.parents[0].parent
+}
+
+func (u *Unit) withParents(parents []parentFrom) *Unit {
+	c := *u
+	c.parents = parents
+	return &c
+}
+
+// movedFrom returns the steps of the tree after a unit moved under parent from a
+// period on.
+func movedFrom(old []parentFrom, from calendar.Month, parent unitIx) []parentFrom {
+	at := slices.IndexFunc(old, func(s parentFrom) bool { return s.from >= from })
+	if at < 0 {
+		at = len(old)
+	}
+	if at > 0 && old[at-1].parent == parent {
+		return slices.Clone(old[:at])
+	}
+	return append(slices.Clone(old[:at]), parentFrom{from, parent})
+}
+
+func (b *Book) unit(ix unitIx) *Unit {
+	if u := b.units.peek(ix); u != nil {
+		return *u
+	}
+	return nil
+}
+
+// UnitByID returns the unit with an id, nil when there is none.
+func (b *Book) UnitByID(id string) *Unit { return b.unit(b.unitIDs.Get(id)) }
+
+// up calls do for the unit and each unit above it, up to the root, by the tree of
+// a period (or Current).
+func (b *Book) up(ix unitIx, p calendar.Month, do func(unitIx)) {
+	for n := 0; ix != 0 && n < maxDepth; n++ {
+		do(ix)
+		u := b.unit(ix)
+		if u == nil {
+			return
+		}
+		ix = u.parentIn(p)
+	}
+}
+
+// path returns the ids from the root to the unit, joined by dots.
+func (b *Book) path(ix unitIx, p calendar.Month) string {
+	var ids [maxDepth]string
+	n := maxDepth
+	b.up(ix, p, func(at unitIx) {
+		n--
+		ids[n] = b.unit(at).id
+	})
+	return strings.Join(ids[n:], ".")
+}
+
+// placeVersion changes whenever the unit's current path does.
+func (b *Book) placeVersion(ix unitIx) uint32 {
+	var v int32
+	b.up(ix, Current, func(at unitIx) { v += b.unit(at).moves })
+	return uint32(v)
+}
+
+// lastOf returns the id at the end of a path.
+func lastOf(path string) string { return path[strings.LastIndexByte(path, '.')+1:] }
