@@ -1,0 +1,208 @@
+package event
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
+	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Sizes and times of reading the stream and the log.
+const (
+	fetchSize      = 500
+	fetchWait      = 3 * time.Second
+	fetchHeartbeat = time.Second
+	pageSize       = 1000
+	fillTries      = 20
+)
+
+// run is one Run of a Subscriber.
+type run struct {
+	Config
+	handle Handler
+	track  *track
+}
+
+// follow reads the stream until something is wrong with it or ctx ends.
+func (r *run) follow(ctx context.Context) error {
+	if r.Conn == nil {
+		return nil
+	}
+	if !r.Conn.IsConnected() {
+		return errors.New("no connection to NATS")
+	}
+	c, err := r.consumer(ctx)
+	if err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
+		n, err := r.fetch(ctx, c)
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			continue
+		}
+		// Quiet, or a lost end, or a consumer that is ahead of the position.
+		if err := r.catchUp(ctx, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// consumer finds the consumer that the service keeps for the subscription.
+func (r *run) consumer(ctx context.Context) (jetstream.Consumer, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	resp, err := r.Events.EnsureSubscription(ctx, &reportingv1.EnsureSubscriptionRequest{
+		Subscription: r.Subscription, Subjects: r.Subjects, AfterSequence: r.track.at.Sequence,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ensure subscription: %w", err)
+	}
+	if err := r.checkEpoch(resp.GetEpoch()); err != nil {
+		return nil, err
+	}
+	js, err := jetstream.New(r.Conn)
+	if err != nil {
+		return nil, fmt.Errorf("open JetStream: %w", err)
+	}
+	c, err := js.Consumer(ctx, resp.GetStream(), resp.GetConsumer())
+	if err != nil {
+		return nil, fmt.Errorf("open consumer %s of %s: %w", resp.GetConsumer(), resp.GetStream(), err)
+	}
+	return c, nil
+}
+
+// fetch takes in what the consumer has next and returns how many messages came.
+func (r *run) fetch(ctx context.Context, c jetstream.Consumer) (int, error) {
+	return fetchEach(ctx, c, func(m jetstream.Msg) error {
+		if err := r.message(ctx, m); err != nil {
+			return err
+		}
+		// A lost ack brings the message again, and it is dropped then.
+		_ = m.Ack()
+		return nil
+	})
+}
+
+// message deals with a message of the stream. What cannot be read, or does not
+// stand under its own number, is read from the log.
+func (r *run) message(ctx context.Context, m jetstream.Msg) error {
+	md, err := m.Metadata()
+	if err != nil {
+		return fmt.Errorf("message on %s: %w", m.Subject(), err)
+	}
+	e, err := Decode(m.Data())
+	if err == nil && e.GetSequence() != md.Sequence.Stream {
+		err = fmt.Errorf("it holds event %d", e.GetSequence())
+	}
+	if err != nil {
+		r.report(ctx, "a message of the stream is damaged; reading the log", fmt.Errorf("message %d: %w", md.Sequence.Stream, err))
+		return r.catchUp(ctx, md.Sequence.Stream)
+	}
+	if !MatchAny(r.Subjects, m.Subject()) {
+		return nil // the consumer was made with other filters
+	}
+	return r.take(ctx, m.Subject(), e)
+}
+
+// fetchEach gives f the messages of one request, until f fails, and counts them.
+func fetchEach(ctx context.Context, c jetstream.Consumer, f func(jetstream.Msg) error) (int, error) {
+	wait, cancel := context.WithTimeout(ctx, fetchWait)
+	defer cancel()
+	batch, err := c.Fetch(fetchSize, jetstream.FetchContext(wait), jetstream.FetchHeartbeat(fetchHeartbeat))
+	if err != nil {
+		return 0, fmt.Errorf("fetch: %w", err)
+	}
+	n := 0
+	for m := range batch.Messages() {
+		if err := ctx.Err(); err != nil {
+			return n, err
+		}
+		n++
+		if err := f(m); err != nil {
+			return n, err
+		}
+	}
+	if err := batch.Error(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return n, fmt.Errorf("fetch: %w", err)
+	}
+	return n, nil
+}
+
+// take deals with an event of the stream.
+func (r *run) take(ctx context.Context, subject string, e *eventv1.Event) error {
+	if err := r.checkEpoch(e.GetEpoch()); err != nil {
+		return err
+	}
+	switch r.track.judge(subject, e) {
+	case old:
+		return nil
+	case gap:
+		r.Log.InfoContext(ctx, "events are missing in the stream; reading them from the log",
+			"subscription", r.Subscription, "sequence", r.track.at.Sequence, "next", e.GetSequence())
+		if err := r.catchUp(ctx, e.GetSequence()); err != nil {
+			return fmt.Errorf("fill the gap before event %d: %w", e.GetSequence(), err)
+		}
+		return nil
+	case late:
+		if err := r.fillSubject(ctx, subject, e); err != nil {
+			return fmt.Errorf("fill the gap before event %d on %s: %w", e.GetSequence(), subject, err)
+		}
+	}
+	return r.deliver(ctx, subject, e)
+}
+
+// deliver hands an event over until it is taken, and saves the position.
+func (r *run) deliver(ctx context.Context, subject string, e *eventv1.Event) error {
+	for pause := firstPause; ; pause = sleep(ctx, pause) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		err := r.handle(ctx, e)
+		if err == nil {
+			break
+		}
+		r.report(ctx, "the handler failed; it is given the same event again", err)
+	}
+	before := r.track.at
+	r.track.handled(subject, e)
+	if r.track.at == before {
+		return nil // one that came late
+	}
+	return r.save(ctx)
+}
+
+// save keeps the position. It is tried to the end even when ctx ends just now, for
+// the event was handled.
+func (r *run) save(ctx context.Context) error {
+	for pause := firstPause; ; pause = sleep(ctx, pause) {
+		try, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTimeout)
+		err := r.Positions.Save(try, r.track.at)
+		cancel()
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return err
+		}
+		r.report(ctx, "the position was not saved; trying again", err)
+	}
+}
+
+// checkEpoch compares an epoch with that of the position; the first one is taken.
+func (r *run) checkEpoch(epoch uint32) error {
+	if r.track.at.Sequence == 0 {
+		r.track.at.Epoch = epoch
+	}
+	if r.track.at.Epoch != epoch {
+		return fmt.Errorf("%w: the log has %d, the position %d", ErrEpoch, epoch, r.track.at.Epoch)
+	}
+	return nil
+}
