@@ -30,7 +30,9 @@ type Value struct {
 	State    State            // Reported, Bare, NotApplicable or Withdrawn
 	Kind     typev1.ValueKind // kind of a reported value
 	Num, Den int64            // a yes is 1 of 1
-	Scale    uint8            // decimals of a bare percentage
+	Scale    uint8            // decimals of a bare percentage, or of a number in text
+	Text     bool             // a number in text: a count, or the percentage of a ratio
+	Listed   bool             // numbers of items, to be scaled to the measure's decimals
 	Field    string           // name of the field that it came in, for errors
 }
 
@@ -61,7 +63,11 @@ func (b *Book) Submit(s *Submission) (Receipt, error) {
 	if err := b.judge(s, m, unit, &cell); err != nil {
 		return Receipt{}, err
 	}
-	next := s.node(m)
+	v, err := s.Value.of(m)
+	if err != nil {
+		return Receipt{}, err
+	}
+	next := s.node(m, v)
 	cur := b.currentAfter(m, unit, s.Period, &next)
 	if err := b.fits(m, unit, k, &next, cur); err != nil {
 		return Receipt{}, err
@@ -129,44 +135,19 @@ func (b *Book) judge(s *Submission, m *Measure, unit unitIx, cell *node) error {
 		return refuse(errorv1.Reason_REASON_NOTHING_TO_WITHDRAW, "submission.withdrawal",
 			"nothing is reported for target %s, unit %s, %s", s.Target, s.Unit, s.Period)
 	}
-	return s.fitsKind(m)
-}
-
-// fitsKind checks the value against the measure's kind.
-func (s *Submission) fitsKind(m *Measure) error {
-	v, field := &s.Value, "submission."+s.Value.Field
-	switch {
-	case v.State == NotApplicable || v.State == Withdrawn:
-		return nil
-	case v.State == Bare && m.kind == typev1.ValueKind_VALUE_KIND_RATIO:
-		return nil
-	case v.State == Bare || v.Kind != m.kind:
-		return refuse(errorv1.Reason_REASON_WRONG_VALUE_KIND, field,
-			"target %s takes %s", s.Target, kindName(m.kind)).with("want", kindName(m.kind))
-	case m.kind != typev1.ValueKind_VALUE_KIND_RATIO:
-		return nil
-	case v.Den == 0 && v.Num > 0:
-		return refuse(errorv1.Reason_REASON_ZERO_DENOMINATOR, field+".denominator",
-			"%d of 0 is no ratio; 0 of 0 says that there was nothing to do", v.Num)
-	case v.Num > v.Den && !m.target.GetMayExceed():
-		return refuse(errorv1.Reason_REASON_NUMERATOR_ABOVE_DENOMINATOR, field+".numerator",
-			"%d is above %d, which target %s does not allow", v.Num, v.Den, s.Target)
-	}
 	return nil
 }
 
-func kindName(k typev1.ValueKind) string { return k.String()[len("VALUE_KIND_"):] }
-
 // node returns the cell as the submission makes it, expected as the judge found.
-func (s *Submission) node(m *Measure) node {
-	n := node{state: s.Value.State, qual: s.Qualifier, scoped: true}
+func (s *Submission) node(m *Measure, v Value) node {
+	n := node{state: v.State, qual: s.Qualifier, scoped: true}
 	switch {
 	case n.state == Reported && m.kind == typev1.ValueKind_VALUE_KIND_YES_NO:
-		n.num, n.den = s.Value.Num, 1
+		n.num, n.den = v.Num, 1
 	case n.state == Reported:
-		n.num, n.den = s.Value.Num, s.Value.Den
+		n.num, n.den = v.Num, v.Den
 	case n.state == Bare:
-		n.num, n.bareScale = s.Value.Num, s.Value.Scale
+		n.num, n.bareScale = v.Num, v.Scale
 	default:
 		n.qual = Exact
 	}
