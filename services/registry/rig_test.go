@@ -2,6 +2,7 @@ package registry_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"path/filepath"
 	"testing"
@@ -76,7 +77,7 @@ func (r *rig) stop() {
 	r.t.Helper()
 	r.svc.Stop()
 	r.server.GracefulStop()
-	if err := <-r.ended; err != nil {
+	if err := <-r.ended; err != nil && !errors.Is(err, grpc.ErrServerStopped) {
 		r.t.Error(err)
 	}
 	r.conn.Close()

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cotmoc/cotmoc/pkg/apierr"
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	"github.com/cotmoc/cotmoc/services/internal/ledger"
-	"github.com/cotmoc/cotmoc/services/registry/book"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
@@ -21,6 +21,9 @@ const (
 	watchBytes   = 1 << 20
 )
 
+// lagWithin is how far behind another replica may be.
+const lagWithin = time.Second
+
 // errQuiet ends a wait in which nothing happened.
 var errQuiet = errors.New("nothing happened")
 
@@ -31,11 +34,7 @@ func (s *Service) WatchRegistry(req *registryv1.WatchRegistryRequest, stream grp
 	defer context.AfterFunc(s.stopping, func() { cancel(ledger.ErrStopped) })()
 
 	w := watch{s: s, stream: stream, sent: uint64(req.GetAfterRevision())}
-	err := s.engine.View(ctx, w.sent, func(*book.Book) error { return nil })
-	if errors.Is(err, ledger.ErrNotReached) {
-		return apierr.New(codes.Unavailable, errorv1.Reason_REASON_SEQUENCE_NOT_REACHED, "after_revision",
-			fmt.Sprintf("the registry is at revision %d", s.engine.Head().Sequence))
-	}
+	err := w.begin(ctx)
 	if err == nil {
 		err = w.run(ctx)
 	}
@@ -52,6 +51,21 @@ type watch struct {
 	sent   uint64 // the last revision that the caller has
 	batch  []*registryv1.Change
 	bytes  int
+}
+
+// begin waits a little where the caller has seen more than this replica.
+func (w *watch) begin(ctx context.Context) error {
+	if w.sent == 0 {
+		return nil
+	}
+	soon, cancel := context.WithTimeoutCause(ctx, lagWithin, errQuiet)
+	defer cancel()
+	head, err := w.s.engine.Wait(soon, w.sent-1)
+	if errors.Is(err, errQuiet) {
+		return apierr.New(codes.Unavailable, errorv1.Reason_REASON_SEQUENCE_NOT_REACHED, "after_revision",
+			fmt.Sprintf("the registry is at revision %d", head.Sequence))
+	}
+	return err
 }
 
 // run sends what there is and waits for more, until ctx ends. The first message
