@@ -124,11 +124,7 @@ func (e *Engine[S]) Try(ctx context.Context, decide func(S) error) error {
 	}
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	stamp := e.stamp(t)
-	layer := e.state.Fork(stamp)
-	if err := tick(layer, stamp.Time); err != nil {
-		return err
-	}
+	layer := e.ticked(e.stamp(t))
 	c := command[S]{decide: decide}
 	err, _ = c.run(layer)
 	return err

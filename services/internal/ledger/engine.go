@@ -80,7 +80,7 @@ type Engine[S State[S]] struct {
 	queue   chan *command[S]
 	pending []*command[S] // the loop's: taken from the queue, not answered
 	pool    sync.Pool
-	sulk    bool // the loop's: Tick failed, and is not called again before the next ticker
+	sulk    atomic.Bool // Tick failed, and is not called again before the next ticker
 	linker  linker
 
 	ctx    context.Context // the loop's; ends when Close gives up

@@ -35,7 +35,7 @@ func (e *Engine[S]) idle(due, follow <-chan time.Time) bool {
 			e.pending = append(e.pending, c)
 			return true
 		case <-due:
-			e.sulk = false
+			e.sulk.Store(false)
 			if e.isDue() {
 				return true
 			}
@@ -196,12 +196,12 @@ func (e *Engine[S]) run(t time.Time, careful bool) (layer S, n int, ok bool) {
 // ticked returns a fresh layer in which what fell due has been decided.
 func (e *Engine[S]) ticked(s Stamp) S {
 	layer := e.state.Fork(s)
-	if e.sulk {
+	if e.sulk.Load() {
 		return layer
 	}
 	if err := tick(layer, s.Time); err != nil {
 		e.log.Error("tick failed; trying again in a second", zap.Error(err))
-		e.sulk = true
+		e.sulk.Store(true)
 		return e.state.Fork(s)
 	}
 	return layer

@@ -23,6 +23,8 @@ type Counters struct {
 	drafts []ledger.Entry
 	// Version is the fold; a test sets it to play another release.
 	Version string
+	// BadTick makes Tick fail after it drafted.
+	BadTick bool
 }
 
 // event is how a change of Counters is logged: it carries its result.
@@ -100,7 +102,7 @@ func (c *Counters) set(ev event) {
 
 // Fork implements ledger.State.
 func (c *Counters) Fork(s ledger.Stamp) *Counters {
-	return &Counters{stamp: s, parent: c, values: c.values.Fork(), alarms: c.alarms.Fork(), Version: c.Version}
+	return &Counters{stamp: s, parent: c, values: c.values.Fork(), alarms: c.alarms.Fork(), Version: c.Version, BadTick: c.BadTick}
 }
 
 // Merge implements ledger.State.
@@ -135,6 +137,9 @@ func (c *Counters) Tick() error {
 	}
 	for _, at := range due {
 		c.draft(event{Rang: at}, nil)
+	}
+	if c.BadTick {
+		return errors.New("counters: bad tick")
 	}
 	return nil
 }
