@@ -306,6 +306,9 @@ func (b *Book) recorded(s *Submission, m *Measure, unit unitIx, cell, next *node
 	if next.qual != Exact {
 		r.Qualifier = next.qual.Proto()
 	}
+	if next.state == Reported {
+		r.ValueKind = m.kind
+	}
 	if next.state == Bare {
 		r.BarePercentage, r.BareDecimals = next.num, uint32(next.bareScale)
 	}

@@ -176,6 +176,8 @@ type SubmissionRecorded struct {
 	Supersedes uint64 `protobuf:"varint,14,opt,name=supersedes,proto3" json:"supersedes,omitempty"`
 	// The caller's id of the request.
 	RequestId string `protobuf:"bytes,15,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// What kind of value it is, when the state is REPORTED.
+	ValueKind v1.ValueKind `protobuf:"varint,19,opt,name=value_kind,json=valueKind,proto3,enum=cotmoc.type.v1.ValueKind" json:"value_kind,omitempty"`
 	// The value was sent as a list of named items, which is kept beside the event.
 	Itemised      bool `protobuf:"varint,16,opt,name=itemised,proto3" json:"itemised,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -331,6 +333,13 @@ func (x *SubmissionRecorded) GetRequestId() string {
 	return ""
 }
 
+func (x *SubmissionRecorded) GetValueKind() v1.ValueKind {
+	if x != nil {
+		return x.ValueKind
+	}
+	return v1.ValueKind(0)
+}
+
 func (x *SubmissionRecorded) GetItemised() bool {
 	if x != nil {
 		return x.Itemised
@@ -342,7 +351,7 @@ var File_cotmoc_event_v1_submission_proto protoreflect.FileDescriptor
 
 const file_cotmoc_event_v1_submission_proto_rawDesc = "" +
 	"\n" +
-	" cotmoc/event/v1/submission.proto\x12\x0fcotmoc.event.v1\x1a\x1acotmoc/type/v1/tally.proto\"\xfc\x05\n" +
+	" cotmoc/event/v1/submission.proto\x12\x0fcotmoc.event.v1\x1a\x1acotmoc/type/v1/tally.proto\"\xb6\x06\n" +
 	"\x12SubmissionRecorded\x12\x16\n" +
 	"\x06target\x18\x01 \x01(\tR\x06target\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x16\n" +
@@ -365,7 +374,9 @@ const file_cotmoc_event_v1_submission_proto_rawDesc = "" +
 	"supersedes\x18\x0e \x01(\x04R\n" +
 	"supersedes\x12\x1d\n" +
 	"\n" +
-	"request_id\x18\x0f \x01(\tR\trequestId\x12\x1a\n" +
+	"request_id\x18\x0f \x01(\tR\trequestId\x128\n" +
+	"\n" +
+	"value_kind\x18\x13 \x01(\x0e2\x19.cotmoc.type.v1.ValueKindR\tvalueKind\x12\x1a\n" +
 	"\bitemised\x18\x10 \x01(\bR\bitemised*\x99\x01\n" +
 	"\tCellState\x12\x1a\n" +
 	"\x16CELL_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
@@ -398,6 +409,7 @@ var file_cotmoc_event_v1_submission_proto_goTypes = []any{
 	(*SubmissionRecorded)(nil), // 2: cotmoc.event.v1.SubmissionRecorded
 	(*v1.Tally)(nil),           // 3: cotmoc.type.v1.Tally
 	(v1.Qualifier)(0),          // 4: cotmoc.type.v1.Qualifier
+	(v1.ValueKind)(0),          // 5: cotmoc.type.v1.ValueKind
 }
 var file_cotmoc_event_v1_submission_proto_depIdxs = []int32{
 	0, // 0: cotmoc.event.v1.SubmissionRecorded.state:type_name -> cotmoc.event.v1.CellState
@@ -407,11 +419,12 @@ var file_cotmoc_event_v1_submission_proto_depIdxs = []int32{
 	3, // 4: cotmoc.event.v1.SubmissionRecorded.current_tally:type_name -> cotmoc.type.v1.Tally
 	4, // 5: cotmoc.event.v1.SubmissionRecorded.current_qualifier:type_name -> cotmoc.type.v1.Qualifier
 	0, // 6: cotmoc.event.v1.SubmissionRecorded.current_state:type_name -> cotmoc.event.v1.CellState
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	5, // 7: cotmoc.event.v1.SubmissionRecorded.value_kind:type_name -> cotmoc.type.v1.ValueKind
+	8, // [8:8] is the sub-list for method output_type
+	8, // [8:8] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_cotmoc_event_v1_submission_proto_init() }

@@ -786,7 +786,7 @@ type SubmissionRecord struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the programme.
 	Programme string `protobuf:"bytes,1,opt,name=programme,proto3" json:"programme,omitempty"`
-	// What was sent, as read: counted item lists keep their items, texts are numbers.
+	// What was sent.
 	Submission *Submission `protobuf:"bytes,2,opt,name=submission,proto3" json:"submission,omitempty"`
 	// The caller's id of the request.
 	RequestId string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
