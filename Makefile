@@ -55,8 +55,7 @@ lint: $(BUF) $(VALIDATE) $(STATICCHECK) ## Contracts and Go: buf lint and format
 
 .PHONY: generate
 generate: $(BUF) $(STUBS) $(VALIDATE) ## Write proto/gen anew from the .proto files
-	rm -rf proto/gen
-	bin/buf generate
+	bin/buf generate --clean
 
 .PHONY: generate-check
 generate-check: $(BUF) $(STUBS) $(VALIDATE) ## Fail when proto/gen is not what the .proto files make
