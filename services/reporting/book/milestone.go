@@ -51,7 +51,7 @@ func watchTarget(rule *registryv1.MilestoneRule) watching {
 			w.thresholds[i] = threshold{int64(t.GetProgress()), t.GetValue()}
 		}
 	}
-	if rule.MinReporting != nil {
+	if rule != nil && rule.MinReporting != nil {
 		w.minReporting = int64(rule.GetMinReporting())
 	}
 	if len(rule.GetLevels()) > 0 {
