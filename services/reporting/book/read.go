@@ -285,12 +285,18 @@ func (b *Book) Moved(k FigureKey) (m *Measure, path string, total Tally, q Quali
 	return m, b.path(k.Unit, Current), n.sum, n.quals.weakest()
 }
 
-// Board lists the current totals of all units that stand above others, of every measure.
-func (b *Book) Board() []FigureKey {
+// Parents are the units that stand above others today, by the Unit of a FigureKey.
+func (b *Book) Parents() map[int32]bool {
 	parents := make(map[unitIx]bool)
 	for ix := unitIx(1); ix <= b.unitCount; ix++ {
 		parents[b.unit(ix).parent] = true
 	}
+	return parents
+}
+
+// Board lists the current totals of all units that stand above others, of every measure.
+func (b *Book) Board() []FigureKey {
+	parents := b.Parents()
 	var keys []FigureKey
 	for ix := measureIx(1); ix <= b.measureN; ix++ {
 		for unit := unitIx(1); unit <= b.unitCount; unit++ {

@@ -1,6 +1,8 @@
 package book
 
 import (
+	"math/big"
+
 	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
 )
 
@@ -60,4 +62,13 @@ func (b *Book) addTasks(programme string, d derivation, f TaskFilter) Tally {
 		total, _ = total.Add(sum) // numbers of units: far below the range
 	}
 	return total
+}
+
+// TaskPercent is a count of tasks in percent, for display, with two decimals; empty
+// when there are none.
+func TaskPercent(t Tally) string {
+	if t.Den == 0 {
+		return ""
+	}
+	return Percent(big.NewInt(t.Num), big.NewInt(t.Den), 2)
 }

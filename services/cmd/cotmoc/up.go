@@ -1,0 +1,152 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/cotmoc/cotmoc/services/internal/obs"
+	"github.com/cotmoc/cotmoc/services/internal/run/embedded"
+)
+
+// stopWithin is how long calls may go on after a stop was asked for.
+const stopWithin = 10 * time.Second
+
+// serving is what all commands have in common that run a service.
+type serving struct {
+	Dir         string `help:"Folder that holds all state." default:"var/cotmoc" env:"COTMOC_DIR" type:"path"`
+	Listen      string `help:"Address for gRPC calls; loopback only." default:"127.0.0.1:7600" env:"COTMOC_LISTEN"`
+	AdminListen string `help:"Address for metrics, health and profiles; loopback only." default:"127.0.0.1:7601" env:"COTMOC_ADMIN_LISTEN"`
+	LogFormat   string `help:"Format of the log on standard error: ${enum}." enum:"console,json" default:"console" env:"COTMOC_LOG_FORMAT"`
+	LogLevel    string `help:"Least level that is logged: ${enum}." enum:"debug,info,warn,error" default:"info" env:"COTMOC_LOG_LEVEL"`
+}
+
+func (s *serving) config() (embedded.Config, error) {
+	log, err := obs.NewLog(os.Stderr, obs.Format(s.LogFormat), s.LogLevel)
+	return embedded.Config{Dir: s.Dir, Listen: s.Listen, AdminListen: s.AdminListen, Log: log}, err
+}
+
+// clocked is how time goes in a reporting service.
+type clocked struct {
+	Clock string `help:"How time goes: by itself (system), or only when set by an administrator (manual)." enum:"system,manual" default:"system" env:"COTMOC_CLOCK"`
+	Start string `help:"Where a manual clock starts, such as 2022-01-01T08:00:00+07:00." placeholder:"TIME"`
+}
+
+func (k *clocked) set(c *embedded.Config) error {
+	if k.Clock != "manual" {
+		if k.Start != "" {
+			return fmt.Errorf("--start goes with --clock=manual")
+		}
+		return nil
+	}
+	c.ManualClock = true
+	if k.Start == "" {
+		return nil
+	}
+	at, err := time.Parse(time.RFC3339, k.Start)
+	if err != nil {
+		return fmt.Errorf("--start: %w", err)
+	}
+	c.Start = at
+	return nil
+}
+
+// upCmd runs the pair.
+type upCmd struct {
+	serving
+	clocked
+	NATSListen string `name:"nats-listen" help:"Address at which other processes reach the NATS inside; loopback only, empty for none." default:"127.0.0.1:7622" env:"COTMOC_NATS_LISTEN"`
+}
+
+// Help shows how the command is used.
+func (*upCmd) Help() string {
+	return `Examples:
+  cotmoc up
+  cotmoc up --dir /var/lib/cotmoc --log-format json
+  cotmoc up --clock=manual --start 2022-01-01T08:00:00+07:00`
+}
+
+// Run runs the pair until it is told to stop.
+func (u *upCmd) Run(ctx context.Context) error {
+	c, err := u.config()
+	if err != nil {
+		return err
+	}
+	if err := u.set(&c); err != nil {
+		return err
+	}
+	c.NATSListen = u.NATSListen
+	return serve(ctx, c, embedded.Up)
+}
+
+// registryCmd runs the registry alone.
+type registryCmd struct{ serving }
+
+// Help shows how the command is used.
+func (*registryCmd) Help() string {
+	return `Example:
+  cotmoc registry --dir var/registry --listen 127.0.0.1:7610 --admin-listen 127.0.0.1:7611`
+}
+
+// Run runs the registry until it is told to stop.
+func (r *registryCmd) Run(ctx context.Context) error {
+	c, err := r.config()
+	if err != nil {
+		return err
+	}
+	return serve(ctx, c, embedded.Registry)
+}
+
+// reportingCmd runs the reporting service alone.
+type reportingCmd struct {
+	serving
+	clocked
+	RegistryAddr string `help:"Address of the registry." required:"" env:"COTMOC_REGISTRY"`
+	NATSURL      string `name:"nats-url" help:"Address of the NATS server, such as nats://127.0.0.1:4222." required:"" env:"COTMOC_NATS_URL"`
+}
+
+// Help shows how the command is used.
+func (*reportingCmd) Help() string {
+	return `Example:
+  cotmoc reporting --dir var/reporting --listen 127.0.0.1:7620 --admin-listen 127.0.0.1:7621 \
+    --registry-addr 127.0.0.1:7610 --nats-url nats://127.0.0.1:4222`
+}
+
+// Run runs the reporting service until it is told to stop.
+func (r *reportingCmd) Run(ctx context.Context) error {
+	c, err := r.config()
+	if err != nil {
+		return err
+	}
+	if err := r.set(&c); err != nil {
+		return err
+	}
+	c.RegistryAddr, c.NATSURL = r.RegistryAddr, r.NATSURL
+	return serve(ctx, c, embedded.Reporting)
+}
+
+// serve runs a process until ctx ends or a listener fails, and stops it cleanly.
+func serve(ctx context.Context, c embedded.Config, start func(context.Context, embedded.Config) (*embedded.Process, error)) error {
+	began := time.Now()
+	p, err := start(ctx, c)
+	if err != nil {
+		return err
+	}
+	c.Log.Info("serving", zap.String("calls", p.Addr), zap.String("admin", p.AdminAddr), zap.String("nats", p.NATSURL),
+		zap.String("state", c.Dir), zap.Duration("took", time.Since(began)))
+	select {
+	case <-ctx.Done():
+	case err = <-p.Failed():
+	}
+	c.Log.Info("stopping")
+	stop, cancel := context.WithTimeout(context.Background(), stopWithin)
+	defer cancel()
+	if closeErr := p.Close(stop); err == nil {
+		err = closeErr
+	}
+	c.Log.Info("stopped", zap.Error(err))
+	return err
+}

@@ -1,0 +1,233 @@
+// Package embedded runs the services on SQLite, with NATS inside the process or
+// beside it: the default, for a province, a ministry, a demonstration.
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
+	"github.com/cotmoc/cotmoc/services/internal/ledger/sqlite"
+	"github.com/cotmoc/cotmoc/services/internal/obs"
+	"github.com/cotmoc/cotmoc/services/internal/run"
+	"github.com/cotmoc/cotmoc/services/internal/stream"
+)
+
+// Config is what to run, and where.
+type Config struct {
+	Dir         string // holds all state; made where there is none
+	Listen      string // for calls, on loopback; port 0 takes a free one
+	AdminListen string // for metrics and health; empty for none
+	// NATSListen is where other processes reach the NATS inside; empty for nowhere.
+	NATSListen string
+	// NATSURL is a NATS server beside the process, instead of one inside.
+	NATSURL string
+	// RegistryAddr is a registry in another process; for Reporting only.
+	RegistryAddr string
+	// ManualClock lets the clock stand still at Start until it is set.
+	ManualClock bool
+	Start       time.Time
+	Log         *zap.Logger // nil for none
+}
+
+// Process is one or both services at work.
+type Process struct {
+	Addr      string // for calls
+	AdminAddr string // for metrics and health; empty when nowhere
+	NATSURL   string // for subscribers in other processes; empty when there is none
+
+	server      *run.Server
+	stopWatches func()
+	inside      *stream.Server
+	closers     []func(context.Context) error // in the order in which parts were made
+}
+
+// Up runs the pair in one process.
+func Up(ctx context.Context, c Config) (*Process, error) {
+	return start(ctx, c, "cotmoc", (*builder).registry, (*builder).reporting)
+}
+
+// Registry runs the registry alone.
+func Registry(ctx context.Context, c Config) (*Process, error) {
+	return start(ctx, c, "registry", (*builder).registry)
+}
+
+// Reporting runs the reporting service alone, with a registry in another process.
+func Reporting(ctx context.Context, c Config) (*Process, error) {
+	if c.RegistryAddr == "" {
+		return nil, errors.New("the reporting service needs the registry's address")
+	}
+	return start(ctx, c, "reporting", (*builder).reporting)
+}
+
+// builder collects the parts of a process.
+type builder struct {
+	c       Config
+	p       *Process
+	self    string // where the process itself answers
+	metrics *prometheus.Registry
+	parts   []run.Part
+	ready   []obs.Check
+}
+
+func start(ctx context.Context, c Config, name string, steps ...func(*builder, context.Context) error) (_ *Process, err error) {
+	if c.Log == nil {
+		c.Log = zap.NewNop()
+	}
+	l, err := run.Listen(c.Listen)
+	if err != nil {
+		return nil, err
+	}
+	b := &builder{c: c, p: &Process{}, self: l.Addr().String(), metrics: obs.NewRegistry()}
+	defer func() {
+		if err != nil {
+			_ = l.Close()
+			err = errors.Join(err, b.p.Close(context.WithoutCancel(ctx)))
+		}
+	}()
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the state folder: %w", err)
+	}
+	for _, step := range steps {
+		if err := step(b, ctx); err != nil {
+			return nil, err
+		}
+	}
+	b.p.server, err = run.NewServer(run.ServerConfig{Listener: l, AdminListen: c.AdminListen, Metrics: b.metrics,
+		Calls: obs.NewMetrics(b.metrics, name), Log: c.Log, Ready: b.ready, Parts: b.parts})
+	if err != nil {
+		return nil, err
+	}
+	b.p.Addr, b.p.AdminAddr = b.p.server.Addr(), b.p.server.AdminAddr()
+	return b.p, nil
+}
+
+func (p *Process) onClose(f func(context.Context) error) { p.closers = append(p.closers, f) }
+
+// store opens a ledger of the state folder.
+func (b *builder) store(ctx context.Context, name string) (*sqlite.Store, string, error) {
+	store, err := sqlite.Open(ctx, filepath.Join(b.c.Dir, name+".db"))
+	if err != nil {
+		return nil, "", err
+	}
+	b.p.onClose(func(context.Context) error { return store.Close() })
+	return store, filepath.Join(b.c.Dir, name+".image"), nil
+}
+
+func (b *builder) registry(ctx context.Context) error {
+	store, image, err := b.store(ctx, "registry")
+	if err != nil {
+		return err
+	}
+	r, err := run.OpenRegistry(ctx, run.RegistryConfig{Store: store, ImagePath: image,
+		Metrics: obs.NewMetrics(b.metrics, "registry-ledger"), Log: b.c.Log.Named("registry")})
+	if err != nil {
+		return err
+	}
+	b.p.onClose(r.Close)
+	b.p.stopWatches = r.StopWatches
+	b.parts = append(b.parts, r)
+	b.ready = append(b.ready, r.Ready())
+	return nil
+}
+
+func (b *builder) reporting(ctx context.Context) error {
+	store, image, err := b.store(ctx, "reporting")
+	if err != nil {
+		return err
+	}
+	nc, urls, err := b.nats()
+	if err != nil {
+		return err
+	}
+	address := b.c.RegistryAddr
+	if address == "" {
+		address = b.self
+	}
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return fmt.Errorf("registry at %s: %w", address, err)
+	}
+	b.p.onClose(func(context.Context) error { return conn.Close() })
+	config := run.ReportingConfig{Store: store, ImagePath: image, Registry: registryv1.NewRegistryServiceClient(conn),
+		NATS: nc, NATSURLs: urls, Metrics: obs.NewMetrics(b.metrics, "reporting-ledger"), Log: b.c.Log.Named("reporting")}
+	if b.c.ManualClock {
+		if config.Manual = b.c.Start; config.Manual.IsZero() {
+			config.Manual = time.Unix(0, 0).UTC()
+		}
+	}
+	r, err := run.OpenReporting(ctx, config)
+	if err != nil {
+		return err
+	}
+	b.p.onClose(r.Close)
+	b.parts = append(b.parts, r)
+	b.ready = append(b.ready, r.Ready()...)
+	return nil
+}
+
+// nats connects to the server beside the process, or starts one inside it.
+func (b *builder) nats() (*nats.Conn, []string, error) {
+	options := []nats.Option{nats.Name("cotmoc reporting"), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true),
+		nats.ReconnectWait(250 * time.Millisecond)}
+	url := b.c.NATSURL
+	if url == "" {
+		server, err := stream.StartServer(stream.ServerConfig{StoreDir: filepath.Join(b.c.Dir, "nats"), Listen: b.c.NATSListen, Log: b.c.Log.Named("nats")})
+		if err != nil {
+			return nil, nil, err
+		}
+		b.p.inside = server
+		b.p.onClose(func(context.Context) error { server.Close(); return nil })
+		options = append(options, nats.InProcessServer(server))
+		url = server.URL()
+	}
+	nc, err := nats.Connect(url, options...)
+	if err != nil {
+		return nil, nil, fmt.Errorf("connect to NATS: %w", err)
+	}
+	b.p.onClose(func(context.Context) error { nc.Close(); return nil })
+	if url == "" {
+		return nc, nil, nil
+	}
+	b.p.NATSURL = url
+	return nc, []string{url}, nil
+}
+
+// ConnectNATS connects a subscriber of this process to the NATS that it uses.
+func (p *Process) ConnectNATS(options ...nats.Option) (*nats.Conn, error) {
+	if p.inside != nil {
+		options = append(options, nats.InProcessServer(p.inside))
+	}
+	return nats.Connect(p.NATSURL, options...)
+}
+
+// Failed gets the error that ended a listener, if one did by itself.
+func (p *Process) Failed() <-chan error { return p.server.Failed() }
+
+// Close lets calls end and takes the process apart, in the reverse of the order in
+// which it was made. When ctx ends first, calls are cut off; what was accepted is
+// durable all the same.
+func (p *Process) Close(ctx context.Context) error {
+	var errs []error
+	if p.stopWatches != nil {
+		p.stopWatches()
+	}
+	if p.server != nil {
+		errs = append(errs, p.server.Close(ctx))
+	}
+	for i := len(p.closers) - 1; i >= 0; i-- {
+		errs = append(errs, p.closers[i](ctx))
+	}
+	p.closers = nil
+	return errors.Join(errs...)
+}

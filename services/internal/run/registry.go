@@ -1,0 +1,65 @@
+package run
+
+import (
+	"context"
+	"fmt"
+
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+
+	"github.com/cotmoc/cotmoc/services/internal/ledger"
+	"github.com/cotmoc/cotmoc/services/internal/obs"
+	"github.com/cotmoc/cotmoc/services/registry"
+	registrybook "github.com/cotmoc/cotmoc/services/registry/book"
+)
+
+// Registry is a registry service at work.
+type Registry struct {
+	engine  *ledger.Engine[*registrybook.Book]
+	service *registry.Service
+	gauges  *gauges
+}
+
+// RegistryConfig is what a registry is made of.
+type RegistryConfig struct {
+	Store     ledger.Store
+	ImagePath string
+	Metrics   *obs.Metrics // nil for none
+	Log       *zap.Logger
+}
+
+// OpenRegistry replays the registry's ledger and makes it ready to serve.
+func OpenRegistry(ctx context.Context, c RegistryConfig) (*Registry, error) {
+	engine, err := ledger.Open(ctx, ledger.Config[*registrybook.Book]{
+		Store: c.Store, Empty: registrybook.New, ImagePath: c.ImagePath, Log: c.Log})
+	if err != nil {
+		return nil, fmt.Errorf("registry: %w", err)
+	}
+	service, err := registry.New(registry.Config{Engine: engine, Log: c.Log})
+	if err != nil {
+		return nil, err
+	}
+	r := &Registry{engine: engine, service: service}
+	r.gauges = watchGauges(c.Metrics, func(m *obs.Metrics) {
+		m.LedgerHead.Set(float64(engine.Head().Sequence))
+		m.LedgerQueue.Set(float64(engine.Stats().Waiting))
+	})
+	return r, nil
+}
+
+// Register makes a server serve it.
+func (r *Registry) Register(s grpc.ServiceRegistrar) { r.service.Register(s) }
+
+// Ready reports whether it can do its work.
+func (r *Registry) Ready() obs.Check {
+	return obs.Check{Name: "registry ledger", Run: func(context.Context) error { return r.engine.Err() }}
+}
+
+// StopWatches ends the watches of those who follow, so that a server can end its calls.
+func (r *Registry) StopWatches() { r.service.Stop() }
+
+// Close ends its work; its server is closed before it.
+func (r *Registry) Close(ctx context.Context) error {
+	r.gauges.stop()
+	return r.engine.Close(ctx)
+}

@@ -1,0 +1,148 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/cotmoc/cotmoc/pkg/event"
+	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
+	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
+	"github.com/cotmoc/cotmoc/services/internal/ledger"
+	"github.com/cotmoc/cotmoc/services/internal/obs"
+	"github.com/cotmoc/cotmoc/services/internal/stream"
+	"github.com/cotmoc/cotmoc/services/reporting"
+	"github.com/cotmoc/cotmoc/services/reporting/book"
+)
+
+// Reporting is a reporting service at work: its ledger, the directory that follows
+// the registry, the relay that publishes the log, the board of last values.
+type Reporting struct {
+	engine    *reporting.Engine
+	service   *reporting.Service
+	directory *reporting.Directory
+	relay     *stream.Relay
+	gauges    *gauges
+	cancel    context.CancelFunc
+	work      sync.WaitGroup
+}
+
+// ReportingConfig is what a reporting service is made of.
+type ReportingConfig struct {
+	Store     ledger.Store
+	ImagePath string
+	Registry  registryv1.RegistryServiceClient
+	NATS      *nats.Conn
+	NATSURLs  []string // where subscribers outside this process reach NATS
+	// Manual is when the manual clock starts at the earliest; zero means that time
+	// goes by itself. It never starts before the log's last event.
+	Manual  time.Time
+	Metrics *obs.Metrics // nil for none
+	Log     *zap.Logger
+}
+
+// OpenReporting replays the reporting ledger, makes it ready to serve and starts
+// what goes on beside calls.
+func OpenReporting(ctx context.Context, c ReportingConfig) (*Reporting, error) {
+	clock, now, err := clockOf(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	engine, err := ledger.Open(ctx, ledger.Config[*book.Book]{Store: c.Store, Empty: book.New,
+		ImagePath: c.ImagePath, Now: now, Log: c.Log})
+	if err != nil {
+		return nil, fmt.Errorf("reporting: %w", err)
+	}
+	js, err := jetstream.New(c.NATS, jetstream.WithPublishAsyncMaxPending(8192))
+	if err != nil {
+		return nil, errors.Join(err, engine.Close(ctx))
+	}
+	r := &Reporting{engine: engine, directory: reporting.NewDirectory(engine, c.Registry, c.Log)}
+	r.relay = stream.NewRelay(stream.RelayConfig{JetStream: js, Source: engine, Describe: describe, Log: c.Log})
+	r.service, err = reporting.New(reporting.Config{Engine: engine, Directory: r.directory, JetStream: js,
+		NATSURLs: c.NATSURLs, Publisher: r.relay, Clock: clock, Log: c.Log})
+	if err != nil {
+		return nil, errors.Join(err, engine.Close(ctx))
+	}
+	r.begin(c, js)
+	return r, nil
+}
+
+// begin starts what goes on beside calls.
+func (r *Reporting) begin(c ReportingConfig, js jetstream.JetStream) {
+	ctx, cancel := context.WithCancel(context.Background())
+	r.cancel = cancel
+	board := reporting.NewBoard(r.engine, js, c.Log)
+	for _, run := range []func(context.Context){r.directory.Run, r.relay.Run, board.Run} {
+		r.work.Go(func() { run(ctx) })
+	}
+	r.gauges = watchGauges(c.Metrics, func(m *obs.Metrics) {
+		head := r.engine.Head().Sequence
+		m.LedgerHead.Set(float64(head))
+		m.LedgerQueue.Set(float64(r.engine.Stats().Waiting))
+		published := r.relay.Published()
+		m.RelayPublished.Set(float64(published))
+		m.RelayLag.Set(float64(head) - float64(published))
+		m.RelayProblem.Set(0)
+		if r.relay.Problem() != "" {
+			m.RelayProblem.Set(1)
+		}
+	})
+}
+
+// clockOf makes the manual clock, if one is asked for.
+func clockOf(ctx context.Context, c ReportingConfig) (*reporting.Clock, func() time.Time, error) {
+	if c.Manual.IsZero() {
+		return nil, nil, nil
+	}
+	head, err := c.Store.Head(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reporting: read the log's head: %w", err)
+	}
+	clock := reporting.NewClock(c.Manual)
+	clock.Set(head.Time)
+	return clock, clock.Now, nil
+}
+
+// describe tells the relay under which subject and headers an event is published.
+func describe(_ uint64, data []byte) (string, nats.Header, error) {
+	e := new(eventv1.Event)
+	if err := proto.Unmarshal(data, e); err != nil {
+		return "", nil, err
+	}
+	subject, err := event.Subject(e)
+	return subject, event.Header(e), err
+}
+
+// Register makes a server serve it.
+func (r *Reporting) Register(s grpc.ServiceRegistrar) { r.service.Register(s) }
+
+// Ready reports whether it can do its work: append, and judge by a copy of the
+// registry. NATS is not asked: intake goes on without it.
+func (r *Reporting) Ready() []obs.Check {
+	return []obs.Check{
+		{Name: "reporting ledger", Run: func(context.Context) error { return r.engine.Err() }},
+		{Name: "copy of the registry", Run: func(ctx context.Context) error {
+			if !r.directory.Ready(ctx) {
+				return errors.New("no copy yet, and the registry is away")
+			}
+			return nil
+		}},
+	}
+}
+
+// Close ends its work; its server is closed before it.
+func (r *Reporting) Close(ctx context.Context) error {
+	r.cancel()
+	r.work.Wait()
+	r.gauges.stop()
+	return r.engine.Close(ctx)
+}

@@ -1,0 +1,80 @@
+package reporting
+
+import (
+	"context"
+	"fmt"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
+	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	"github.com/cotmoc/cotmoc/services/internal/stream"
+	"github.com/cotmoc/cotmoc/services/reporting/book"
+)
+
+// SetClock sets the manual clock.
+func (s *Service) SetClock(ctx context.Context, req *reportingv1.SetClockRequest) (*reportingv1.SetClockResponse, error) {
+	if s.clock == nil {
+		return nil, refuse(errorv1.Reason_REASON_CLOCK, "time", "the clock goes by itself; start with --clock=manual to set it")
+	}
+	if err := req.GetTime().CheckValid(); err != nil {
+		return nil, refuse(errorv1.Reason_REASON_INVALID_FIELD, "time", "%v", err)
+	}
+	if !s.clock.Set(req.GetTime().AsTime()) {
+		return nil, refuse(errorv1.Reason_REASON_CLOCK, "time", "the clock stands at %s and never goes back", s.clock.Now())
+	}
+	done, err := s.engine.Do(ctx, func(b *book.Book) error {
+		b.SetClock()
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &reportingv1.SetClockResponse{Sequence: done.Last}, nil
+}
+
+// GetStatus says where everything stands.
+func (s *Service) GetStatus(ctx context.Context, _ *reportingv1.GetStatusRequest) (*reportingv1.GetStatusResponse, error) {
+	resp := &reportingv1.GetStatusResponse{ManualClock: s.clock != nil}
+	err := s.engine.View(ctx, 0, func(b *book.Book) error {
+		head := s.engine.Head()
+		resp.HeadSequence, resp.HeadHash, resp.Epoch = head.Sequence, head.Hash[:], head.Epoch
+		resp.RegistryRevision, resp.Cells, resp.Units = b.RegistryRevision(), b.CellCount(), int64(b.Units())
+		resp.Time = timestamppb.New(head.Time)
+		return nil
+	})
+	if s.clock != nil {
+		resp.Time = timestamppb.New(s.clock.Now())
+	}
+	if s.publisher != nil {
+		resp.StreamSequence, resp.StreamProblem = s.publisher.Published(), s.publisher.Problem()
+	}
+	return resp, err
+}
+
+// Verify checks the live system.
+func (s *Service) Verify(ctx context.Context, req *reportingv1.VerifyRequest) (*reportingv1.VerifyResponse, error) {
+	live, head := s.engine.Freeze()
+	resp := &reportingv1.VerifyResponse{Sequence: head.Sequence}
+	note := func(name, detail string, err error) {
+		c := &reportingv1.CheckResult{Name: name, Ok: err == nil, Detail: detail}
+		if err != nil {
+			c.Detail = err.Error()
+		}
+		resp.Checks = append(resp.Checks, c)
+	}
+	replayed, end, err := s.engine.Replay(ctx, head.Sequence)
+	if err == nil && end.Hash != head.Hash {
+		err = fmt.Errorf("the chain ends in %x, the service holds %x", end.Hash, head.Hash)
+	}
+	note("chain", fmt.Sprintf("%d events, head %x", head.Sequence, head.Hash[:8]), err)
+	if err == nil {
+		note("book", "the book equals a replay of the log", book.Compare(live, replayed))
+	}
+	n, err := live.Recompute()
+	note("totals", fmt.Sprintf("%d totals equal the sums of their cells", n), err)
+	if s.js != nil && !req.GetSkipStream() {
+		note("stream", "the stream equals the log, number by number", stream.Verify(ctx, s.js, s.engine))
+	}
+	return resp, ctx.Err()
+}

@@ -1,0 +1,228 @@
+package reporting
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/cotmoc/cotmoc/pkg/apierr"
+	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
+	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	"github.com/cotmoc/cotmoc/services/reporting/book"
+)
+
+// errRefused makes a layer drop what an all-or-nothing batch decided.
+var errRefused = errors.New("batch refused")
+
+// batch is a SubmitBatch under way.
+type batch struct {
+	s        *Service
+	items    []*reportingv1.BatchItem
+	subs     []*book.Submission // nil where the item is settled
+	receipts []book.Receipt
+	first    []*reportingv1.Receipt // of items accepted before
+	errs     []error
+	whole    bool
+}
+
+// SubmitBatch takes in many submissions.
+func (s *Service) SubmitBatch(ctx context.Context, req *reportingv1.SubmitBatchRequest) (*reportingv1.SubmitBatchResponse, error) {
+	n := len(req.GetItems())
+	b := &batch{s: s, items: req.GetItems(), subs: make([]*book.Submission, n), receipts: make([]book.Receipt, n),
+		first: make([]*reportingv1.Receipt, n), errs: make([]error, n),
+		whole: req.GetMode() != reportingv1.BatchMode_BATCH_MODE_PER_ITEM}
+	b.parse(req.GetProgramme())
+	if err := b.refusal(); err != nil {
+		return nil, err
+	}
+	for try := 1; ; try++ {
+		if err := b.run(ctx, req.GetValidateOnly()); err != nil {
+			return nil, err
+		}
+		again, err := b.resolve(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if err := b.refusal(); err != nil {
+			return nil, err
+		}
+		if !again {
+			break
+		}
+		if try == tries {
+			return nil, refuse(errorv1.Reason_REASON_UNAVAILABLE, "", "some items could not be settled; send the same request again")
+		}
+	}
+	return b.response(req.GetValidateOnly()), nil
+}
+
+// parse reads the items. In a batch that is taken whole the contract's rules were
+// checked before; otherwise they are checked here, item by item.
+func (b *batch) parse(programme string) {
+	for i, item := range b.items {
+		if !b.whole {
+			if b.errs[i] = b.s.check.CheckAt("", item); b.errs[i] != nil {
+				continue
+			}
+		}
+		if item.GetSubmission() == nil {
+			b.errs[i] = refuse(errorv1.Reason_REASON_INVALID_FIELD, "submission", "the item has no submission")
+			continue
+		}
+		b.subs[i], b.errs[i] = parse(programme, item.GetRequestId(), item.GetSubmission())
+	}
+}
+
+// refusal is the error that refuses a whole batch because of its first bad item;
+// nil for a batch whose items stand each for itself.
+func (b *batch) refusal() error {
+	if !b.whole {
+		return nil
+	}
+	for i, err := range b.errs {
+		if err != nil {
+			return atItem(i, err)
+		}
+	}
+	return nil
+}
+
+// atItem puts an item's place before the field that an error names.
+func atItem(i int, err error) error {
+	e, ok := apierr.Parse(fail(err))
+	if !ok {
+		return err
+	}
+	place := fmt.Sprintf("items[%d]", i)
+	for k, v := range e.Violations {
+		e.Violations[k].Field = place + "." + v.Field
+	}
+	if e.Field != "" {
+		e.Field = place + "." + e.Field
+		e.Metadata = maps.Clone(e.Metadata)
+		e.Metadata["field"] = e.Field
+	}
+	e.Message = place + ": " + e.Message
+	return &e
+}
+
+// run decides the items that are not settled, in order, in one command.
+func (b *batch) run(ctx context.Context, validateOnly bool) error {
+	decide := func(at *book.Book) error {
+		layer := at
+		if b.whole {
+			layer = at.Sub()
+		}
+		bad := false
+		for i, sub := range b.subs {
+			if sub == nil {
+				continue
+			}
+			b.receipts[i], b.errs[i] = layer.Submit(sub)
+			bad = bad || b.errs[i] != nil
+		}
+		switch {
+		case !b.whole:
+			return nil
+		case bad:
+			return errRefused
+		}
+		layer.Merge()
+		return nil
+	}
+	var err error
+	if validateOnly {
+		err = b.s.engine.Try(ctx, decide)
+	} else {
+		_, err = b.s.engine.Do(ctx, decide)
+	}
+	if errors.Is(err, errRefused) {
+		return nil
+	}
+	return err
+}
+
+// resolve settles the items: those taken, those that were accepted before, those
+// refused. It reports whether the others must be decided again.
+func (b *batch) resolve(ctx context.Context) (again bool, _ error) {
+	refused := false
+	for i, sub := range b.subs {
+		if sub == nil || b.errs[i] == nil {
+			continue
+		}
+		refused = true
+		first, retry, err := b.s.resolve(ctx, sub, b.items[i].GetSubmission(), b.errs[i])
+		b.first[i], b.errs[i] = first, fail(err)
+		switch {
+		case retry:
+			b.errs[i], again = nil, true
+		case err == nil:
+			b.subs[i] = nil
+		case !isAPI(b.errs[i]):
+			return false, b.errs[i]
+		default:
+			b.subs[i] = nil
+		}
+	}
+	if b.whole {
+		// What was dropped with the layer is decided again without what was settled.
+		return refused && b.left(), nil
+	}
+	for i := range b.subs {
+		if b.subs[i] != nil && b.receipts[i] != (book.Receipt{}) {
+			b.subs[i] = nil
+		}
+	}
+	return again, nil
+}
+
+func (b *batch) left() bool {
+	for _, sub := range b.subs {
+		if sub != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func isAPI(err error) bool {
+	_, ok := apierr.Parse(err)
+	return ok
+}
+
+func (b *batch) response(validateOnly bool) *reportingv1.SubmitBatchResponse {
+	resp := &reportingv1.SubmitBatchResponse{Results: make([]*reportingv1.BatchResult, len(b.items))}
+	for i := range b.items {
+		switch r := (&reportingv1.BatchResult{}); {
+		case b.errs[i] != nil:
+			r.Error = itemError(i, b.errs[i])
+			resp.Results[i] = r
+		case b.first[i] != nil:
+			r.Receipt = b.first[i]
+			resp.Results[i] = r
+		default:
+			r.Receipt = receiptOf(b.receipts[i])
+			if validateOnly {
+				r.Receipt.Sequence, r.Receipt.AcceptTime = 0, nil
+			}
+			resp.Results[i] = r
+		}
+	}
+	return resp
+}
+
+// itemError is an item's refusal as its result.
+func itemError(i int, err error) *reportingv1.ItemError {
+	e, ok := apierr.Parse(fail(err))
+	if !ok {
+		return &reportingv1.ItemError{Code: uint32(codes.Internal), Reason: errorv1.Reason_REASON_INTERNAL, Message: "internal error"}
+	}
+	out := &reportingv1.ItemError{Code: uint32(e.Code), Reason: e.Reason, Message: e.Message}
+	if len(e.Violations) > 0 {
+		out.Field = fmt.Sprintf("items[%d].%s", i, e.Violations[0].Field)
+	}
+	return out
+}

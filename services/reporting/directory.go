@@ -1,0 +1,181 @@
+package reporting
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
+	"github.com/cotmoc/cotmoc/services/reporting/book"
+)
+
+// How the directory behaves when the registry is away or an id is unknown.
+const (
+	reconnectFirst = 50 * time.Millisecond
+	reconnectMost  = 5 * time.Second
+	catchUpWithin  = time.Second
+)
+
+// Directory follows the registry: each of its changes becomes a command to the
+// reporting ledger, in the order of revisions, and so part of the service's own
+// durable copy. The service goes on working when the registry is away.
+type Directory struct {
+	engine   *Engine
+	registry registryv1.RegistryServiceClient
+	log      *zap.Logger
+
+	mu      sync.Mutex
+	reached chan struct{} // closed and renewed when the copy grows
+	joined  *catchUp      // the catch-up under way, shared by all who wait
+	synced  bool
+}
+
+// catchUp is one look at where the registry is, and the wait for it.
+type catchUp struct {
+	done chan struct{}
+	ok   bool
+}
+
+// NewDirectory returns a directory that follows a registry into an engine's ledger.
+func NewDirectory(engine *Engine, registry registryv1.RegistryServiceClient, log *zap.Logger) *Directory {
+	if log == nil {
+		log = zap.NewNop()
+	}
+	return &Directory{engine: engine, registry: registry, log: log, reached: make(chan struct{})}
+}
+
+// Run follows until ctx ends.
+func (d *Directory) Run(ctx context.Context) {
+	pause := reconnectFirst
+	for ctx.Err() == nil {
+		before := d.revision(ctx)
+		err := d.follow(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if d.revision(ctx) > before {
+			pause = reconnectFirst
+		}
+		d.log.Warn("the registry is away; going on with the copy", zap.Error(err), zap.Duration("again_in", pause))
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+		pause = min(2*pause, reconnectMost)
+	}
+}
+
+// follow reads one watch until it ends.
+func (d *Directory) follow(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	watch, err := d.registry.WatchRegistry(ctx, &registryv1.WatchRegistryRequest{AfterRevision: d.revision(ctx)})
+	if err != nil {
+		return err
+	}
+	for {
+		msg, err := watch.Recv()
+		if err != nil {
+			return err
+		}
+		if len(msg.GetChanges()) > 0 {
+			if _, err := d.engine.Do(ctx, func(b *book.Book) error {
+				for _, c := range msg.GetChanges() {
+					b.Registry(c)
+				}
+				return nil
+			}); err != nil {
+				return err
+			}
+		}
+		d.note(d.revision(ctx) >= msg.GetHeadRevision())
+	}
+}
+
+// note wakes those who wait for the copy to grow.
+func (d *Directory) note(synced bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.synced = d.synced || synced
+	close(d.reached)
+	d.reached = make(chan struct{})
+}
+
+// Ready reports whether there is a copy to work with: a durable one, or one that
+// was complete once since the start.
+func (d *Directory) Ready(ctx context.Context) bool {
+	d.mu.Lock()
+	synced := d.synced
+	d.mu.Unlock()
+	return synced || d.revision(ctx) > 0
+}
+
+// revision is the newest registry revision in the copy.
+func (d *Directory) revision(ctx context.Context) (revision int64) {
+	if err := d.engine.View(ctx, 0, func(b *book.Book) error {
+		revision = b.RegistryRevision()
+		return nil
+	}); err != nil {
+		return 0
+	}
+	return revision
+}
+
+// CatchUp brings the copy to the registry's present revision, within a second, and
+// reports whether it grew to it. Callers at the same time share one look. A nil
+// directory never catches up.
+func (d *Directory) CatchUp(ctx context.Context) bool {
+	if d == nil {
+		return false
+	}
+	d.mu.Lock()
+	c := d.joined
+	if c == nil {
+		c = &catchUp{done: make(chan struct{})}
+		d.joined = c
+		go d.catchUp(c)
+	}
+	d.mu.Unlock()
+	select {
+	case <-c.done:
+		return c.ok
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (d *Directory) catchUp(c *catchUp) {
+	ctx, cancel := context.WithTimeout(context.Background(), catchUpWithin)
+	defer cancel()
+	defer close(c.done)
+	defer func() {
+		d.mu.Lock()
+		d.joined = nil
+		d.mu.Unlock()
+	}()
+	was := d.revision(ctx)
+	watch, err := d.registry.WatchRegistry(ctx, &registryv1.WatchRegistryRequest{AfterRevision: was})
+	if err != nil {
+		return
+	}
+	first, err := watch.Recv()
+	if err != nil {
+		return
+	}
+	for {
+		d.mu.Lock()
+		reached := d.reached
+		d.mu.Unlock()
+		if now := d.revision(ctx); now >= first.GetHeadRevision() {
+			c.ok = true
+			return
+		}
+		select {
+		case <-reached:
+		case <-ctx.Done():
+			return
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package reporting
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/cotmoc/cotmoc/pkg/event"
+	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
+	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
+	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	"github.com/cotmoc/cotmoc/services/internal/stream"
+)
+
+// Bounds of one answer of ListEvents.
+const (
+	maxScanned   = 20_000
+	maxListBytes = 2 << 20
+)
+
+// ListEvents lists events from the log.
+func (s *Service) ListEvents(ctx context.Context, req *reportingv1.ListEventsRequest) (*reportingv1.ListEventsResponse, error) {
+	head := s.engine.Head()
+	resp := &reportingv1.ListEventsResponse{LastSequence: req.GetAfterSequence(), HeadSequence: head.Sequence, Epoch: head.Epoch}
+	l := listing{resp: resp, subjects: req.GetSubjects(), limit: pageSize(req.GetPageSize())}
+	if req.GetAfterSequence() >= head.Sequence {
+		return resp, nil
+	}
+	for block, err := range s.engine.Blocks(ctx, req.GetAfterSequence()) {
+		if err != nil {
+			return nil, fmt.Errorf("list events after %d: %w", req.GetAfterSequence(), err)
+		}
+		for i, entry := range block.Entries {
+			n := block.First + uint64(i)
+			if n <= req.GetAfterSequence() {
+				continue
+			}
+			more, err := l.take(n, entry.Event)
+			if err != nil || !more {
+				return resp, err
+			}
+		}
+	}
+	return resp, nil
+}
+
+// listing is an answer of ListEvents under way.
+type listing struct {
+	resp     *reportingv1.ListEventsResponse
+	subjects []string
+	limit    int
+	bytes    int
+	scanned  int
+}
+
+// take looks at one event and reports whether there is room for more.
+func (l *listing) take(n uint64, data []byte) (more bool, _ error) {
+	e := new(eventv1.Event)
+	if err := proto.Unmarshal(data, e); err != nil {
+		return false, fmt.Errorf("decode event %d: %w", n, err)
+	}
+	subject, err := event.Subject(e)
+	if err != nil {
+		return false, fmt.Errorf("subject of event %d: %w", n, err)
+	}
+	if l.wants(subject) {
+		if l.bytes += len(data); l.bytes > maxListBytes && len(l.resp.Events) > 0 {
+			return false, nil
+		}
+		l.resp.Events = append(l.resp.Events, &reportingv1.StoredEvent{Sequence: n, Subject: subject, Event: data})
+	}
+	l.resp.LastSequence = n
+	l.scanned++
+	return len(l.resp.Events) < l.limit && l.scanned < maxScanned, nil
+}
+
+func (l *listing) wants(subject string) bool {
+	for _, filter := range l.subjects {
+		if event.Match(filter, subject) {
+			return true
+		}
+	}
+	return len(l.subjects) == 0
+}
+
+// EnsureSubscription makes or finds a subscriber's durable consumer.
+func (s *Service) EnsureSubscription(ctx context.Context, req *reportingv1.EnsureSubscriptionRequest) (*reportingv1.EnsureSubscriptionResponse, error) {
+	if s.js == nil {
+		return nil, refuse(errorv1.Reason_REASON_UNAVAILABLE, "", "this service has no NATS; read events by ListEvents")
+	}
+	epoch := s.engine.Head().Epoch
+	facts := stream.FactsName(epoch)
+	config := jetstream.ConsumerConfig{
+		Durable: req.GetSubscription(), Description: "cotmoc subscription", FilterSubjects: req.GetSubjects(),
+		AckPolicy: jetstream.AckExplicitPolicy, AckWait: 30 * time.Second, MaxAckPending: 4096,
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: req.GetAfterSequence() + 1,
+		InactiveThreshold: 30 * 24 * time.Hour,
+	}
+	_, err := s.js.CreateConsumer(ctx, facts, config)
+	if errors.Is(err, jetstream.ErrConsumerExists) {
+		// It is there with another start or filter. Its start is where it was first
+		// made; only the filter follows the request.
+		err = s.refilter(ctx, facts, req)
+	}
+	if err != nil {
+		return nil, refuse(errorv1.Reason_REASON_UNAVAILABLE, "subscription", "NATS: %v; try again", err)
+	}
+	return &reportingv1.EnsureSubscriptionResponse{Stream: facts, Consumer: req.GetSubscription(),
+		ProgressStream: stream.ProgressName(epoch), NatsUrls: s.natsURLs, Epoch: epoch}, nil
+}
+
+// refilter makes a consumer that there is receive the subjects of a request.
+func (s *Service) refilter(ctx context.Context, facts string, req *reportingv1.EnsureSubscriptionRequest) error {
+	c, err := s.js.Consumer(ctx, facts, req.GetSubscription())
+	if err != nil {
+		return err
+	}
+	config := c.CachedInfo().Config
+	config.FilterSubject, config.FilterSubjects = "", req.GetSubjects()
+	_, err = s.js.UpdateConsumer(ctx, facts, config)
+	return err
+}

@@ -1,0 +1,114 @@
+package reporting
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
+	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	"github.com/cotmoc/cotmoc/services/internal/rpc"
+	"github.com/cotmoc/cotmoc/services/reporting/book"
+)
+
+// newest returns the number of a cell's newest event, 0 when nothing was reported.
+func (s *Service) newest(ctx context.Context, key *reportingv1.CellKey, minSequence uint64) (last uint64, err error) {
+	err = s.view(ctx, minSequence, func(b *book.Book) error {
+		at, err := locate(b, key.GetProgramme(), key.GetTarget(), key.GetUnit(), key.GetPeriod())
+		if err == nil {
+			_, last = b.Cell(at.measure, at.unit, at.period)
+		}
+		return err
+	})
+	return last, err
+}
+
+func nothingReported(field string) error {
+	return refuse(errorv1.Reason_REASON_SUBMISSION_NOT_FOUND, field, "nothing was reported there")
+}
+
+// ListCellHistory lists what was submitted for a cell, newest first.
+func (s *Service) ListCellHistory(ctx context.Context, req *reportingv1.ListCellHistoryRequest) (*reportingv1.ListCellHistoryResponse, error) {
+	key, err := rpc.DecodePageToken(req, req.GetPageToken())
+	if err != nil {
+		return nil, err
+	}
+	at, err := s.newest(ctx, req.GetKey(), req.GetMinSequence())
+	if err != nil {
+		return nil, err
+	}
+	if key != "" { // the token is bound to the request and holds a number of this server's
+		if at, err = strconv.ParseUint(key, 10, 64); err != nil {
+			return nil, refuse(errorv1.Reason_REASON_INVALID_PAGE_TOKEN, "page_token", "the page token is not of this request")
+		}
+	}
+	resp := &reportingv1.ListCellHistoryResponse{}
+	for at != 0 {
+		if len(resp.Records) == pageSize(req.GetPageSize()) {
+			resp.NextPageToken = rpc.EncodePageToken(req, strconv.FormatUint(at, 10))
+			break
+		}
+		rec, err := s.record(ctx, at)
+		if err != nil {
+			return nil, err
+		}
+		resp.Records = append(resp.Records, rec)
+		at = rec.GetSupersedes()
+	}
+	return resp, nil
+}
+
+// ListItems lists the items of a cell that was sent as an item list.
+func (s *Service) ListItems(ctx context.Context, req *reportingv1.ListItemsRequest) (*reportingv1.ListItemsResponse, error) {
+	last, err := s.newest(ctx, req.GetKey(), req.GetMinSequence())
+	if err != nil {
+		return nil, err
+	}
+	if last == 0 {
+		return nil, nothingReported("key")
+	}
+	rec, err := s.record(ctx, last)
+	if err != nil {
+		return nil, err
+	}
+	list := rec.GetSubmission().GetItems()
+	if list == nil {
+		return nil, refuse(errorv1.Reason_REASON_SUBMISSION_NOT_FOUND, "key", "the cell holds no item list")
+	}
+	resp := &reportingv1.ListItemsResponse{Sequence: last}
+	for _, item := range list.GetItems() {
+		if !req.GetOpenOnly() || !item.GetDone() {
+			resp.Items = append(resp.Items, item)
+		}
+	}
+	return resp, nil
+}
+
+// GetReceipt returns a submission as it was accepted.
+func (s *Service) GetReceipt(ctx context.Context, req *reportingv1.GetReceiptRequest) (*reportingv1.GetReceiptResponse, error) {
+	if (req.GetSequence() == 0) == (req.GetKey() == nil) {
+		return nil, refuse(errorv1.Reason_REASON_INVALID_FIELD, "sequence", "give either a sequence, or a key and a request_id")
+	}
+	if req.GetKey() == nil {
+		rec, err := s.record(ctx, req.GetSequence())
+		if errors.Is(err, errNotStored) {
+			err = refuse(errorv1.Reason_REASON_SUBMISSION_NOT_FOUND, "sequence", "event %d is no submission", req.GetSequence())
+		}
+		if err != nil {
+			return nil, err
+		}
+		return &reportingv1.GetReceiptResponse{Record: rec}, nil
+	}
+	at, err := s.newest(ctx, req.GetKey(), 0)
+	for at != 0 && err == nil {
+		var rec *reportingv1.SubmissionRecord
+		if rec, err = s.record(ctx, at); err == nil && rec.GetRequestId() == req.GetRequestId() {
+			return &reportingv1.GetReceiptResponse{Record: rec}, nil
+		}
+		at = rec.GetSupersedes()
+	}
+	if err == nil {
+		err = nothingReported("request_id")
+	}
+	return nil, err
+}

@@ -1,0 +1,96 @@
+package reporting
+
+import (
+	"context"
+
+	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
+	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	"github.com/cotmoc/cotmoc/services/internal/rpc"
+	"github.com/cotmoc/cotmoc/services/reporting/book"
+)
+
+// ListFigures lists the totals of the units below one.
+func (s *Service) ListFigures(ctx context.Context, req *reportingv1.ListFiguresRequest) (*reportingv1.ListFiguresResponse, error) {
+	after, err := rpc.DecodePageToken(req, req.GetPageToken())
+	if err != nil {
+		return nil, err
+	}
+	resp := &reportingv1.ListFiguresResponse{}
+	sel := book.Selection{Descendants: req.GetSelection() == reportingv1.UnitSelection_UNIT_SELECTION_DESCENDANTS,
+		Kinds: req.GetKinds(), Levels: req.GetLevels(), Keep: keep(req.GetReporting())}
+	err = s.figureView(ctx, req.GetKey(), req.GetMinSequence(), func(b *book.Book, at figureAt) error {
+		figures, more := b.Figures(at.measure, at.unit, at.period, sel, after, pageSize(req.GetPageSize()))
+		for i := range figures {
+			resp.Figures = append(resp.Figures, figureOf(&figures[i], b.Head()))
+		}
+		if more {
+			resp.NextPageToken = rpc.EncodePageToken(req, figures[len(figures)-1].Unit.ID())
+		}
+		resp.Sequence = b.Head()
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+// keep selects units by what they reported; nil keeps all.
+func keep(f reportingv1.ReportingFilter) func(*book.Own) bool {
+	switch f {
+	case reportingv1.ReportingFilter_REPORTING_FILTER_REPORTED:
+		return func(o *book.Own) bool { return o.Tally.Reporting > 0 }
+	case reportingv1.ReportingFilter_REPORTING_FILTER_MISSING:
+		return func(o *book.Own) bool { return o.Tally.Expected > 0 && o.Tally.Reporting == 0 }
+	case reportingv1.ReportingFilter_REPORTING_FILTER_EXCLUDED:
+		return func(o *book.Own) bool { return o.Tally.Excluded > 0 }
+	}
+	return nil
+}
+
+// Explain lists what makes a figure.
+func (s *Service) Explain(ctx context.Context, req *reportingv1.ExplainRequest) (*reportingv1.ExplainResponse, error) {
+	after, err := rpc.DecodePageToken(req, req.GetPageToken())
+	if err != nil {
+		return nil, err
+	}
+	resp := &reportingv1.ExplainResponse{}
+	err = s.figureView(ctx, req.GetKey(), req.GetMinSequence(), func(b *book.Book, at figureAt) error {
+		f := b.Figure(at.measure, at.unit, at.period)
+		resp.Figure = figureOf(&f, b.Head())
+		resp.TargetRevision, resp.RegistryRevision = at.measure.Revision(), b.RegistryRevision()
+		parts, more := b.Contributions(at.measure, at.unit, at.period, after, pageSize(req.GetPageSize()))
+		for i := range parts {
+			resp.Contributions = append(resp.Contributions, contributionOf(&parts[i]))
+		}
+		if more {
+			resp.NextPageToken = rpc.EncodePageToken(req, parts[len(parts)-1].Unit.ID())
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+func contributionOf(c *book.Contribution) *reportingv1.Contribution {
+	return &reportingv1.Contribution{Unit: c.Unit.ID(), Path: c.Path, State: eventv1.CellState(c.Own.State),
+		Tally: c.Own.Tally.Proto(), Qualifier: c.Own.Qualifier.Proto(), Remark: remark(&c.Own),
+		Sequence: c.Own.Sequence, Revision: c.Own.Revision, Period: c.Own.Newest}
+}
+
+// remark says why a unit adds no value to a figure.
+func remark(o *book.Own) string {
+	switch o.State {
+	case book.Missing:
+		return "expected, nothing reported"
+	case book.Withdrawn:
+		return "expected, the report was withdrawn"
+	case book.NotApplicable:
+		return "the unit says that it does not apply to it"
+	case book.Bare:
+		return bareOf(o) + " % was reported without its denominator: shown, not added"
+	}
+	return ""
+}

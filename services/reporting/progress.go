@@ -1,0 +1,135 @@
+package reporting
+
+import (
+	"context"
+
+	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
+	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
+	"github.com/cotmoc/cotmoc/services/internal/calendar"
+	"github.com/cotmoc/cotmoc/services/reporting/book"
+)
+
+const defaultPage = 100
+
+func pageSize(n int32) int {
+	if n == 0 {
+		return defaultPage
+	}
+	return int(n)
+}
+
+// figureAt is what a FigureKey names.
+type figureAt struct {
+	measure *book.Measure
+	unit    *book.Unit
+	period  calendar.Month
+}
+
+// served refuses a basis that this release does not count by.
+func served(field string, basis typev1.Basis) error {
+	if basis != typev1.Basis_BASIS_REPORTED {
+		return refuse(errorv1.Reason_REASON_BASIS_NOT_SERVED, field, "only REPORTED is served: nothing is approved or verified yet")
+	}
+	return nil
+}
+
+// locate finds what a key names. Its errors are refusals of the book, so that view
+// can tell an unknown id.
+func locate(b *book.Book, programme, target, unit, period string) (figureAt, error) {
+	at := figureAt{}
+	var err error
+	if at.period, err = periodOf("key.period", period); err != nil {
+		return at, err
+	}
+	if b.ProgrammeByID(programme) == nil {
+		return at, &book.Refusal{Reason: errorv1.Reason_REASON_PROGRAMME_NOT_FOUND, Field: "key.programme",
+			Message: "there is no programme " + programme}
+	}
+	if at.measure = b.MeasureByID(programme, target); at.measure == nil {
+		return at, &book.Refusal{Reason: errorv1.Reason_REASON_TARGET_NOT_FOUND, Field: "key.target",
+			Message: "programme " + programme + " has no target or task " + target}
+	}
+	if at.unit = b.UnitByID(unit); at.unit == nil {
+		return at, &book.Refusal{Reason: errorv1.Reason_REASON_UNIT_NOT_FOUND, Field: "key.unit",
+			Message: "there is no unit " + unit}
+	}
+	if at.measure.Derived() && at.period != book.Current {
+		return at, refuse(errorv1.Reason_REASON_INVALID_FIELD, "key.period", "%s is kept as a current figure only", target)
+	}
+	return at, nil
+}
+
+// figureView reads what a key names.
+func (s *Service) figureView(ctx context.Context, key *reportingv1.FigureKey, minSequence uint64, read func(*book.Book, figureAt) error) error {
+	if err := served("key.basis", key.GetBasis()); err != nil {
+		return err
+	}
+	return s.view(ctx, minSequence, func(b *book.Book) error {
+		at, err := locate(b, key.GetProgramme(), key.GetTarget(), key.GetUnit(), key.GetPeriod())
+		if err != nil {
+			return err
+		}
+		return read(b, at)
+	})
+}
+
+// GetFigure returns one total.
+func (s *Service) GetFigure(ctx context.Context, req *reportingv1.GetFigureRequest) (*reportingv1.GetFigureResponse, error) {
+	resp := &reportingv1.GetFigureResponse{}
+	err := s.figureView(ctx, req.GetKey(), req.GetMinSequence(), func(b *book.Book, at figureAt) error {
+		f := b.Figure(at.measure, at.unit, at.period)
+		resp.Figure = figureOf(&f, b.Head())
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+// CountByKind splits a figure by the kinds of its units.
+func (s *Service) CountByKind(ctx context.Context, req *reportingv1.CountByKindRequest) (*reportingv1.CountByKindResponse, error) {
+	resp := &reportingv1.CountByKindResponse{}
+	err := s.figureView(ctx, req.GetKey(), req.GetMinSequence(), func(b *book.Book, at figureAt) error {
+		kinds, tallies := b.ByKind(at.measure, at.unit, at.period)
+		for i, kind := range kinds {
+			f := book.Figure{Measure: at.measure, Total: tallies[i]}
+			percent, _ := f.Percent()
+			resp.Kinds = append(resp.Kinds, &reportingv1.KindTally{Kind: kind, Tally: tallies[i].Proto(), Percent: percent})
+		}
+		resp.Sequence = b.Head()
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return resp, nil
+}
+
+// CountTasks counts tasks by a stated basis.
+func (s *Service) CountTasks(ctx context.Context, req *reportingv1.CountTasksRequest) (*reportingv1.CountTasksResponse, error) {
+	if err := served("basis", req.GetBasis()); err != nil {
+		return nil, err
+	}
+	resp := &reportingv1.CountTasksResponse{CountingBasis: req.GetCountingBasis()}
+	filter := book.TaskFilter{Basis: req.GetCountingBasis(), Form: req.GetForm(), Audience: req.GetAudience(),
+		Pillar: req.GetPillar(), Group: req.GetGroup()}
+	err := s.view(ctx, req.GetMinSequence(), func(b *book.Book) error {
+		if b.ProgrammeByID(req.GetProgramme()) == nil {
+			return &book.Refusal{Reason: errorv1.Reason_REASON_PROGRAMME_NOT_FOUND, Field: "programme",
+				Message: "there is no programme " + req.GetProgramme()}
+		}
+		total, err := b.CountTasks(req.GetProgramme(), filter)
+		if err != nil {
+			return err
+		}
+		resp.Tally, resp.Sequence = total.Proto(), b.Head()
+		resp.Percent = book.TaskPercent(total)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return resp, nil
+}

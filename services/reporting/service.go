@@ -1,0 +1,112 @@
+// Package reporting takes in what units submit, keeps every total live, and reads
+// what it all adds up to. A submission is answered when it is durable, with all
+// that follows from it: totals, milestones, completed tasks.
+package reporting
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	"github.com/cotmoc/cotmoc/services/internal/ledger"
+	"github.com/cotmoc/cotmoc/services/internal/rpc"
+	"github.com/cotmoc/cotmoc/services/reporting/book"
+)
+
+// Engine is the ledger of a reporting service.
+type Engine = ledger.Engine[*book.Book]
+
+// Publisher is what the service knows of the relay that publishes its log.
+type Publisher interface {
+	// Published is the last number on the stream.
+	Published() uint64
+	// Problem says why nothing is published; empty when all is well.
+	Problem() string
+}
+
+// Config is what a service is made of. Engine is required.
+type Config struct {
+	// Engine holds the reporting ledger.
+	Engine *Engine
+	// Directory follows the registry; nil when nothing does, as in some tests.
+	Directory *Directory
+	// JetStream is where subscribers' consumers are made; nil when there is no NATS.
+	JetStream jetstream.JetStream
+	// NATSURLs is where subscribers outside this process reach NATS; may be empty.
+	NATSURLs []string
+	// Publisher is the relay; nil when there is none.
+	Publisher Publisher
+	// Clock is the manual clock; nil when time goes by itself.
+	Clock *Clock
+	// Log gets what goes wrong beside calls; nil discards it.
+	Log *zap.Logger
+}
+
+// Service serves all of cotmoc.reporting.v1. Its server must check requests as
+// rpc.NewServer does, with Deferred.
+type Service struct {
+	reportingv1.UnimplementedReportingServiceServer
+	reportingv1.UnimplementedProgressServiceServer
+	reportingv1.UnimplementedEventServiceServer
+	reportingv1.UnimplementedReportingAdminServiceServer
+
+	engine    *Engine
+	directory *Directory
+	js        jetstream.JetStream
+	natsURLs  []string
+	publisher Publisher
+	clock     *Clock
+	log       *zap.Logger
+	check     *rpc.Checker
+}
+
+// New returns a service.
+func New(c Config) (*Service, error) {
+	if c.Engine == nil {
+		return nil, errors.New("reporting: no engine")
+	}
+	if c.Log == nil {
+		c.Log = zap.NewNop()
+	}
+	return &Service{engine: c.Engine, directory: c.Directory, js: c.JetStream, natsURLs: c.NATSURLs,
+		publisher: c.Publisher, clock: c.Clock, log: c.Log, check: rpc.NewChecker()}, nil
+}
+
+// Register makes a server serve s.
+func (s *Service) Register(server grpc.ServiceRegistrar) {
+	reportingv1.RegisterReportingServiceServer(server, s)
+	reportingv1.RegisterProgressServiceServer(server, s)
+	reportingv1.RegisterEventServiceServer(server, s)
+	reportingv1.RegisterReportingAdminServiceServer(server, s)
+}
+
+// Deadlines are the calls that may take longer than others, for rpc.Config.
+func Deadlines() map[string]time.Duration {
+	return map[string]time.Duration{reportingv1.ReportingAdminService_Verify_FullMethodName: time.Hour}
+}
+
+// Deferred is for rpc.Config: in a batch whose items stand each for itself, a bad
+// item does not refuse the others, so items are checked by the handler.
+func Deferred(req proto.Message) protoreflect.FullName {
+	if batch, ok := req.(*reportingv1.SubmitBatchRequest); ok && batch.GetMode() == reportingv1.BatchMode_BATCH_MODE_PER_ITEM {
+		return (&reportingv1.BatchItem{}).ProtoReflect().Descriptor().FullName()
+	}
+	return ""
+}
+
+// view reads the book once it has seen minSequence. When read reports that an id
+// is unknown, the copy of the registry is brought up to date and read again.
+func (s *Service) view(ctx context.Context, minSequence uint64, read func(*book.Book) error) error {
+	err := s.engine.View(ctx, minSequence, read)
+	if isUnknown(err) && s.directory.CatchUp(ctx) {
+		err = s.engine.View(ctx, minSequence, read)
+	}
+	return fail(err)
+}

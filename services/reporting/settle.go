@@ -1,0 +1,113 @@
+package reporting
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/cotmoc/cotmoc/pkg/apierr"
+	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
+	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	"github.com/cotmoc/cotmoc/services/reporting/book"
+)
+
+// settle runs a submission until its outcome is known. It returns the first
+// receipt when the same request was accepted before, nil when it is now, and else
+// why it is refused.
+func (s *Service) settle(ctx context.Context, sub *book.Submission, sent *reportingv1.Submission, run func() error) (*reportingv1.Receipt, error) {
+	for try := 1; ; try++ {
+		err := run()
+		receipt, again, err := s.resolve(ctx, sub, sent, err)
+		if !again || try == tries {
+			return receipt, fail(err)
+		}
+	}
+}
+
+// resolve looks into the log for what the book alone cannot tell: whether a cell
+// that is not as expected, or a request id that was seen, stems from this very request.
+func (s *Service) resolve(ctx context.Context, sub *book.Submission, sent *reportingv1.Submission, err error) (first *reportingv1.Receipt, again bool, _ error) {
+	var stale *book.Stale
+	var reused *book.Reused
+	switch {
+	case err == nil:
+		return nil, false, nil
+	case errors.As(err, &stale):
+		first, err = s.firstReceipt(ctx, sub, sent, stale)
+		return first, false, err
+	case errors.As(err, &reused):
+		rec, err := s.record(ctx, reused.Sequence)
+		if err != nil {
+			return nil, false, err
+		}
+		if rec.GetRequestId() == sub.RequestID && rec.GetSubmission().GetUnit() == sub.Unit {
+			return nil, false, reusedID(sub, reused.Sequence)
+		}
+		sub.NotReused = reused.Sequence // another request with the same hash
+		return nil, true, errReuse
+	case isUnknown(err):
+		return nil, s.directory.CatchUp(ctx), err
+	}
+	return nil, false, err
+}
+
+var errReuse = errors.New("request id has the hash of another")
+
+// firstReceipt searches the events of a cell that is not at the expected revision
+// for this request: found with the same content, its receipt is the answer.
+func (s *Service) firstReceipt(ctx context.Context, sub *book.Submission, sent *reportingv1.Submission, stale *book.Stale) (*reportingv1.Receipt, error) {
+	for at := stale.Last; at != 0; {
+		rec, err := s.record(ctx, at)
+		if errors.Is(err, errNotStored) {
+			break // of an earlier item of a batch that was not taken
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !sameCell(rec, sub) {
+			break
+		}
+		if rec.GetRequestId() == sub.RequestID {
+			if !sameSubmission(rec.GetSubmission(), sent) {
+				return nil, reusedID(sub, at)
+			}
+			return rec.GetReceipt(), nil
+		}
+		at = rec.GetSupersedes()
+	}
+	return nil, apierr.New(codes.Aborted, errorv1.Reason_REASON_REVISION_MISMATCH, "submission.expected_revision",
+		fmt.Sprintf("the cell of %s, %s, %s is at revision %d, not %d: read it and send a correction of that revision",
+			sub.Target, sub.Unit, sub.Period, stale.Actual, stale.Expected),
+		"expected", strconv.FormatUint(uint64(stale.Expected), 10), "actual", strconv.FormatUint(uint64(stale.Actual), 10))
+}
+
+func reusedID(sub *book.Submission, sequence uint64) error {
+	return apierr.New(codes.AlreadyExists, errorv1.Reason_REASON_REQUEST_ID_REUSED, "request_id",
+		fmt.Sprintf("request id %s of unit %s was used with another content for event %d; take a new one", sub.RequestID, sub.Unit, sequence),
+		"sequence", strconv.FormatUint(sequence, 10))
+}
+
+func sameCell(rec *reportingv1.SubmissionRecord, sub *book.Submission) bool {
+	r := rec.GetSubmission()
+	return rec.GetProgramme() == sub.Programme && r.GetTarget() == sub.Target && r.GetUnit() == sub.Unit && r.GetPeriod() == sub.Period.String()
+}
+
+// sameSubmission reports whether two submissions say the same; a qualifier that is
+// not set is EXACT.
+func sameSubmission(stored, sent *reportingv1.Submission) bool {
+	return proto.Equal(canonical(stored), canonical(sent))
+}
+
+func canonical(s *reportingv1.Submission) *reportingv1.Submission {
+	c := proto.Clone(s).(*reportingv1.Submission)
+	c.Qualifier = book.QualifierOf(c.GetQualifier()).Proto()
+	switch c.GetValue().(type) {
+	case *reportingv1.Submission_NotApplicable, *reportingv1.Submission_Withdrawal:
+		c.Qualifier = book.Exact.Proto() // there is no value to qualify
+	}
+	return c
+}

@@ -1,0 +1,78 @@
+package reporting
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
+	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+)
+
+// Numbers as people write them in the locales of the contract: digits in groups of
+// three, and decimals.
+var (
+	plainNumber = regexp.MustCompile(`^[0-9]{1,18}$`)
+	vietnamese  = regexp.MustCompile(`^([0-9]{1,3}(\.[0-9]{3})+|[0-9]{1,18})(,[0-9]{1,6})?$`)
+	american    = regexp.MustCompile(`^([0-9]{1,3}(,[0-9]{3})+|[0-9]{1,18})(\.[0-9]{1,6})?$`)
+)
+
+// readNumber reads a number in text: an integer and how many of its last digits
+// are decimals. A percent sign after it is read over. Without a locale only plain
+// digits are read, because `1.146` means one thing here and another there.
+func readNumber(text, locale string) (n int64, decimals uint8, err error) {
+	s := strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(text), "%"))
+	group, point := "", ""
+	switch {
+	case plainNumber.MatchString(s):
+	case locale == "vi-VN" && vietnamese.MatchString(s):
+		group, point = ".", ","
+	case locale == "en-US" && american.MatchString(s):
+		group, point = ",", "."
+	case locale == "":
+		return 0, 0, refuse(errorv1.Reason_REASON_AMBIGUOUS_NUMBER, "submission.text.locale",
+			"%q can be read in two ways, or in none: declare its locale, vi-VN or en-US", text)
+	default:
+		return 0, 0, refuse(errorv1.Reason_REASON_AMBIGUOUS_NUMBER, "submission.text.text", "%q is no number in %s", text, locale)
+	}
+	if point != "" {
+		s = strings.ReplaceAll(s, group, "")
+		whole, fraction, _ := strings.Cut(s, point)
+		s, decimals = whole+fraction, uint8(len(fraction))
+	}
+	n, err = strconv.ParseInt(s, 10, 64)
+	if err != nil || n > 1_000_000_000_000_000_000 {
+		return 0, 0, refuse(errorv1.Reason_REASON_INVALID_FIELD, "submission.text.text", "%q is too large", text)
+	}
+	return n, decimals, nil
+}
+
+// personal is what gives a citizen's data away: a 12-digit identity number, a
+// telephone number, an e-mail address.
+var personal = regexp.MustCompile(`(^|[^0-9])([0-9]{12}|(\+84|0)[ .-]?[0-9]{2,3}[ .-]?[0-9]{3}[ .-]?[0-9]{3,4})([^0-9]|$)|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}`)
+
+// impersonal refuses texts that seem to hold a citizen's data.
+func impersonal(s *reportingv1.Submission) error {
+	check := func(field, text string) error {
+		if text == "" || !personal.MatchString(text) {
+			return nil
+		}
+		return refuse(errorv1.Reason_REASON_PERSONAL_DATA, "submission."+field,
+			"the text seems to hold an identity number, a telephone number or an e-mail address; leave it out")
+	}
+	texts := []struct{ field, text string }{
+		{"note", s.GetNote()}, {"reason", s.GetReason()}, {"not_applicable.reason", s.GetNotApplicable().GetReason()},
+	}
+	for _, t := range texts {
+		if err := check(t.field, t.text); err != nil {
+			return err
+		}
+	}
+	for i, item := range s.GetItems().GetItems() {
+		if err := check(fmt.Sprintf("items.items[%d].name", i), item.GetName()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
