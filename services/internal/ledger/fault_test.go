@@ -263,6 +263,19 @@ func TestEngine_ends_its_service_on_what_it_cannot_take_in(t *testing.T) {
 	}
 }
 
+func TestEngine_ends_its_service_when_the_log_went_back(t *testing.T) {
+	for _, follow := range []bool{false, true} {
+		store := new(ledgertest.Memory)
+		e := open(t, store, func(c *ledger.Config[*counters]) { c.Follow = follow })
+		mustDo(t, e, add("a", 1))
+		mustDo(t, e, add("a", 1))
+		store.Cut(1)
+		if _, err := e.Do(t.Context(), add("a", 1)); !errors.Is(err, ledger.ErrDamaged) || !errors.Is(e.Err(), ledger.ErrDamaged) {
+			t.Errorf("follow %v: %v", follow, err)
+		}
+	}
+}
+
 func TestBlocks_come_from_memory_and_store_alike(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ledger.db")
 	fresh := open(t, openStore(t, path))

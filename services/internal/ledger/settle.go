@@ -82,17 +82,48 @@ func (e *Engine[S]) blockAt(sequence uint64) (*Block, error) {
 func (e *Engine[S]) behind() bool {
 	for wait := (backoff{}); ; {
 		h, err := e.storeHead()
-		if err == nil && h.Sequence <= e.Head().Sequence {
-			return false
-		}
 		if err == nil {
-			_ = e.catchUp() // what keeps it from that ends the next round
+			if own := e.logHead(); h.Sequence == own.Sequence && h.Hash == own.Hash {
+				return false
+			}
+			_ = e.reconcile(h) // what keeps it from that ends the next round
 			return true
 		}
 		if !wait.wait(e.ctx) {
 			return true
 		}
 	}
+}
+
+// overtaken takes in the blocks for which an append was refused. Where there are
+// none, it waits a little rather than spin.
+func (e *Engine[S]) overtaken() error {
+	before := e.Head().Sequence
+	if err := e.catchUp(); err != nil || e.Head().Sequence > before {
+		return err
+	}
+	h, err := e.storeHead()
+	if err == nil {
+		err = e.reconcile(h)
+	}
+	if e.Err() != nil {
+		return err
+	}
+	if wait := (backoff{}); !wait.wait(e.ctx) {
+		return ErrStopped
+	}
+	return nil
+}
+
+// reconcile brings the state to where the store ends. A log that ends before what
+// this engine saw committed, or with another hash, was restored or tampered with
+// under it: that ends the engine's service.
+func (e *Engine[S]) reconcile(h Head) error {
+	own := e.logHead()
+	if h.Sequence < own.Sequence || h.Sequence == own.Sequence && h.Hash != own.Hash {
+		return e.fail(fmt.Errorf("the log ends with entry %d, but entry %d was committed: %w", h.Sequence, own.Sequence, ErrDamaged))
+	}
+	return e.catchUp()
 }
 
 func (e *Engine[S]) storeHead() (Head, error) {
@@ -107,11 +138,8 @@ func (e *Engine[S]) follow() {
 		return
 	}
 	h, err := e.storeHead()
-	if err != nil || h.Sequence <= e.Head().Sequence {
-		return
-	}
-	if err := e.catchUp(); err != nil {
-		e.log.Warn("follow the log", zap.Error(err))
+	if own := e.logHead(); err == nil && (h.Sequence != own.Sequence || h.Hash != own.Hash) {
+		_ = e.reconcile(h) // logged where it failed
 	}
 }
 

@@ -88,7 +88,7 @@ func (e *Engine[S]) round() {
 		err = e.append(b)
 		if errors.Is(err, ErrConflict) {
 			e.counts.conflicts.Add(1)
-			if err = e.catchUp(); err == nil {
+			if err = e.overtaken(); err == nil {
 				continue
 			}
 		}

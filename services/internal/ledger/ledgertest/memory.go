@@ -38,6 +38,18 @@ func (m *Memory) Append(ctx context.Context, b *ledger.Block) error {
 	return nil
 }
 
+// Cut takes the log back to its first n blocks, as a restore from a backup does.
+func (m *Memory) Cut(n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.bodies, m.head = m.bodies[:n:n], ledger.Head{}
+	for _, body := range m.bodies {
+		if b, err := ledger.Decode(body); err == nil {
+			m.head = b.Head()
+		}
+	}
+}
+
 // Head implements ledger.Store.
 func (m *Memory) Head(context.Context) (ledger.Head, error) {
 	m.mu.Lock()
