@@ -198,6 +198,8 @@ func (g Goal) progress(t Tally) (num, den *big.Int, why Undefined) {
 		return nil, nil, NoBaseline
 	case g.value == g.baseline:
 		return nil, nil, BaselineIsGoal
+	case t.Reporting == 0 && !g.ratio:
+		return nil, nil, NothingReported
 	case g.ratio && t.Den == 0:
 		return nil, nil, ZeroDenominator
 	}
@@ -220,4 +222,5 @@ const (
 	ZeroDenominator
 	BaselineIsGoal
 	NoBaseline
+	NothingReported
 )

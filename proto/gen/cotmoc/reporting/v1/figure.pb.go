@@ -37,6 +37,8 @@ const (
 	UndefinedReason_UNDEFINED_REASON_BASELINE_IS_GOAL UndefinedReason = 3
 	// The goal is only met or not: it has no baseline.
 	UndefinedReason_UNDEFINED_REASON_NO_BASELINE UndefinedReason = 4
+	// No unit has reported: a missing value is not 0.
+	UndefinedReason_UNDEFINED_REASON_NOTHING_REPORTED UndefinedReason = 5
 )
 
 // Enum value maps for UndefinedReason.
@@ -47,6 +49,7 @@ var (
 		2: "UNDEFINED_REASON_ZERO_DENOMINATOR",
 		3: "UNDEFINED_REASON_BASELINE_IS_GOAL",
 		4: "UNDEFINED_REASON_NO_BASELINE",
+		5: "UNDEFINED_REASON_NOTHING_REPORTED",
 	}
 	UndefinedReason_value = map[string]int32{
 		"UNDEFINED_REASON_UNSPECIFIED":      0,
@@ -54,6 +57,7 @@ var (
 		"UNDEFINED_REASON_ZERO_DENOMINATOR": 2,
 		"UNDEFINED_REASON_BASELINE_IS_GOAL": 3,
 		"UNDEFINED_REASON_NO_BASELINE":      4,
+		"UNDEFINED_REASON_NOTHING_REPORTED": 5,
 	}
 )
 
@@ -451,13 +455,14 @@ const file_cotmoc_reporting_v1_figure_proto_rawDesc = "" +
 	"\tqualifier\x18\x04 \x01(\x0e2\x19.cotmoc.type.v1.QualifierR\tqualifier\x12\x1a\n" +
 	"\brevision\x18\x05 \x01(\rR\brevision\x12\x1a\n" +
 	"\bsequence\x18\x06 \x01(\x04R\bsequence\x12'\n" +
-	"\x0fbare_percentage\x18\a \x01(\tR\x0ebarePercentage*\xc1\x01\n" +
+	"\x0fbare_percentage\x18\a \x01(\tR\x0ebarePercentage*\xe8\x01\n" +
 	"\x0fUndefinedReason\x12 \n" +
 	"\x1cUNDEFINED_REASON_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18UNDEFINED_REASON_NO_GOAL\x10\x01\x12%\n" +
 	"!UNDEFINED_REASON_ZERO_DENOMINATOR\x10\x02\x12%\n" +
 	"!UNDEFINED_REASON_BASELINE_IS_GOAL\x10\x03\x12 \n" +
-	"\x1cUNDEFINED_REASON_NO_BASELINE\x10\x04BDZBgithub.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1;reportingv1b\x06proto3"
+	"\x1cUNDEFINED_REASON_NO_BASELINE\x10\x04\x12%\n" +
+	"!UNDEFINED_REASON_NOTHING_REPORTED\x10\x05BDZBgithub.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1;reportingv1b\x06proto3"
 
 var (
 	file_cotmoc_reporting_v1_figure_proto_rawDescOnce sync.Once
