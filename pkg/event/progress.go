@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
@@ -19,13 +20,17 @@ const forgetAfter = time.Minute
 // means all), the whole board first and then what moves, until ctx ends or fn
 // fails. It is a view: values in between may be left out, and never does one
 // follow that is older than what was handed over for its subject. stream is the
-// progress_stream that EnsureSubscription names. It returns nil when ctx ended.
+// progress_stream that EnsureSubscription names; while it is away, Progress waits
+// for it. It returns nil when ctx ended.
 func Progress(ctx context.Context, nc *nats.Conn, stream string, subjects []string,
 	fn func(context.Context, *eventv1.ProgressChanged) error) error {
 	for _, f := range subjects {
 		if err := CheckFilter(f); err != nil {
 			return fmt.Errorf("progress: %w", err)
 		}
+	}
+	if len(subjects) == 0 {
+		subjects = []string{root + ".*.progress.>"}
 	}
 	js, err := jetstream.New(nc)
 	if err != nil {
@@ -37,6 +42,10 @@ func Progress(ctx context.Context, nc *nats.Conn, stream string, subjects []stri
 		var refused *refusedError
 		if errors.As(err, &refused) {
 			return refused.err
+		}
+		var api *jetstream.APIError
+		if errors.As(err, &api) && api.Code == http.StatusBadRequest {
+			return fmt.Errorf("progress: %w", err)
 		}
 		if moved {
 			pause = firstPause

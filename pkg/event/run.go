@@ -39,6 +39,12 @@ func (r *run) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.CachedInfo().Delivered.Stream > r.track.at.Sequence {
+		// It stands ahead of the position, or waits for acks of a reader that ended.
+		if err := r.catchUp(ctx, 0); err != nil {
+			return err
+		}
+	}
 	for ctx.Err() == nil {
 		n, err := r.fetch(ctx, c)
 		if err != nil {
@@ -47,7 +53,7 @@ func (r *run) follow(ctx context.Context) error {
 		if n > 0 {
 			continue
 		}
-		// Quiet, or a lost end, or a consumer that is ahead of the position.
+		// Nothing new, or the end was lost.
 		if err := r.catchUp(ctx, 0); err != nil {
 			return err
 		}

@@ -1,0 +1,86 @@
+package event_test
+
+import (
+	"testing"
+
+	"github.com/cotmoc/cotmoc/pkg/event"
+)
+
+// plant adds events of the units to the log and the stream.
+func (s *service) plant(units ...string) {
+	s.t.Helper()
+	from := len(s.log) + 1
+	for _, u := range units {
+		s.add("chip-cards", "vn."+u)
+	}
+	s.publish(from, len(s.log))
+}
+
+func south() event.Config {
+	return event.Config{Subjects: []string{"cotmoc.*.*.*.*.vn.79.>", "cotmoc.*.submission.*.*.vn.79", "cotmoc.*.submission.*.*.vn.92"}}
+}
+
+func TestFilteredSubscriberSeesOnlyItsSubjects(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.plant("01", "79", "01", "92", "79.760", "01")
+	r := s.read(south(), nil)
+	r.wait([]uint64{2, 4, 5})
+	s.plant("01", "92")
+	r.wait([]uint64{2, 4, 5, 8})
+}
+
+func TestFilteredSubscriberSeesALossByThePreviousNumber(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.plant("79", "01", "79", "79", "01", "79")
+	s.lose(3, 4)
+	r := s.read(south(), nil)
+	r.wait([]uint64{1, 3, 4, 6})
+}
+
+func TestFilteredSubscriberSeesALossBehindItsPosition(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.plant("79", "92", "79", "79", "92", "01", "79")
+	s.lose(3, 4)
+	r := s.read(south(), nil)
+	// 5 is on another subject and says nothing of 3 and 4; 7 does.
+	r.wait([]uint64{1, 2, 5, 3, 4, 7})
+}
+
+func TestFilteredSubscriberRestartsAfterWhatItLookedAt(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	p := &event.MemoryPositions{}
+	s.plant("79", "01", "01", "01")
+	c := south()
+	c.Positions = p
+	r := s.read(c, nil)
+	r.wait([]uint64{1})
+	for range 1000 {
+		if at, _ := p.Load(t.Context()); at.Sequence == 4 {
+			break
+		}
+		sleepShort()
+	}
+	s.must(r.end())
+	if at, _ := p.Load(t.Context()); at != (event.Position{Epoch: 1, Sequence: 4}) {
+		t.Errorf("position %v, want one past what is not for it", at)
+	}
+	s.plant("92", "79")
+	c = south()
+	c.Positions = p
+	again := s.read(c, nil)
+	again.wait([]uint64{5, 6})
+}
+
+func TestSubscriberIgnoresWhatAWiderConsumerBrings(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.plant("01", "79", "01", "92")
+	_, err := s.js.CreateConsumer(t.Context(), streamName, consumerConfig("reader", 0, nil))
+	s.must(err)
+	r := s.read(south(), nil)
+	r.wait([]uint64{2, 4})
+}
