@@ -72,15 +72,20 @@ func OpenReporting(ctx context.Context, c ReportingConfig) (*Reporting, error) {
 	if err != nil {
 		return nil, errors.Join(err, engine.Close(ctx))
 	}
-	r.begin(c, js)
+	// The board waits until all of its own publishes are answered: its context is not the relay's.
+	boardJS, err := jetstream.New(c.NATS)
+	if err != nil {
+		return nil, errors.Join(err, engine.Close(ctx))
+	}
+	r.begin(c, boardJS)
 	return r, nil
 }
 
 // begin starts what goes on beside calls.
-func (r *Reporting) begin(c ReportingConfig, js jetstream.JetStream) {
+func (r *Reporting) begin(c ReportingConfig, boardJS jetstream.JetStream) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
-	board := reporting.NewBoard(r.engine, js, c.Log)
+	board := reporting.NewBoard(r.engine, boardJS, c.Log)
 	for _, run := range []func(context.Context){r.directory.Run, r.relay.Run, board.Run} {
 		r.work.Go(func() { run(ctx) })
 	}

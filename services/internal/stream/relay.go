@@ -18,12 +18,12 @@ import (
 
 // How the relay works.
 const (
-	window       = 4096 // publishes under way at once
-	watchEvery   = time.Second
-	retryFirst   = 50 * time.Millisecond
-	retryMost    = 5 * time.Second
-	ackWithin    = 10 * time.Second
-	askWithin    = 5 * time.Second
+	window     = 4096 // publishes under way at once
+	watchEvery = time.Second
+	retryFirst = 50 * time.Millisecond
+	retryMost  = 5 * time.Second
+	ackWithin  = 10 * time.Second
+	askWithin  = 5 * time.Second
 )
 
 // Source is a log.

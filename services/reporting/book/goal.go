@@ -5,6 +5,7 @@ import (
 
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
+	"github.com/cotmoc/cotmoc/services/internal/calendar"
 )
 
 // whole is 100 % of a ratio or yes/no goal, which are in millionths.
@@ -53,8 +54,9 @@ type Goal struct {
 // falls reports whether progress is made downwards.
 func (g Goal) falls() bool { return g.hasBaseline && g.value < g.baseline }
 
-// goalOf resolves the goal of a measure at a unit, by the measure's present version.
-func (b *Book) goalOf(m *Measure, unit unitIx) (Goal, bool) {
+// goalOf resolves the goal of a measure at a unit, by the measure's present version
+// and the tree and scope of a sheet.
+func (b *Book) goalOf(m *Measure, unit unitIx, p calendar.Month, s *sheet) (Goal, bool) {
 	if m.Derived() || m.task != nil {
 		return Goal{kind: registryv1.GoalKind_GOAL_KIND_ALL_APPLICABLE, value: whole, hasBaseline: true, ratio: true}, true
 	}
@@ -67,7 +69,7 @@ func (b *Book) goalOf(m *Measure, unit unitIx) (Goal, bool) {
 	if g.kind == registryv1.GoalKind_GOAL_KIND_RANGE {
 		own.value = t.GetLow()
 	}
-	a, ok := b.allocated(m, unit, own)
+	a, ok := b.allocated(m, unit, p, s, own)
 	if !ok {
 		return Goal{}, false
 	}
@@ -86,52 +88,46 @@ func (b *Book) goalOf(m *Measure, unit unitIx) (Goal, bool) {
 // allocated finds the goal at a unit. Counts: its own allocation, at the root the
 // target's goal, else the sum of those below if every applicable unit there is
 // covered by one. Ratios and yes/no: the nearest allocation above, else the target's.
-func (b *Book) allocated(m *Measure, unit unitIx, target allocation) (allocation, bool) {
-	root := b.unitIDs.Get(m.root)
+func (b *Book) allocated(m *Measure, unit unitIx, p calendar.Month, s *sheet, target allocation) (allocation, bool) {
 	n := b.goalCounts.Get(m.ix)
 	if m.kind != typev1.ValueKind_VALUE_KIND_COUNT {
-		found := target
-		b.up(unit, Current, func(at unitIx) {
-			if found == target && n > 0 {
-				if a := b.goals.Get(goalKey{m.ix, at}); a.set {
-					found = a
-				}
+		for at := unit; at != 0 && n > 0; at = b.unit(at).parentIn(p) {
+			if a := b.goals.Get(goalKey{m.ix, at}); a.set {
+				return a, true
 			}
-		})
-		return found, true
+		}
+		return target, true
 	}
-	if a := b.goals.Get(goalKey{m.ix, unit}); a.set {
-		return a, true
+	if n > 0 {
+		if a := b.goals.Get(goalKey{m.ix, unit}); a.set {
+			return a, true
+		}
 	}
-	if unit == root {
+	if b.unit(unit).id == m.root {
 		return target, true
 	}
 	if n == 0 {
 		return allocation{}, false
 	}
-	return b.allocatedBelow(m, unit)
+	return b.allocatedBelow(m, unit, p, s)
 }
 
 // allocatedBelow sums the goals of the units directly below: defined only if each
 // of them that has an applicable unit has one.
-func (b *Book) allocatedBelow(m *Measure, unit unitIx) (allocation, bool) {
-	current := b.sheet(sheetKey{m.ix, Current}).nodes
-	if own := current.peek(unit); own != nil && own.scoped {
+func (b *Book) allocatedBelow(m *Measure, unit unitIx, p calendar.Month, s *sheet) (allocation, bool) {
+	if own := s.nodes.peek(unit); own != nil && own.scoped {
 		return allocation{}, false // applicable itself, and without a goal of its own
 	}
-	sum, some := allocation{set: true}, false
-	for child := unitIx(1); child <= b.unitCount; child++ {
-		if b.unit(child).parent != unit {
-			continue
-		}
-		n := current.peek(child)
+	sum, some := allocation{set: true, hasBaseline: true}, false
+	for child := range b.childrenIn(unit, p) {
+		n := s.nodes.peek(child)
 		if n == nil || n.sum.Expected == 0 {
 			continue
 		}
 		a := b.goals.Get(goalKey{m.ix, child})
 		if !a.set {
 			var ok bool
-			if a, ok = b.allocatedBelow(m, child); !ok {
+			if a, ok = b.allocatedBelow(m, child, p, s); !ok {
 				return allocation{}, false
 			}
 		}
@@ -141,7 +137,7 @@ func (b *Book) allocatedBelow(m *Measure, unit unitIx) (allocation, bool) {
 		if !ok1 || !ok2 {
 			return allocation{}, false
 		}
-		sum.hasBaseline = sum.hasBaseline || a.hasBaseline
+		sum.hasBaseline = sum.hasBaseline && a.hasBaseline
 		some = true
 	}
 	return sum, some
@@ -163,12 +159,33 @@ func (g Goal) reaches(t Tally, threshold int64) bool {
 	if t.Den == 0 {
 		return false
 	}
+	if max(g.value, g.baseline) > maxRatioGoal {
+		return g.reachesBig(t, threshold)
+	}
 	// num/den against baseline + threshold·(goal − baseline), both times 10^10.
 	line := 10_000*g.baseline + threshold*(g.value-g.baseline)
 	if g.falls() {
 		return line >= 0 && productAtLeast(t.Den, line, t.Num, 10_000*whole)
 	}
 	return productAtLeast(t.Num, 10_000*whole, t.Den, line)
+}
+
+// maxRatioGoal is up to where a ratio's goal, times the highest threshold, fits 64 bits.
+const maxRatioGoal = 1_000_000 * whole
+
+// reachesBig is reaches for the ratios that may exceed the whole by so much that
+// 128 bits do not hold the products.
+func (g Goal) reachesBig(t Tally, threshold int64) bool {
+	num, den, why := g.progress(t)
+	if why != Defined {
+		return false
+	}
+	num.Mul(num, big.NewInt(10_000))
+	line := new(big.Int).Mul(den, big.NewInt(threshold))
+	if den.Sign() < 0 {
+		return num.Cmp(line) <= 0
+	}
+	return num.Cmp(line) >= 0
 }
 
 // met reports whether the goal itself is met.

@@ -20,7 +20,7 @@ import (
 	"github.com/cotmoc/cotmoc/services/internal/ledger/sqlite"
 	"github.com/cotmoc/cotmoc/services/internal/obs"
 	"github.com/cotmoc/cotmoc/services/internal/run"
-	"github.com/cotmoc/cotmoc/services/internal/stream"
+	"github.com/cotmoc/cotmoc/services/internal/stream/natsd"
 )
 
 // Config is what to run, and where.
@@ -48,7 +48,7 @@ type Process struct {
 
 	server      *run.Server
 	stopWatches func()
-	inside      *stream.Server
+	inside      *natsd.Server
 	closers     []func(context.Context) error // in the order in which parts were made
 }
 
@@ -182,7 +182,7 @@ func (b *builder) nats() (*nats.Conn, []string, error) {
 		nats.ReconnectWait(250 * time.Millisecond)}
 	url := b.c.NATSURL
 	if url == "" {
-		server, err := stream.StartServer(stream.ServerConfig{StoreDir: filepath.Join(b.c.Dir, "nats"), Listen: b.c.NATSListen, Log: b.c.Log.Named("nats")})
+		server, err := natsd.Start(natsd.Config{StoreDir: filepath.Join(b.c.Dir, "nats"), Listen: b.c.NATSListen, Log: b.c.Log.Named("nats")})
 		if err != nil {
 			return nil, nil, err
 		}
