@@ -98,11 +98,12 @@ type Programme struct {
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// What people call it, at most 300 characters.
 	DisplayName string `protobuf:"bytes,2,opt,name=display_name,json=displayName,proto3" json:"display_name,omitempty"`
-	// Root of the tree whose totals are the programme's, a unit id such as `vn`.
+	// Root of the tree whose totals are the programme's, a unit id such as `vn`. It
+	// stands below no unit, and cannot be changed once there are tasks or targets.
 	RootUnit string `protobuf:"bytes,3,opt,name=root_unit,json=rootUnit,proto3" json:"root_unit,omitempty"`
-	// First and last day, `YYYY-MM-DD`.
+	// First day, `YYYY-MM-DD`, in the years 2000 to 2099.
 	StartDate string `protobuf:"bytes,4,opt,name=start_date,json=startDate,proto3" json:"start_date,omitempty"`
-	// Last day of the programme, `YYYY-MM-DD`.
+	// Last day, `YYYY-MM-DD`, in the years 2000 to 2099.
 	EndDate string `protobuf:"bytes,5,opt,name=end_date,json=endDate,proto3" json:"end_date,omitempty"`
 	// Pillars that partition tasks and targets, at most 50.
 	Pillars []*Label `protobuf:"bytes,6,rep,name=pillars,proto3" json:"pillars,omitempty"`

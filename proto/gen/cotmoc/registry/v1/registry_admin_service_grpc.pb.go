@@ -37,7 +37,8 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // RegistryAdminService changes what is owed. Nothing is deleted: a unit closes on
-// a date, an allocation is revoked, a target stops applying on a date.
+// a date, an allocation is revoked, a target stops applying on a date. A request
+// with a field that this release does not know is refused.
 type RegistryAdminServiceClient interface {
 	// CreateProgramme makes a new programme. ALREADY_EXISTS when the id is taken.
 	CreateProgramme(ctx context.Context, in *CreateProgrammeRequest, opts ...grpc.CallOption) (*CreateProgrammeResponse, error)
@@ -191,7 +192,8 @@ func (c *registryAdminServiceClient) BatchWrite(ctx context.Context, in *BatchWr
 // for forward compatibility.
 //
 // RegistryAdminService changes what is owed. Nothing is deleted: a unit closes on
-// a date, an allocation is revoked, a target stops applying on a date.
+// a date, an allocation is revoked, a target stops applying on a date. A request
+// with a field that this release does not know is refused.
 type RegistryAdminServiceServer interface {
 	// CreateProgramme makes a new programme. ALREADY_EXISTS when the id is taken.
 	CreateProgramme(context.Context, *CreateProgrammeRequest) (*CreateProgrammeResponse, error)

@@ -88,7 +88,7 @@ const (
 	GoalKind_GOAL_KIND_AT_MOST GoalKind = 2
 	// Between low and high.
 	GoalKind_GOAL_KIND_RANGE GoalKind = 3
-	// Down to none.
+	// Down to none; not for YES_NO targets.
 	GoalKind_GOAL_KIND_ZERO GoalKind = 4
 	// Every applicable unit says yes; YES_NO targets only.
 	GoalKind_GOAL_KIND_ALL_APPLICABLE GoalKind = 5
@@ -211,7 +211,7 @@ type Target struct {
 	// How periods accumulate. Cannot be changed. RATIO and YES_NO take LAST; a
 	// RATIO may take SUM.
 	Accumulation v1.Accumulation `protobuf:"varint,4,opt,name=accumulation,proto3,enum=cotmoc.type.v1.Accumulation" json:"accumulation,omitempty"`
-	// Decimals of the fixed-point values, 0 to 6. Cannot be changed.
+	// Decimals of the fixed-point values, 0 to 6, for YES_NO always 0. Cannot be changed.
 	Decimals uint32 `protobuf:"varint,5,opt,name=decimals,proto3" json:"decimals,omitempty"`
 	// Decimals of displayed percentages, 0 to 6; not set means 2.
 	PercentDecimals *uint32 `protobuf:"varint,6,opt,name=percent_decimals,json=percentDecimals,proto3,oneof" json:"percent_decimals,omitempty"`
@@ -221,7 +221,8 @@ type Target struct {
 	Applicability *Applicability `protobuf:"bytes,8,opt,name=applicability,proto3" json:"applicability,omitempty"`
 	// Whether an applicable unit may stand above another.
 	SubtotalPolicy SubtotalPolicy `protobuf:"varint,9,opt,name=subtotal_policy,json=subtotalPolicy,proto3,enum=cotmoc.registry.v1.SubtotalPolicy" json:"subtotal_policy,omitempty"`
-	// Whether a ratio's numerator may be above its denominator.
+	// Whether a ratio's numerator may be above its denominator, and its goal above
+	// the whole; RATIO only.
 	MayExceed bool `protobuf:"varint,10,opt,name=may_exceed,json=mayExceed,proto3" json:"may_exceed,omitempty"`
 	// The goal at the root.
 	Goal *Goal `protobuf:"bytes,11,opt,name=goal,proto3" json:"goal,omitempty"`

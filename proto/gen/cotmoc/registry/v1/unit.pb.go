@@ -24,7 +24,9 @@ const (
 )
 
 // Unit is an administrative unit or agency. It exists from the first day of its
-// first placement until the day before `closed_date`.
+// first placement until the day before `closed_date`. While it does, the unit
+// above it exists too, and at most 15 units stand above it. Dates lie in the
+// years 1900 to 2199.
 type Unit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Resource name, `units/{unit}`, where {unit} is the unit's id: its official
