@@ -54,7 +54,7 @@ func (b *Book) setUnit(res *registryv1.Unit) error {
 		return err
 	}
 	if old := b.UnitByID(u.id); old != nil {
-		u.ix, u.parents, u.parent, u.moves = old.ix, old.parents, old.parent, old.moves
+		u.ix, u.parents, u.parent, u.moved = old.ix, old.parents, old.parent, old.moved
 		*b.units.edit(u.ix) = u
 		return nil
 	}
@@ -63,6 +63,7 @@ func (b *Book) setUnit(res *registryv1.Unit) error {
 	b.unitIDs.Set(u.id, u.ix)
 	u.parents, u.parent = b.parentsByMonth(u), b.parentToday(u)
 	*b.units.edit(u.ix) = u
+	b.join(u, true)
 	return nil
 }
 
@@ -226,7 +227,8 @@ func (b *Book) applyMove(v *eventv1.UnitMoved) error {
 	}
 	if v.GetCurrent() {
 		moved.parent = parent
-		moved.moves++
+		b.moves++
+		moved.moved = b.moves
 	}
 	for ix := measureIx(1); ix <= b.measureN; ix++ {
 		keys := []sheetKey{}
@@ -245,6 +247,7 @@ func (b *Book) applyMove(v *eventv1.UnitMoved) error {
 		}
 	}
 	*b.units.edit(unit.ix) = &moved
+	b.join(&moved, false)
 	return nil
 }
 

@@ -92,7 +92,7 @@ func (b *Book) recomputeDerived(m *Measure) (int, error) {
 
 // Compare returns the first fact in which two books differ, as an error.
 func Compare(x, y *Book) error {
-	if x.head != y.head || x.registryRevision != y.registryRevision || x.today != y.today || x.window != y.window {
+	if x.head != y.head || x.registryRevision != y.registryRevision || x.today != y.today || x.window != y.window || x.moves != y.moves {
 		return fmt.Errorf("heads differ: event %d, revision %d, %s against event %d, revision %d, %s",
 			x.head, x.registryRevision, x.today, y.head, y.registryRevision, y.today)
 	}
@@ -122,7 +122,7 @@ func Compare(x, y *Book) error {
 }
 
 func compareUnits(u, v *Unit) error {
-	if u.id != v.id || u.name != v.name || u.closed != v.closed || u.parent != v.parent || u.moves != v.moves ||
+	if u.id != v.id || u.name != v.name || u.closed != v.closed || u.parent != v.parent || u.moved != v.moved ||
 		!slices.Equal(u.placements, v.placements) || !slices.Equal(u.parents, v.parents) {
 		return fmt.Errorf("unit %s differs: %+v against %+v", u.id, *u, *v)
 	}

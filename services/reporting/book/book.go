@@ -24,10 +24,12 @@ type Book struct {
 	registryRevision int64
 	today            calendar.Date  // as the last turn of the clock said; 0 before the first
 	window           calendar.Month // first month of the year that SUM_YEAR sums
+	moves            uint32         // how often units moved in today's tree
 
 	units      *column[*Unit]
 	unitCount  int32
 	unitIDs    *layer.Table[string, unitIx]
+	kin        *layer.Table[unitIx, *kin] // who stands below a unit
 	measures   *column[*Measure]
 	measureN   int32
 	measureIDs *layer.Table[measureKey, measureIx]
@@ -49,7 +51,7 @@ var _ ledger.State[*Book] = (*Book)(nil)
 // New returns the book of an empty log.
 func New() *Book {
 	return &Book{
-		units: &column[*Unit]{}, unitIDs: layer.New[string, unitIx](),
+		units: &column[*Unit]{}, unitIDs: layer.New[string, unitIx](), kin: layer.New[unitIx, *kin](),
 		measures: &column[*Measure]{}, measureIDs: layer.New[measureKey, measureIx](),
 		programmes: layer.New[string, *Programme](),
 		goals:      layer.New[goalKey, allocation](), goalCounts: layer.New[measureIx, int](),
@@ -63,8 +65,8 @@ func New() *Book {
 func (b *Book) Fork(at ledger.Stamp) *Book {
 	return &Book{
 		parent: b, stamp: at,
-		head: b.head, registryRevision: b.registryRevision, today: b.today, window: b.window,
-		units: b.units.fork(), unitCount: b.unitCount, unitIDs: b.unitIDs.Fork(),
+		head: b.head, registryRevision: b.registryRevision, today: b.today, window: b.window, moves: b.moves,
+		units: b.units.fork(), unitCount: b.unitCount, unitIDs: b.unitIDs.Fork(), kin: b.kin.Fork(),
 		measures: b.measures.fork(), measureN: b.measureN, measureIDs: b.measureIDs.Fork(),
 		programmes: b.programmes.Fork(), goals: b.goals.Fork(), goalCounts: b.goalCounts.Fork(),
 		sheets: make(map[sheetKey]*sheet), opened: b.opened.Fork(),
@@ -80,10 +82,11 @@ func (b *Book) Sub() *Book { return b.Fork(b.stamp) }
 // Merge makes the layer part of its parent; see ledger.State.
 func (b *Book) Merge() {
 	p := b.parent
-	p.head, p.registryRevision, p.today, p.window = b.head, b.registryRevision, b.today, b.window
+	p.head, p.registryRevision, p.today, p.window, p.moves = b.head, b.registryRevision, b.today, b.window, b.moves
 	p.unitCount, p.measureN = b.unitCount, b.measureN
 	b.units.merge()
 	b.unitIDs.Merge()
+	b.kin.Merge()
 	b.measures.merge()
 	b.measureIDs.Merge()
 	b.programmes.Merge()
@@ -116,7 +119,8 @@ func (b *Book) Drafts() []ledger.Entry { return b.drafts }
 func (b *Book) Freeze() *Book {
 	f := *b
 	f.units, f.measures = b.units.freeze(), b.measures.freeze()
-	f.unitIDs, f.measureIDs, f.programmes = b.unitIDs.Clone(), b.measureIDs.Clone(), b.programmes.Clone()
+	f.unitIDs, f.kin = b.unitIDs.Clone(), b.kin.Clone()
+	f.measureIDs, f.programmes = b.measureIDs.Clone(), b.programmes.Clone()
 	f.goals, f.goalCounts = b.goals.Clone(), b.goalCounts.Clone()
 	f.sheets = make(map[sheetKey]*sheet, len(b.sheets))
 	for k, s := range b.sheets {

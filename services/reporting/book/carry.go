@@ -70,7 +70,7 @@ func (b *Book) judgeAll(m *Measure, thresholds []threshold, places []place) []ju
 		s := b.sheet(sheetKey{m.ix, at.period})
 		n := s.nodes.at(at.unit)
 		out[i] = judged{place: at, total: n.sum, was: s.marks.at(at.unit)}
-		g, ok := b.goalOf(m, at.unit)
+		g, ok := b.goalOf(m, at.unit, at.period, s)
 		if !m.judgeable(&n, g) {
 			out[i].mute = true
 			continue
@@ -115,7 +115,7 @@ func (b *Book) carry(m *Measure, before []judged, reset bool, cause uint64) {
 	}
 	b.emitCarried(m, silent, reset, cause)
 	for i, j := range before {
-		g, _ := b.goalOf(m, j.unit)
+		g, _ := b.goalOf(m, j.unit, j.period, b.sheet(sheetKey{m.ix, j.period}))
 		for k, t := range m.watch.thresholds {
 			if now[i].met[k] && !j.met[k] && !(j.was.reached(k) && !reset) {
 				b.cross(m, sheetKey{m.ix, j.period}, j.unit, k, t, g, true, j.total, now[i].total, cause)

@@ -15,7 +15,7 @@ import (
 
 // Fold names the version of the image and of what Apply means; see ledger.State.
 // Change it whenever either changes.
-func (b *Book) Fold() string { return "reporting-1" }
+func (b *Book) Fold() string { return "reporting-2" }
 
 // WriteImage writes a frozen cut; see ledger.State.
 func (b *Book) WriteImage(to io.Writer) error {
@@ -24,6 +24,7 @@ func (b *Book) WriteImage(to io.Writer) error {
 	w.int(b.registryRevision)
 	w.int(int64(b.today))
 	w.int(int64(b.window))
+	w.uint(uint64(b.moves))
 	b.writeUnits(w)
 	b.writeMeasures(w)
 	b.writeGoals(w)
@@ -57,6 +58,7 @@ func (b *Book) ReadImage(from io.Reader) error {
 	b.registryRevision = r.int()
 	b.today = calendar.Date(r.int())
 	b.window = calendar.Month(r.int())
+	b.moves = uint32(r.uint())
 	b.readUnits(r)
 	b.readMeasures(r)
 	b.readGoals(r)
@@ -111,7 +113,7 @@ func (b *Book) writeUnits(w *imageWriter) {
 			w.int(int64(p.parent))
 		}
 		w.int(int64(u.parent))
-		w.int(int64(u.moves))
+		w.uint(uint64(u.moved))
 	}
 }
 
@@ -125,11 +127,12 @@ func (b *Book) readUnits(r *imageReader) {
 		for k := r.count(); k > 0 && r.err == nil; k-- {
 			u.parents = append(u.parents, parentFrom{calendar.Month(r.int()), unitIx(r.int())})
 		}
-		u.parent, u.moves = unitIx(r.int()), int32(r.int())
+		u.parent, u.moved = unitIx(r.int()), uint32(r.uint())
 		b.unitCount++
 		u.ix = b.unitCount
 		b.unitIDs.Set(u.id, u.ix)
 		*b.units.edit(u.ix) = u
+		b.join(u, true)
 	}
 }
 

@@ -98,7 +98,7 @@ func (t threshold) met(g Goal, hasGoal bool, total Tally) bool {
 // is judged only when enough of its units have reported, and so is a total that
 // shall fall, because units that are silent make both look better than they are.
 func (m *Measure) judgeable(n *node, g Goal) bool {
-	alone := n.scoped && n.sum.Expected <= 1
+	alone := n.part(m.kind).Expected == n.sum.Expected // nobody below is expected
 	if alone || m.kind != typev1.ValueKind_VALUE_KIND_RATIO && !(g.falls() && !g.ratio) {
 		return true
 	}
@@ -121,7 +121,7 @@ func (b *Book) announce(m *Measure, k sheetKey, unit unitIx, before []Tally, cau
 		if before[step] == n.sum || !b.watches(m, at, k.period) {
 			return
 		}
-		g, ok := b.goalOf(m, at)
+		g, ok := b.goalOf(m, at, k.period, s)
 		if !m.judgeable(&n, g) {
 			return
 		}

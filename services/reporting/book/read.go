@@ -55,7 +55,7 @@ func (b *Book) figure(m *Measure, u *Unit, p calendar.Month, s *sheet) Figure {
 	at := u.near(b.judgedOn(p))
 	f := Figure{Measure: m, Unit: u, Kind: at.kind, Level: at.level, Period: p,
 		Total: n.sum, Qualifier: n.quals.weakest(), Own: b.own(m, u.ix, p, &n)}
-	f.Goal, f.HasGoal = b.goalOf(m, u.ix)
+	f.Goal, f.HasGoal = b.goalOf(m, u.ix, p, s)
 	return f
 }
 

@@ -85,11 +85,14 @@ func (r *rule) turns(u *Unit) []calendar.Month {
 	days := append(u.boundaries(), r.from, r.until)
 	months := make([]calendar.Month, len(days))
 	for i, d := range days {
-		months[i] = d.MonthOf()
+		months[i] = max(0, d.MonthOf())
 	}
 	slices.Sort(months)
 	var out []calendar.Month
 	for _, p := range slices.Compact(months) {
+		if p > lastPeriod {
+			break
+		}
 		if r.appliesOn(u, p.LastDay()) != (len(out)%2 == 1) {
 			out = append(out, p)
 		}

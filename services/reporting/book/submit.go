@@ -158,6 +158,7 @@ func (s *Submission) node(m *Measure, v Value) node {
 type currentCell struct {
 	change eventv1.CurrentChange
 	node   node
+	over   bool // its sum leaves the range of 64 bits
 }
 
 // set makes it the unit's current value.
@@ -182,7 +183,7 @@ func (b *Book) currentAfter(m *Measure, unit unitIx, p calendar.Month, next *nod
 	newest := now.newest - 1
 	switch {
 	case next.state.held() && p >= newest:
-		c := currentCell{eventv1.CurrentChange_CURRENT_CHANGE_AS_CELL, *next}
+		c := currentCell{change: eventv1.CurrentChange_CURRENT_CHANGE_AS_CELL, node: *next}
 		c.node.newest = p + 1
 		return c
 	case next.state == Withdrawn && p == newest:
@@ -217,9 +218,7 @@ func (b *Book) currentOf(m *Measure, unit unitIx, from calendar.Month, instead m
 		case n.state == Reported:
 			num, ok1 := addInt(c.node.num, n.num)
 			den, ok2 := addInt(c.node.den, n.den)
-			if !ok1 || !ok2 {
-				num = -1 // refused by fits
-			}
+			c.over = c.over || !ok1 || !ok2
 			c.node.num, c.node.den, c.node.qual = num, den, max(c.node.qual, n.qual)
 			c.node.excluded = c.node.excluded || c.node.state == Bare
 			c.node.state = Reported
@@ -250,9 +249,6 @@ func (b *Book) fits(m *Measure, unit unitIx, k sheetKey, next *node, cur current
 	check := func(k sheetKey, n *node) error {
 		old := b.cell(k, unit)
 		n.scoped = k.period != Current || old.scoped
-		if n.num < 0 || n.den < 0 {
-			return b.overflows(unit)
-		}
 		diff, err := n.part(m.kind).Sub(old.part(m.kind))
 		if err != nil {
 			return b.overflows(unit)
@@ -270,6 +266,9 @@ func (b *Book) fits(m *Measure, unit unitIx, k sheetKey, next *node, cur current
 	}
 	if err := check(k, next); err != nil || cur.change == eventv1.CurrentChange_CURRENT_CHANGE_UNSPECIFIED {
 		return err
+	}
+	if cur.over {
+		return b.overflows(unit)
 	}
 	n := cur.node
 	return check(sheetKey{m.ix, Current}, &n)

@@ -2,6 +2,7 @@ package book
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -9,6 +10,9 @@ import (
 	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
 	"github.com/cotmoc/cotmoc/services/internal/calendar"
 )
+
+// lastPeriod is the last month that can be written.
+const lastPeriod calendar.Month = 100*12 - 1
 
 // unitIx numbers units in the order in which they became known, from 1; 0 is none.
 type unitIx = int32
@@ -25,7 +29,7 @@ type Unit struct {
 	closed     calendar.Date // first day on which it no longer exists; 0 for none
 	parents    []parentFrom  // where its figures are added, by period
 	parent     unitIx        // where its current figures are added
-	moves      int32         // how often `parent` changed
+	moved      uint32        // when `parent` last changed, counting the moves of all units; 0 for never
 }
 
 // placement is where a unit stands from a day on.
@@ -105,16 +109,23 @@ func (u *Unit) boundaries() []calendar.Date {
 // parentsByMonth is where the unit's figures shall be added, by period: each
 // period is judged by the tree of its last day. The first step holds from the
 // beginning of time: whether a unit exists yet is a matter of scope.
+// Units may be older than the oldest period and placed beyond the newest.
 func (b *Book) parentsByMonth(u *Unit) []parentFrom {
 	var out []parentFrom
 	for _, p := range u.placements {
-		step := parentFrom{p.from.MonthOf(), b.unitIDs.Get(p.parent)}
+		step := parentFrom{max(0, p.from.MonthOf()), b.unitIDs.Get(p.parent)}
+		if step.from > lastPeriod {
+			break
+		}
 		if n := len(out); n > 0 && out[n-1].from == step.from {
 			out = out[:n-1] // two placements begin in one month: its last day decides
 		}
 		if n := len(out); n == 0 || out[n-1].parent != step.parent {
 			out = append(out, step)
 		}
+	}
+	if len(out) == 0 {
+		return []parentFrom{{0, b.unitIDs.Get(u.placements[0].parent)}}
 	}
 	out[0].from = 0
 	return out
@@ -135,12 +146,6 @@ func (u *Unit) parentIn(p calendar.Month) unitIx {
 		}
 	}
 	return u.parents[0].parent
-}
-
-func (u *Unit) withParents(parents []parentFrom) *Unit {
-	c := *u
-	c.parents = parents
-	return &c
 }
 
 // movedFrom returns the steps of the tree after a unit moved under parent from a
@@ -190,11 +195,51 @@ func (b *Book) path(ix unitIx, p calendar.Month) string {
 	return strings.Join(ids[n:], ".")
 }
 
-// placeVersion changes whenever the unit's current path does.
+// placeVersion is another one whenever the unit's current path changes: the
+// number of the last move of the unit or of one above it.
 func (b *Book) placeVersion(ix unitIx) uint32 {
-	var v int32
-	b.up(ix, Current, func(at unitIx) { v += b.unit(at).moves })
-	return uint32(v)
+	var v uint32
+	b.up(ix, Current, func(at unitIx) { v = max(v, b.unit(at).moved) })
+	return v
+}
+
+// kin is a link in the list of the units that stand or ever stood below a unit;
+// whether one does in a period is for the unit itself to say.
+type kin struct {
+	child unitIx
+	next  *kin
+}
+
+// join enters a unit with the ones above it, in whatever period. A new one cannot
+// be entered already, but by this very call.
+func (b *Book) join(u *Unit, isNew bool) {
+	enter := func(parent unitIx) {
+		first := b.kin.Get(parent)
+		at := first
+		for at != nil && at.child != u.ix {
+			if at = at.next; isNew {
+				at = nil
+			}
+		}
+		if at == nil && parent != 0 {
+			b.kin.Set(parent, &kin{u.ix, first})
+		}
+	}
+	enter(u.parent)
+	for _, step := range u.parents {
+		enter(step.parent)
+	}
+}
+
+// childrenIn yields the units directly below one in a period, in no order.
+func (b *Book) childrenIn(unit unitIx, p calendar.Month) iter.Seq[unitIx] {
+	return func(yield func(unitIx) bool) {
+		for at := b.kin.Get(unit); at != nil; at = at.next {
+			if b.unit(at.child).parentIn(p) == unit && !yield(at.child) {
+				return
+			}
+		}
+	}
 }
 
 // lastOf returns the id at the end of a path.
