@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
+	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
 	"github.com/cotmoc/cotmoc/services/internal/calendar"
 )
 
@@ -23,22 +24,45 @@ type judged struct {
 	mute  bool // too few units have reported to judge
 }
 
-// watchedPlaces lists the totals of a measure that have milestones: of the given
-// units and those above them; nil means all.
-func (b *Book) watchedPlaces(m *Measure, units []unitIx) []place {
+// placesAround lists the totals of a measure, as far as they may have milestones, of
+// the given units and of those above them.
+func (b *Book) placesAround(m *Measure, units []unitIx) []place {
 	var out []place
+	seen := make([]bool, b.unitCount+1)
 	for _, p := range append([]calendar.Month{Current}, b.periods(m.ix)...) {
-		if !m.watched(p) || b.sheet(sheetKey{m.ix, p}) == nil {
+		if !m.watched(p) {
 			continue
 		}
-		seen := make([]bool, b.unitCount+1)
+		clear(seen)
 		for _, unit := range units {
-			b.up(unit, p, func(at unitIx) {
-				if !seen[at] && b.watches(m, at, p) {
-					out = append(out, place{p, at})
-				}
+			for at := unit; at != 0 && !seen[at]; at = b.unit(at).parentIn(p) {
 				seen[at] = true
-			})
+				out = append(out, place{p, at})
+			}
+		}
+	}
+	return out
+}
+
+// judgeAround judges, before the tree, the scope or the day changes at some units,
+// the thresholds of all totals that this can move. affected names the units.
+func (b *Book) judgeAround(affected func(*Measure) []unitIx) map[measureIx][]judged {
+	out := make(map[measureIx][]judged)
+	for _, m := range b.measuresOf("") {
+		units := affected(m)
+		switch {
+		case len(units) == 0 || m.task != nil:
+		case m.Derived():
+			units = []unitIx{b.unitIDs.Get(m.root)}
+			fallthrough
+		default:
+			if b.quiet(m) {
+				continue
+			}
+			if m.kind != typev1.ValueKind_VALUE_KIND_COUNT && b.goalCounts.Get(m.ix) > 0 {
+				units = b.allUnits() // whose goal is that of the nearest above
+			}
+			out[m.ix] = b.judgeAll(m, m.watch.thresholds, b.placesAround(m, units))
 		}
 	}
 	return out
@@ -93,18 +117,23 @@ func (b *Book) judgeCounts(counts []measureIx) map[measureIx][]judged {
 }
 
 // carryAll carries over the milestones of several measures, in the order of their indexes.
-func (b *Book) carryAll(before map[measureIx][]judged, cause uint64) {
+func (b *Book) carryAll(before map[measureIx][]judged, reset func(*Measure) bool, cause uint64) {
 	for _, ix := range slices.Sorted(maps.Keys(before)) {
-		b.carry(b.measure(ix), before[ix], false, cause)
+		m := b.measure(ix)
+		b.carry(m, before[ix], reset(m), cause)
 	}
 }
 
-// carry settles thresholds after a goal or a scope changed: what was reached and
+// never is for carryAll when no measure begins afresh.
+func never(*Measure) bool { return false }
+
+// carry settles thresholds at the places where they are watched now after a goal or a scope changed: what was reached and
 // still is stays in silence, what is newly reached is announced, and what is not
 // reached any more is forgotten in silence, to be announced when it is again. With
 // reset all begins afresh under the measure's new revision.
 func (b *Book) carry(m *Measure, before []judged, reset bool, cause uint64) {
 	var silent []*eventv1.CarriedMarks
+	before = slices.DeleteFunc(before, func(j judged) bool { return !m.watched(j.period) || !b.watches(m, j.unit, j.period) })
 	now := make([]judged, len(before))
 	for i, j := range before {
 		now[i] = b.judgeAll(m, m.watch.thresholds, []place{j.place})[0]
@@ -114,6 +143,7 @@ func (b *Book) carry(m *Measure, before []judged, reset bool, cause uint64) {
 		}
 	}
 	b.emitCarried(m, silent, reset, cause)
+	m = b.measure(m.ix) // a reset gave it another goal revision
 	for i, j := range before {
 		g, _ := b.goalOf(m, j.unit, j.period, b.sheet(sheetKey{m.ix, j.period}))
 		for k, t := range m.watch.thresholds {

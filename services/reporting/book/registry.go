@@ -44,27 +44,30 @@ func (b *Book) programmeChanged(c *registryv1.Change, res *registryv1.Programme)
 	id := idOf(res.GetName())
 	root := b.unitIDs.Get(res.GetRootUnit())
 	old := b.programmes.Get(id)
-	before := make(map[measureIx][]judged)
-	if old != nil && !sameThresholds(old.res, res) {
-		for _, m := range b.measuresOf(id) {
-			if m.Derived() {
-				w := watchCounts(res)
-				before[m.ix] = b.judgeAll(m, w.thresholds, []place{{Current, root}})
-			}
+	if old == nil {
+		b.record(c, id, root)
+		return
+	}
+	reset := !sameThresholds(old.res, res)
+	rescope := old.res.GetStartDate() != res.GetStartDate() || old.res.GetEndDate() != res.GetEndDate()
+	before := b.judgeAround(func(m *Measure) []unitIx {
+		if m.key.programme == id && rescope {
+			return b.allUnits()
+		}
+		return nil
+	})
+	for _, m := range b.measuresOf(id) {
+		if m.Derived() && reset {
+			before[m.ix] = b.judgeAll(m, watchCounts(res).thresholds, []place{{Current, root}})
 		}
 	}
 	cause := b.record(c, id, root)
-	if old == nil {
-		return
-	}
 	for _, m := range b.measuresOf(id) {
-		if list := before[m.ix]; list != nil {
-			b.carry(m, list, true, cause)
-		}
-		if !m.Derived() && (old.res.GetStartDate() != res.GetStartDate() || old.res.GetEndDate() != res.GetEndDate()) {
+		if rescope && !m.Derived() {
 			b.rescope(m, b.allUnits(), cause)
 		}
 	}
+	b.carryAll(before, func(m *Measure) bool { return reset && m.Derived() }, cause)
 }
 
 func sameThresholds(a, b *registryv1.Programme) bool {
@@ -85,6 +88,12 @@ func (b *Book) measuresOf(programme string) []*Measure {
 
 func (b *Book) unitChanged(c *registryv1.Change, res *registryv1.Unit) {
 	id := idOf(res.GetName())
+	old, around := b.UnitByID(id), b.around(id, res)
+	if next, err := readUnit(res); old != nil && err == nil && next.closed == old.closed && slices.Equal(next.placements, old.placements) {
+		b.record(c, "", old.ix) // called otherwise, no more
+		return
+	}
+	before := b.judgeAround(func(*Measure) []unitIx { return around })
 	cause := b.record(c, "", b.placeOfNew(id, res))
 	unit := b.unitIDs.Get(id)
 	b.move(unit, cause)
@@ -93,6 +102,16 @@ func (b *Book) unitChanged(c *registryv1.Change, res *registryv1.Unit) {
 			b.rescope(m, []unitIx{unit}, cause)
 		}
 	}
+	b.carryAll(before, never, cause)
+}
+
+// around lists a unit, if it is known, and the units that it will stand below.
+func (b *Book) around(id string, res *registryv1.Unit) []unitIx {
+	units := []unitIx{b.unitIDs.Get(id)}
+	for _, p := range res.GetPlacements() {
+		units = append(units, b.unitIDs.Get(p.GetParent()))
+	}
+	return slices.DeleteFunc(units, func(unit unitIx) bool { return unit == 0 })
 }
 
 // placeOfNew is the unit whose path the change of a unit is published under: its
@@ -147,21 +166,20 @@ func (b *Book) targetChanged(c *registryv1.Change, res *registryv1.Target) {
 	programme := programmeOf(res.GetName())
 	old := b.MeasureByID(programme, idOf(res.GetName()))
 	var before []judged
-	goalChanged := old != nil && !(proto.Equal(old.target.GetGoal(), res.GetGoal()) &&
+	reset := old != nil && !(proto.Equal(old.target.GetGoal(), res.GetGoal()) &&
 		proto.Equal(old.target.GetMilestones(), res.GetMilestones()))
-	if goalChanged && !b.quiet(old) {
+	if old != nil && !b.quiet(old) {
 		next := *old
 		next.watch = watchTarget(res.GetMilestones())
-		before = b.judgeAll(old, next.watch.thresholds, b.watchedPlaces(&next, b.allUnits()))
+		before = b.judgeAll(old, next.watch.thresholds, b.placesAround(&next, b.allUnits()))
 	}
 	p := b.programmes.Get(programme)
 	cause := b.record(c, programme, b.unitIDs.Get(p.res.GetRootUnit()))
 	m := b.MeasureByID(programme, idOf(res.GetName()))
-	if goalChanged {
-		b.carry(m, before, true, cause)
-		m = b.measure(m.ix)
-	}
 	b.rescope(m, b.allUnits(), cause)
+	if old != nil {
+		b.carry(m, before, reset, cause)
+	}
 }
 
 func (b *Book) taskChanged(c *registryv1.Change, res *registryv1.Task) {
@@ -177,11 +195,8 @@ func (b *Book) taskChanged(c *registryv1.Change, res *registryv1.Task) {
 	cause := b.record(c, programme, b.unitIDs.Get(p.res.GetRootUnit()))
 	m := b.MeasureByID(programme, id)
 	slices.Sort(units)
-	if change := b.scopeChange(m, slices.Compact(units)); change != nil {
-		change.emit(b, cause)
-	}
-	b.settleCompletion(m, cause)
-	b.carryAll(before, cause)
+	b.rescope(m, slices.Compact(units), cause)
+	b.carryAll(before, never, cause)
 }
 
 // countsOf lists the derived counts of a form and audience.
@@ -215,7 +230,7 @@ func (b *Book) allocationChanged(c *registryv1.Change, res *registryv1.Allocatio
 	}
 	var before []judged
 	if !b.quiet(m) {
-		before = b.judgeAll(m, m.watch.thresholds, b.watchedPlaces(m, affected))
+		before = b.judgeAll(m, m.watch.thresholds, b.placesAround(m, affected))
 	}
 	cause := b.record(c, programme, unit)
 	if len(before) > 0 {

@@ -156,25 +156,14 @@ func (c *scopeChange) emit(b *Book, cause uint64) {
 }
 
 // rescope emits what changes in the set of expected units of a measure, looking
-// at the given units only, and carries over the milestones that it moves.
+// at the given units only, and whether a task is complete by that.
 func (b *Book) rescope(m *Measure, units []unitIx, cause uint64) {
-	c := b.scopeChange(m, units)
-	if c == nil {
-		return
+	if c := b.scopeChange(m, units); c != nil {
+		c.emit(b, cause)
 	}
 	if m.task != nil {
-		before := b.judgeCounts([]measureIx{m.tasks, m.assignments})
-		c.emit(b, cause)
 		b.settleCompletion(m, cause)
-		b.carryAll(before, cause)
-		return
 	}
-	var before []judged
-	if !b.quiet(m) {
-		before = b.judgeAll(m, m.watch.thresholds, b.watchedPlaces(m, units))
-	}
-	c.emit(b, cause)
-	b.carry(b.measure(m.ix), before, false, cause)
 }
 
 func intOf(b bool) int {
