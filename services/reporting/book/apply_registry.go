@@ -263,16 +263,23 @@ func (b *Book) moveTotals(k sheetKey, old, moved *Unit) error {
 	if err != nil {
 		return err
 	}
-	// The root keeps what it has, so a task's derived counts do not move.
+	// The root mostly keeps what it has: a task's derived counts move once, in the end.
 	m := *b.measure(k.measure)
 	m.task = nil
+	root := b.unitIDs.Get(m.root)
+	before := b.sum(k, root)
 	if parent := old.parentIn(k.period); parent != 0 {
 		if err := b.spread(k, &m, parent, less, qualifiers{-quals[0], -quals[1], -quals[2]}); err != nil {
 			return err
 		}
 	}
 	if parent := moved.parentIn(k.period); parent != 0 {
-		return b.spread(k, &m, parent, sum, quals)
+		if err := b.spread(k, &m, parent, sum, quals); err != nil {
+			return err
+		}
+	}
+	if task := b.measure(k.measure); task.task != nil && k.period == Current {
+		b.count(task, root, before, b.sum(k, root))
 	}
 	return nil
 }

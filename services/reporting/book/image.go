@@ -38,6 +38,7 @@ func (b *Book) WriteImage(to io.Writer) error {
 		w.int(int64(k.measure))
 		w.int(int64(k.unit))
 		w.uint(uint64(k.place))
+		w.string(k.path)
 		w.uint(n)
 	}
 	w.uint(uint64(len(b.requests.order)))
@@ -70,7 +71,7 @@ func (b *Book) ReadImage(from io.Reader) error {
 		}
 	}
 	for n := r.count(); n > 0 && r.err == nil; n-- {
-		k := subjectKey{subjectKind(r.uint()), measureIx(r.int()), unitIx(r.int()), uint32(r.uint())}
+		k := subjectKey{subjectKind(r.uint()), measureIx(r.int()), unitIx(r.int()), uint32(r.uint()), r.string()}
 		b.subjects.Set(k, r.uint())
 	}
 	for n := r.count(); n > 0 && r.err == nil; n-- {

@@ -14,6 +14,7 @@ type subjectKey struct {
 	measure measureIx
 	unit    unitIx
 	place   uint32
+	path    string // of unit.moved alone, which may name a path of another time
 }
 
 type subjectKind uint8
@@ -38,7 +39,7 @@ const (
 func (b *Book) subjectOf(e *eventv1.Event) subjectKey {
 	about := func(kind subjectKind, target, path string) subjectKey {
 		unit := b.unitIDs.Get(lastOf(path))
-		return subjectKey{kind, b.measureIDs.Get(measureKey{e.GetProgramme(), target}), unit, b.placeVersion(unit)}
+		return subjectKey{kind: kind, measure: b.measureIDs.Get(measureKey{e.GetProgramme(), target}), unit: unit, place: b.placeVersion(unit)}
 	}
 	switch p := e.GetPayload().(type) {
 	case *eventv1.Event_SubmissionAccepted:
@@ -60,7 +61,7 @@ func (b *Book) subjectOf(e *eventv1.Event) subjectKey {
 	case *eventv1.Event_ScopeChanged:
 		return about(onScope, p.ScopeChanged.GetTarget(), p.ScopeChanged.GetPath())
 	case *eventv1.Event_UnitMoved:
-		return about(onMoved, "", p.UnitMoved.GetPath())
+		return subjectKey{kind: onMoved, path: p.UnitMoved.GetPath()}
 	case *eventv1.Event_ClockSet:
 		return subjectKey{kind: onClockSet}
 	case *eventv1.Event_ClockTurned:
@@ -91,6 +92,9 @@ func (b *Book) registrySubject(programme string, c *registryv1.Change) string {
 // was not applied yet.
 func (b *Book) previousOn(e *eventv1.Event) uint64 {
 	k := b.subjectOf(e)
+	if k.kind == onRegistry && k.measure == 0 && e.GetProgramme() != "" {
+		return 0 // the first about a programme, target or task
+	}
 	if k.kind != onAccepted {
 		return b.subjects.Get(k)
 	}
