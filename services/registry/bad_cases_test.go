@@ -151,7 +151,7 @@ func badProgrammes() []bad {
 			p.Pillars[0].ProtoReflect().SetUnknown(protowire.AppendVarint(protowire.AppendTag(nil, 99, protowire.VarintType), 1))
 			_, err := r.admin.UpdateProgramme(ctx, &registryv1.UpdateProgrammeRequest{Programme: p})
 			return err
-		}, invalid, field, "programme.pillars[0]"},
+		}, invalid, field, "programme.pillars[0].99"},
 	}
 }
 

@@ -3,6 +3,7 @@ package registry
 import (
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/cotmoc/cotmoc/pkg/apierr"
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
@@ -72,11 +73,15 @@ func known(req proto.Message) error {
 	return nil
 }
 
-// unknown finds an unknown field: its number, and the path of the message that holds it.
+// unknown finds an unknown field: its path, which ends in its number, and the number.
 func unknown(m protoreflect.Message, path string) (at string, number int) {
 	if raw := m.GetUnknown(); len(raw) > 0 {
 		n, _, _ := protowire.ConsumeTag(raw)
-		return path, max(int(n), 1)
+		number = max(int(n), 1)
+		if path != "" {
+			path += "."
+		}
+		return path + strconv.Itoa(number), number
 	}
 	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 		if f.Message() == nil {
