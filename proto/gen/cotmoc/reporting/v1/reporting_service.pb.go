@@ -540,13 +540,13 @@ const file_cotmoc_reporting_v1_reporting_service_proto_rawDesc = "" +
 	"\tprogramme\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\tprogramme\x12A\n" +
 	"\x05items\x18\x02 \x03(\v2\x1e.cotmoc.reporting.v1.BatchItemB\v\xbaH\b\x92\x01\x05\b\x01\x10\xe8\aR\x05items\x12<\n" +
 	"\x04mode\x18\x03 \x01(\x0e2\x1e.cotmoc.reporting.v1.BatchModeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04mode\x12#\n" +
-	"\rvalidate_only\x18\x04 \x01(\bR\fvalidateOnly\"k\n" +
-	"\tBatchItem\x12?\n" +
+	"\rvalidate_only\x18\x04 \x01(\bR\fvalidateOnly\"\x89\x01\n" +
+	"\tBatchItem\x12G\n" +
 	"\n" +
-	"submission\x18\x01 \x01(\v2\x1f.cotmoc.reporting.v1.SubmissionR\n" +
-	"submission\x12\x1d\n" +
+	"submission\x18\x01 \x01(\v2\x1f.cotmoc.reporting.v1.SubmissionB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"submission\x123\n" +
 	"\n" +
-	"request_id\x18\x02 \x01(\tR\trequestId\"Q\n" +
+	"request_id\x18\x02 \x01(\tB\x14\xbaH\x11r\x0f2\r^[!-~]{1,64}$R\trequestId\"Q\n" +
 	"\x13SubmitBatchResponse\x12:\n" +
 	"\aresults\x18\x01 \x03(\v2 .cotmoc.reporting.v1.BatchResultR\aresults\"{\n" +
 	"\vBatchResult\x126\n" +
