@@ -84,3 +84,17 @@ func TestSubscriberIgnoresWhatAWiderConsumerBrings(t *testing.T) {
 	r := s.read(south(), nil)
 	r.wait([]uint64{2, 4})
 }
+
+func TestFilteredSubscriberDropsWhatItHandledBefore(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.plant("79", "01", "92", "79", "92")
+	c := south()
+	_, err := s.js.CreateConsumer(t.Context(), streamName, consumerConfig("reader", 0, c.Subjects))
+	s.must(err)
+	p := &event.MemoryPositions{}
+	s.must(p.Save(t.Context(), event.Position{Epoch: 1, Sequence: 3}))
+	c.Positions = p
+	r := s.read(c, nil)
+	r.wait([]uint64{4, 5})
+}
