@@ -8,6 +8,7 @@ import (
 
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	"github.com/cotmoc/cotmoc/services/internal/calendar"
 	"github.com/cotmoc/cotmoc/services/internal/stream"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
@@ -19,6 +20,9 @@ func (s *Service) SetClock(ctx context.Context, req *reportingv1.SetClockRequest
 	}
 	if err := req.GetTime().CheckValid(); err != nil {
 		return nil, refuse(errorv1.Reason_REASON_INVALID_FIELD, "time", "%v", err)
+	}
+	if !calendar.MonthOf(req.GetTime().AsTime()).Valid() {
+		return nil, refuse(errorv1.Reason_REASON_INVALID_FIELD, "time", "the year must be from 2000 to 2099, as for periods")
 	}
 	if !s.clock.Set(req.GetTime().AsTime()) {
 		return nil, refuse(errorv1.Reason_REASON_CLOCK, "time", "the clock stands at %s and never goes back", s.clock.Now())
@@ -74,7 +78,7 @@ func (s *Service) Verify(ctx context.Context, req *reportingv1.VerifyRequest) (*
 	n, err := live.Recompute()
 	note("totals", fmt.Sprintf("%d totals equal the sums of their cells", n), err)
 	if s.js != nil && !req.GetSkipStream() {
-		note("stream", "the stream equals the log, number by number", stream.Verify(ctx, s.js, s.engine))
+		note("stream", "the stream equals the log, number by number", stream.Verify(ctx, s.js, stream.FactsName(head.Epoch), s.engine))
 	}
 	return resp, ctx.Err()
 }

@@ -38,22 +38,16 @@ func (s *Service) SubmitBatch(ctx context.Context, req *reportingv1.SubmitBatchR
 	if err := b.refusal(); err != nil {
 		return nil, err
 	}
-	for try := 1; ; try++ {
+	for again, try := true, 1; again && try <= tries; try++ {
 		if err := b.run(ctx, req.GetValidateOnly()); err != nil {
 			return nil, err
 		}
-		again, err := b.resolve(ctx)
-		if err != nil {
+		var err error
+		if again, err = b.resolve(ctx, try < tries); err != nil {
 			return nil, err
 		}
 		if err := b.refusal(); err != nil {
 			return nil, err
-		}
-		if !again {
-			break
-		}
-		if try == tries {
-			return nil, refuse(errorv1.Reason_REASON_UNAVAILABLE, "", "some items could not be settled; send the same request again")
 		}
 	}
 	return b.response(req.GetValidateOnly()), nil
@@ -67,10 +61,6 @@ func (b *batch) parse(programme string) {
 			if b.errs[i] = b.s.check.CheckAt("", item); b.errs[i] != nil {
 				continue
 			}
-		}
-		if item.GetSubmission() == nil {
-			b.errs[i] = refuse(errorv1.Reason_REASON_INVALID_FIELD, "submission", "the item has no submission")
-			continue
 		}
 		b.subs[i], b.errs[i] = parse(programme, item.GetRequestId(), item.GetSubmission())
 	}
@@ -96,17 +86,25 @@ func atItem(i int, err error) error {
 	if !ok {
 		return err
 	}
-	place := fmt.Sprintf("items[%d]", i)
 	for k, v := range e.Violations {
-		e.Violations[k].Field = place + "." + v.Field
+		e.Violations[k].Field = itemField(i, v.Field)
 	}
 	if e.Field != "" {
-		e.Field = place + "." + e.Field
+		e.Field = itemField(i, e.Field)
 		e.Metadata = maps.Clone(e.Metadata)
 		e.Metadata["field"] = e.Field
 	}
-	e.Message = place + ": " + e.Message
+	e.Message = fmt.Sprintf("items[%d]: %s", i, e.Message)
 	return &e
+}
+
+// itemField is the path of a field of an item, from the request down. The
+// programme is the request's own.
+func itemField(i int, field string) string {
+	if field == "programme" {
+		return field
+	}
+	return fmt.Sprintf("items[%d].%s", i, field)
 }
 
 // run decides the items that are not settled, in order, in one command.
@@ -146,8 +144,8 @@ func (b *batch) run(ctx context.Context, validateOnly bool) error {
 }
 
 // resolve settles the items: those taken, those that were accepted before, those
-// refused. It reports whether the others must be decided again.
-func (b *batch) resolve(ctx context.Context) (again bool, _ error) {
+// refused. It reports whether the others must be decided again, while they may.
+func (b *batch) resolve(ctx context.Context, mayRetry bool) (again bool, _ error) {
 	refused := false
 	for i, sub := range b.subs {
 		if sub == nil || b.errs[i] == nil {
@@ -157,7 +155,7 @@ func (b *batch) resolve(ctx context.Context) (again bool, _ error) {
 		first, retry, err := b.s.resolve(ctx, sub, b.items[i].GetSubmission(), b.errs[i])
 		b.first[i], b.errs[i] = first, fail(err)
 		switch {
-		case retry:
+		case retry && mayRetry:
 			b.errs[i], again = nil, true
 		case err == nil:
 			b.subs[i] = nil
@@ -222,7 +220,7 @@ func itemError(i int, err error) *reportingv1.ItemError {
 	}
 	out := &reportingv1.ItemError{Code: uint32(e.Code), Reason: e.Reason, Message: e.Message}
 	if len(e.Violations) > 0 {
-		out.Field = fmt.Sprintf("items[%d].%s", i, e.Violations[0].Field)
+		out.Field = itemField(i, e.Violations[0].Field)
 	}
 	return out
 }

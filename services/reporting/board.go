@@ -3,6 +3,7 @@ package reporting
 import (
 	"context"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -12,11 +13,15 @@ import (
 
 	"github.com/cotmoc/cotmoc/pkg/event"
 	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
+	"github.com/cotmoc/cotmoc/services/internal/stream"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
 
 // boardEvery is the coalescing interval: a figure is published at most once in it.
 const boardEvery = time.Second
+
+// boardWithin bounds how long a page may take to be stored.
+const boardWithin = 10 * time.Second
 
 // boardPage bounds how many figures are read under one read lock.
 const boardPage = 1000
@@ -47,11 +52,11 @@ func (d *Board) Run(ctx context.Context) {
 	whole := true
 	for {
 		if err := d.collect(ctx, whole); err == nil {
-			whole = false
-			if err := d.publish(ctx); err != nil && ctx.Err() == nil {
+			err = d.publish(ctx, whole)
+			if err != nil && !whole && ctx.Err() == nil {
 				d.log.Warn("progress is not published; the whole board follows", zap.Error(err))
-				whole = true
 			}
+			whole = err != nil
 		}
 		select {
 		case <-ctx.Done():
@@ -77,28 +82,46 @@ func (d *Board) collect(ctx context.Context, whole bool) error {
 	})
 }
 
-// publish sends the present value of what is owed, page by page.
-func (d *Board) publish(ctx context.Context) error {
-	keys := make([]book.FigureKey, 0, len(d.owed))
-	for k := range d.owed {
-		keys = append(keys, k)
+// publish sends the present value of what is owed, page by page. Before the whole
+// board it makes sure of the stream.
+func (d *Board) publish(ctx context.Context, whole bool) error {
+	if whole {
+		if err := stream.EnsureStreams(ctx, d.js, d.engine.Head().Epoch); err != nil {
+			return err
+		}
 	}
-	for len(keys) > 0 {
-		n := min(len(keys), boardPage)
-		messages, err := d.read(ctx, keys[:n])
+	keys := slices.Collect(maps.Keys(d.owed))
+	for page := range slices.Chunk(keys, boardPage) {
+		messages, err := d.read(ctx, page)
 		if err != nil {
 			return err
 		}
-		for _, m := range messages {
-			if _, err := d.js.PublishMsgAsync(m); err != nil {
-				return err
-			}
+		if err := d.send(ctx, messages); err != nil {
+			return err
 		}
-		keys = keys[n:]
 	}
-	select {
-	case <-d.js.PublishAsyncComplete():
-	case <-ctx.Done():
+	return nil
+}
+
+// send publishes a page and waits until all of it is stored.
+func (d *Board) send(ctx context.Context, messages []*nats.Msg) error {
+	stored := make([]jetstream.PubAckFuture, len(messages))
+	for i, m := range messages {
+		var err error
+		if stored[i], err = d.js.PublishMsgAsync(m); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, boardWithin)
+	defer cancel()
+	for _, f := range stored {
+		select {
+		case <-f.Ok():
+		case err := <-f.Err():
+			return err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 	return nil
 }

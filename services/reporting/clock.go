@@ -8,10 +8,12 @@ import (
 // Clock is a clock that stands still until it is set, for demonstrations and tests.
 type Clock struct{ micros atomic.Int64 }
 
-// NewClock returns a clock that stands at a time.
+// NewClock returns a clock that stands at a time, or, for the zero time, in 1970.
 func NewClock(at time.Time) *Clock {
 	c := &Clock{}
-	c.micros.Store(at.UnixMicro())
+	if !at.IsZero() { // else at the beginning of Unix time
+		c.micros.Store(at.UnixMicro())
+	}
 	return c
 }
 

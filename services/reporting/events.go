@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -22,8 +23,14 @@ const (
 	maxListBytes = 2 << 20
 )
 
+// maxSequence is the last number that an event can have in SQL and in a stream.
+const maxSequence = math.MaxInt64 - 1
+
 // ListEvents lists events from the log.
 func (s *Service) ListEvents(ctx context.Context, req *reportingv1.ListEventsRequest) (*reportingv1.ListEventsResponse, error) {
+	if err := checkSubjects(req.GetSubjects()); err != nil {
+		return nil, err
+	}
 	head := s.engine.Head()
 	resp := &reportingv1.ListEventsResponse{LastSequence: req.GetAfterSequence(), HeadSequence: head.Sequence, Epoch: head.Epoch}
 	l := listing{resp: resp, subjects: req.GetSubjects(), limit: pageSize(req.GetPageSize())}
@@ -46,6 +53,16 @@ func (s *Service) ListEvents(ctx context.Context, req *reportingv1.ListEventsReq
 		}
 	}
 	return resp, nil
+}
+
+// checkSubjects refuses filters that could never cover a subject.
+func checkSubjects(subjects []string) error {
+	for i, filter := range subjects {
+		if err := event.CheckFilter(filter); err != nil {
+			return refuse(errorv1.Reason_REASON_INVALID_FIELD, fmt.Sprintf("subjects[%d]", i), "%v", err)
+		}
+	}
+	return nil
 }
 
 // listing is an answer of ListEvents under way.
@@ -89,6 +106,12 @@ func (l *listing) wants(subject string) bool {
 
 // EnsureSubscription makes or finds a subscriber's durable consumer.
 func (s *Service) EnsureSubscription(ctx context.Context, req *reportingv1.EnsureSubscriptionRequest) (*reportingv1.EnsureSubscriptionResponse, error) {
+	if err := checkSubjects(req.GetSubjects()); err != nil {
+		return nil, err
+	}
+	if req.GetAfterSequence() > maxSequence {
+		return nil, refuse(errorv1.Reason_REASON_INVALID_FIELD, "after_sequence", "no event ever has such a number")
+	}
 	if s.js == nil {
 		return nil, refuse(errorv1.Reason_REASON_UNAVAILABLE, "", "this service has no NATS; read events by ListEvents")
 	}
@@ -105,6 +128,9 @@ func (s *Service) EnsureSubscription(ctx context.Context, req *reportingv1.Ensur
 		// It is there with another start or filter. Its start is where it was first
 		// made; only the filter follows the request.
 		err = s.refilter(ctx, facts, req)
+	}
+	if errors.Is(err, jetstream.ErrOverlappingFilterSubjects) {
+		return nil, refuse(errorv1.Reason_REASON_INVALID_FIELD, "subjects", "two of the subjects cover the same events")
 	}
 	if err != nil {
 		return nil, refuse(errorv1.Reason_REASON_UNAVAILABLE, "subscription", "NATS: %v; try again", err)

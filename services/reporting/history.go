@@ -89,6 +89,9 @@ func (s *Service) GetReceipt(ctx context.Context, req *reportingv1.GetReceiptReq
 	if (req.GetSequence() == 0) == (req.GetKey() == nil) {
 		return nil, refuse(errorv1.Reason_REASON_INVALID_FIELD, "sequence", "give either a sequence, or a key and a request_id")
 	}
+	if (req.GetKey() == nil) != (req.GetRequestId() == "") {
+		return nil, refuse(errorv1.Reason_REASON_INVALID_FIELD, "request_id", "a request_id goes with a key, and a key with a request_id")
+	}
 	if req.GetKey() == nil {
 		rec, err := s.record(ctx, req.GetSequence())
 		if errors.Is(err, errNotStored) {

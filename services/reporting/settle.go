@@ -55,7 +55,8 @@ func (s *Service) resolve(ctx context.Context, sub *book.Submission, sent *repor
 	return nil, false, err
 }
 
-var errReuse = errors.New("request id has the hash of another")
+// errReuse is answered in the unheard-of case that it happens again and again.
+var errReuse = refuse(errorv1.Reason_REASON_UNAVAILABLE, "request_id", "the request id has the hash of another; take a new one")
 
 // firstReceipt searches the events of a cell that is not at the expected revision
 // for this request: found with the same content, its receipt is the answer.

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
@@ -24,7 +25,8 @@ type Registry struct {
 type RegistryConfig struct {
 	Store     ledger.Store
 	ImagePath string
-	Metrics   *obs.Metrics // nil for none
+	Now       func() time.Time // nil means that time goes by itself
+	Metrics   *obs.Metrics     // nil for none
 	Log       *zap.Logger
 }
 
@@ -35,7 +37,7 @@ func OpenRegistry(ctx context.Context, c RegistryConfig) (*Registry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registry: %w", err)
 	}
-	service, err := registry.New(registry.Config{Engine: engine, Log: c.Log})
+	service, err := registry.New(registry.Config{Engine: engine, Now: c.Now, Log: c.Log})
 	if err != nil {
 		return nil, err
 	}

@@ -42,9 +42,9 @@ type ReportingConfig struct {
 	Registry  registryv1.RegistryServiceClient
 	NATS      *nats.Conn
 	NATSURLs  []string // where subscribers outside this process reach NATS
-	// Manual is when the manual clock starts at the earliest; zero means that time
-	// goes by itself. It never starts before the log's last event.
-	Manual  time.Time
+	// Clock is the manual clock, moved to the log's last event where it stands
+	// before that; nil means that time goes by itself.
+	Clock   *reporting.Clock
 	Metrics *obs.Metrics // nil for none
 	Log     *zap.Logger
 }
@@ -52,7 +52,7 @@ type ReportingConfig struct {
 // OpenReporting replays the reporting ledger, makes it ready to serve and starts
 // what goes on beside calls.
 func OpenReporting(ctx context.Context, c ReportingConfig) (*Reporting, error) {
-	clock, now, err := clockOf(ctx, c)
+	now, err := clockOf(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -66,9 +66,12 @@ func OpenReporting(ctx context.Context, c ReportingConfig) (*Reporting, error) {
 		return nil, errors.Join(err, engine.Close(ctx))
 	}
 	r := &Reporting{engine: engine, directory: reporting.NewDirectory(engine, c.Registry, c.Log)}
-	r.relay = stream.NewRelay(stream.RelayConfig{JetStream: js, Source: engine, Describe: describe, Log: c.Log})
+	r.relay, err = stream.NewRelay(stream.RelayConfig{Conn: c.NATS, Epoch: engine.Head().Epoch, Source: engine, Describe: describe, Log: c.Log})
+	if err != nil {
+		return nil, errors.Join(err, engine.Close(ctx))
+	}
 	r.service, err = reporting.New(reporting.Config{Engine: engine, Directory: r.directory, JetStream: js,
-		NATSURLs: c.NATSURLs, Publisher: r.relay, Clock: clock, Log: c.Log})
+		NATSURLs: c.NATSURLs, Publisher: r.relay, Clock: c.Clock, Log: c.Log})
 	if err != nil {
 		return nil, errors.Join(err, engine.Close(ctx))
 	}
@@ -86,9 +89,13 @@ func (r *Reporting) begin(c ReportingConfig, boardJS jetstream.JetStream) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
 	board := reporting.NewBoard(r.engine, boardJS, c.Log)
-	for _, run := range []func(context.Context){r.directory.Run, r.relay.Run, board.Run} {
-		r.work.Go(func() { run(ctx) })
-	}
+	r.work.Go(func() { r.directory.Run(ctx) })
+	r.work.Go(func() { board.Run(ctx) })
+	r.work.Go(func() {
+		if err := r.relay.Run(ctx); err != nil && c.Log != nil {
+			c.Log.Error("the relay ended", zap.Error(err))
+		}
+	})
 	r.gauges = watchGauges(c.Metrics, func(m *obs.Metrics) {
 		head := r.engine.Head().Sequence
 		m.LedgerHead.Set(float64(head))
@@ -103,18 +110,17 @@ func (r *Reporting) begin(c ReportingConfig, boardJS jetstream.JetStream) {
 	})
 }
 
-// clockOf makes the manual clock, if one is asked for.
-func clockOf(ctx context.Context, c ReportingConfig) (*reporting.Clock, func() time.Time, error) {
-	if c.Manual.IsZero() {
-		return nil, nil, nil
+// clockOf is the time that blocks are stamped with; nil for the store's.
+func clockOf(ctx context.Context, c ReportingConfig) (func() time.Time, error) {
+	if c.Clock == nil {
+		return nil, nil
 	}
 	head, err := c.Store.Head(ctx)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reporting: read the log's head: %w", err)
+		return nil, fmt.Errorf("reporting: read the log's head: %w", err)
 	}
-	clock := reporting.NewClock(c.Manual)
-	clock.Set(head.Time)
-	return clock, clock.Now, nil
+	c.Clock.Set(head.Time)
+	return c.Clock.Now, nil
 }
 
 // describe tells the relay under which subject and headers an event is published.

@@ -21,6 +21,7 @@ import (
 	"github.com/cotmoc/cotmoc/services/internal/obs"
 	"github.com/cotmoc/cotmoc/services/internal/run"
 	"github.com/cotmoc/cotmoc/services/internal/stream/natsd"
+	"github.com/cotmoc/cotmoc/services/reporting"
 )
 
 // Config is what to run, and where.
@@ -75,6 +76,7 @@ type builder struct {
 	c       Config
 	p       *Process
 	self    string // where the process itself answers
+	clock   *reporting.Clock // nil when time goes by itself
 	metrics *prometheus.Registry
 	parts   []run.Part
 	ready   []obs.Check
@@ -95,6 +97,9 @@ func start(ctx context.Context, c Config, name string, steps ...func(*builder, c
 			err = errors.Join(err, b.p.Close(context.WithoutCancel(ctx)))
 		}
 	}()
+	if c.ManualClock {
+		b.clock = reporting.NewClock(c.Start)
+	}
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the state folder: %w", err)
 	}
@@ -129,8 +134,12 @@ func (b *builder) registry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r, err := run.OpenRegistry(ctx, run.RegistryConfig{Store: store, ImagePath: image,
-		Metrics: obs.NewMetrics(b.metrics, "registry-ledger"), Log: b.c.Log.Named("registry")})
+	config := run.RegistryConfig{Store: store, ImagePath: image,
+		Metrics: obs.NewMetrics(b.metrics, "registry-ledger"), Log: b.c.Log.Named("registry")}
+	if b.clock != nil {
+		config.Now = b.clock.Now
+	}
+	r, err := run.OpenRegistry(ctx, config)
 	if err != nil {
 		return err
 	}
@@ -160,12 +169,7 @@ func (b *builder) reporting(ctx context.Context) error {
 	}
 	b.p.onClose(func(context.Context) error { return conn.Close() })
 	config := run.ReportingConfig{Store: store, ImagePath: image, Registry: registryv1.NewRegistryServiceClient(conn),
-		NATS: nc, NATSURLs: urls, Metrics: obs.NewMetrics(b.metrics, "reporting-ledger"), Log: b.c.Log.Named("reporting")}
-	if b.c.ManualClock {
-		if config.Manual = b.c.Start; config.Manual.IsZero() {
-			config.Manual = time.Unix(0, 0).UTC()
-		}
-	}
+		NATS: nc, NATSURLs: urls, Clock: b.clock, Metrics: obs.NewMetrics(b.metrics, "reporting-ledger"), Log: b.c.Log.Named("reporting")}
 	r, err := run.OpenReporting(ctx, config)
 	if err != nil {
 		return err
