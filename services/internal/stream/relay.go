@@ -1,7 +1,6 @@
 package stream
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,53 +15,79 @@ import (
 	"github.com/cotmoc/cotmoc/services/internal/ledger"
 )
 
-// How the relay works.
-const (
-	window     = 4096 // publishes under way at once
-	watchEvery = time.Second
-	retryFirst = 50 * time.Millisecond
-	retryMost  = 5 * time.Second
-	ackWithin  = 10 * time.Second
-	askWithin  = 5 * time.Second
-)
-
-// Source is a log.
+// Source is the log that a relay publishes; ledger.Engine is one.
 type Source interface {
 	Head() ledger.Head
 	Wait(ctx context.Context, after uint64) (ledger.Head, error)
 	Blocks(ctx context.Context, after uint64) iter.Seq2[*ledger.Block, error]
 }
 
-// RelayConfig is what a relay works with. All but Log are required.
+// RelayConfig says what a relay publishes and where. All but Log are required.
 type RelayConfig struct {
-	JetStream jetstream.JetStream
-	Source    Source
-	// Describe tells the subject and headers of an event.
+	Conn  *nats.Conn
+	Epoch uint32
+	// Source is the log.
+	Source Source
+	// Describe returns an event's subject and headers; the relay adds its own to
+	// them. It must give the same for the same event, always.
 	Describe func(sequence uint64, event []byte) (subject string, header nats.Header, err error)
-	Log      *zap.Logger
+	// Log gets problems; nothing is logged when it is nil.
+	Log *zap.Logger
 }
 
-// Relay publishes a log. Event n goes out with the demand that n−1 be the stream's
-// last number, so however many relays there are, frozen, woken or restarted, at most
-// one publish a number wins; the loser reads where the stream is and goes on there.
+const (
+	checkEvery   = time.Second
+	callTimeout  = 5 * time.Second
+	aheadGrace   = 2 * time.Second // for a log that follows another replica's
+	backoffFirst = 20 * time.Millisecond
+	backoffMost  = 2 * time.Second
+)
+
+// Relay publishes event n of a log as message n of the facts stream of an epoch.
+// Any number of relays may work on one stream: each publishes with the sequence it
+// expects the stream to have, so at most one publication of a number can win, and
+// the others read where the stream is and go on from there.
+//
+// It watches the stream each second: one that was deleted is made again and filled
+// from 1; one with a hole is deleted and made again. One that is ahead of the log,
+// or has other content than the log, stops the relay until that is resolved: see
+// Problem. While NATS is away it waits; the log is not held up by that.
 type Relay struct {
-	c         RelayConfig
+	cfg       RelayConfig
+	js        jetstream.JetStream
+	name      string
+	log       *zap.Logger
 	published atomic.Uint64
+	rebuilt   atomic.Uint64
 	problem   atomic.Pointer[string]
 }
 
-// NewRelay returns a relay; Run starts it.
-func NewRelay(c RelayConfig) *Relay {
-	if c.Log == nil {
-		c.Log = zap.NewNop()
+// errProblem is a state of the stream that a person has to resolve.
+var errProblem = errors.New("stream: not of this log")
+
+// NewRelay returns a relay that does nothing before Run.
+func NewRelay(cfg RelayConfig) (*Relay, error) {
+	if cfg.Conn == nil || cfg.Source == nil || cfg.Describe == nil || cfg.Epoch == 0 {
+		return nil, errors.New("stream: relay without connection, source, description or epoch")
 	}
-	return &Relay{c: c}
+	if cfg.Log == nil {
+		cfg.Log = zap.NewNop()
+	}
+	js, err := jetstream.New(cfg.Conn)
+	if err != nil {
+		return nil, fmt.Errorf("stream: relay: %w", err)
+	}
+	return &Relay{cfg: cfg, js: js, name: FactsName(cfg.Epoch), log: cfg.Log}, nil
 }
 
-// Published is the last number known to be on the stream.
+// Published is the number up to which the stream is known to hold the log.
 func (r *Relay) Published() uint64 { return r.published.Load() }
 
-// Problem says why nothing is published, in words; empty when all is well.
+// Rebuilt counts how often the relay made the stream, the first time included.
+func (r *Relay) Rebuilt() uint64 { return r.rebuilt.Load() }
+
+// Problem says why nothing is published although NATS answers, in words for an
+// operator; it is empty while all is well.
 func (r *Relay) Problem() string {
 	if p := r.problem.Load(); p != nil {
 		return *p
@@ -70,202 +95,97 @@ func (r *Relay) Problem() string {
 	return ""
 }
 
-// errStream says that the stream is not a part of the log: only an operator can
-// tell which of the two is right.
-var errStream = errors.New("the stream is not the log's")
-
-// Run publishes until ctx ends.
-func (r *Relay) Run(ctx context.Context) {
-	pause := retryFirst
-	for ctx.Err() == nil {
-		at, err := r.position(ctx)
-		if err == nil {
-			r.settle("")
-			pause = retryFirst
-			err = r.publish(ctx, at)
-		}
+// Run relays until ctx ends and returns nil then.
+//
+// The connection should reconnect for ever (nats.MaxReconnects(-1)): once it is
+// closed, nothing is published any more.
+func (r *Relay) Run(ctx context.Context) error {
+	wait, last := backoffFirst, ""
+	for {
+		began := time.Now()
+		err := r.session(ctx)
 		if ctx.Err() != nil {
-			return
+			return nil
 		}
-		if err == nil {
-			continue // look at the stream again
+		if time.Since(began) > backoffMost {
+			wait = backoffFirst
 		}
-		if errors.Is(err, errStream) || pause >= time.Second {
-			r.settle(err.Error())
+		last = r.note(err, last)
+		if errors.Is(err, errProblem) {
+			wait = checkEvery
 		}
 		select {
+		case <-time.After(wait):
 		case <-ctx.Done():
-		case <-time.After(pause):
+			return nil
 		}
-		pause = min(2*pause, retryMost)
+		wait = min(2*wait, backoffMost)
 	}
 }
 
-// settle notes a problem, or that there is none, and logs it when it is new.
-func (r *Relay) settle(problem string) {
-	if was := r.problem.Swap(&problem); was != nil && *was == problem || was == nil && problem == "" {
-		return
+// note logs what ended a session, unless that is what ended the one before, and
+// returns it.
+func (r *Relay) note(err error, before string) string {
+	text := err.Error()
+	if errors.Is(err, errProblem) {
+		r.problem.Store(&text)
 	}
-	if problem == "" {
-		r.c.Log.Info("events are published again")
-		return
+	if text == before {
+		return text
 	}
-	r.c.Log.Error("events are not published; intake goes on", zap.String("problem", problem))
+	if errors.Is(err, errProblem) {
+		r.log.Error("relay stopped", zap.String("stream", r.name), zap.Error(err))
+	} else {
+		r.log.Warn("relay begins again", zap.String("stream", r.name), zap.Error(err))
+	}
+	return text
 }
 
-// position makes sure that the stream is a gapless beginning of the log, repairing
-// it where it is not, and returns its last number.
-func (r *Relay) position(ctx context.Context) (uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, askWithin)
-	defer cancel()
-	head := r.c.Source.Head()
-	stream, err := r.c.JetStream.Stream(ctx, FactsName(head.Epoch))
-	if errors.Is(err, jetstream.ErrStreamNotFound) {
-		r.published.Store(0)
-		return 0, EnsureStreams(ctx, r.c.JetStream, head.Epoch)
+// session publishes from where the stream is, until something is not as expected.
+func (r *Relay) session(ctx context.Context) error {
+	if !r.cfg.Conn.IsConnected() {
+		return nats.ErrDisconnected
 	}
+	at, err := r.check(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("look at the stream: %w", err)
+		return err
 	}
-	state := stream.CachedInfo().State
-	if state.NumDeleted > 0 || state.Msgs > 0 && state.Msgs != state.LastSeq-state.FirstSeq+1 || state.Msgs == 0 && state.LastSeq > 0 {
-		return 0, r.rebuild(ctx, head.Epoch, state)
-	}
-	if err := r.agrees(ctx, stream, state.LastSeq); err != nil {
-		return 0, err
-	}
-	r.published.Store(state.LastSeq)
-	return state.LastSeq, nil
-}
-
-// rebuild takes away a stream that has holes: it is filled again from the log.
-func (r *Relay) rebuild(ctx context.Context, epoch uint32, state jetstream.StreamState) error {
-	r.c.Log.Error("the stream has holes and is rebuilt from the log",
-		zap.Uint64("first", state.FirstSeq), zap.Uint64("last", state.LastSeq), zap.Uint64("messages", state.Msgs))
-	if err := r.c.JetStream.DeleteStream(ctx, FactsName(epoch)); err != nil {
-		return fmt.Errorf("take away the stream with holes: %w", err)
-	}
-	r.published.Store(0)
-	return EnsureStreams(ctx, r.c.JetStream, epoch)
-}
-
-// agrees compares the stream's last message with the log's event of that number.
-func (r *Relay) agrees(ctx context.Context, stream jetstream.Stream, last uint64) error {
-	if last == 0 {
-		return nil
-	}
-	if head := r.c.Source.Head().Sequence; last > head {
-		return fmt.Errorf("%w: it goes to number %d, the log to %d; was the database restored from a backup?", errStream, last, head)
-	}
-	m, err := stream.GetMsg(ctx, last)
+	r.problem.Store(nil)
+	r.published.Store(at)
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	p, err := newPipe(r, at, fail)
 	if err != nil {
-		return fmt.Errorf("read the stream's last message: %w", err)
+		return err
 	}
-	for block, err := range r.c.Source.Blocks(ctx, last-1) {
-		if err != nil {
-			return fmt.Errorf("read event %d: %w", last, err)
+	defer p.close()
+	for next := time.Now().Add(checkEvery); ; {
+		if err := p.fill(ctx, next); err != nil {
+			return cause(ctx, err)
 		}
-		if !bytes.Equal(block.Entries[last-block.First].Event, m.Data) {
-			return fmt.Errorf("%w: number %d has another content there", errStream, last)
-		}
-		break
-	}
-	return nil
-}
-
-// publish sends what follows a number, and each new event, until something fails
-// or it is time to look at the stream again.
-func (r *Relay) publish(ctx context.Context, at uint64) error {
-	due := time.Now().Add(watchEvery)
-	for time.Now().Before(due) {
-		head := r.c.Source.Head().Sequence
-		if head > at {
-			var err error
-			if at, err = r.send(ctx, at, head); err != nil {
-				return err
+		if time.Now().Before(next) {
+			wait, cancel := context.WithDeadline(ctx, next)
+			_, err := r.cfg.Source.Wait(wait, p.sent)
+			cancel()
+			if ctx.Err() != nil || errors.Is(err, ledger.ErrStopped) {
+				return cause(ctx, err)
 			}
 			continue
 		}
-		quiet, cancel := context.WithDeadline(ctx, due)
-		_, err := r.c.Source.Wait(quiet, at)
-		cancel()
-		if err != nil {
-			if ctx.Err() == nil && quiet.Err() != nil {
-				return nil
-			}
+		if err := r.watch(ctx); err != nil {
+			return cause(ctx, err)
+		}
+		if err := p.overdue(); err != nil {
 			return err
 		}
+		next = time.Now().Add(checkEvery)
 	}
-	return nil
 }
 
-// flight is the publishes that are not acknowledged yet, oldest first.
-type flight []jetstream.PubAckFuture
-
-// send publishes the events after a number up to another, many under way at once,
-// and returns the last one acknowledged.
-func (r *Relay) send(ctx context.Context, at, to uint64) (uint64, error) {
-	var under flight
-	acked := at
-	wait := func(n int) error {
-		for ; n > 0 && len(under) > 0; n-- {
-			if err := r.acknowledge(ctx, under[0], acked+1); err != nil {
-				return err
-			}
-			under = under[1:]
-			acked++
-			r.published.Store(acked)
-		}
-		return nil
+// cause prefers why ctx was ended to the error that this led to.
+func cause(ctx context.Context, err error) error {
+	if c := context.Cause(ctx); c != nil {
+		return c
 	}
-	name := FactsName(r.c.Source.Head().Epoch)
-	for block, err := range r.c.Source.Blocks(ctx, at) {
-		if err != nil {
-			return acked, fmt.Errorf("read the log after %d: %w", at, err)
-		}
-		for ; at < block.End() && at < to; at++ {
-			if len(under) >= window {
-				if err := wait(window / 2); err != nil {
-					return acked, err
-				}
-			}
-			f, err := r.publishOne(name, at+1, block.Entries[at+1-block.First].Event)
-			if err != nil {
-				return acked, err
-			}
-			under = append(under, f)
-		}
-		if at >= to {
-			break
-		}
-	}
-	return acked, wait(len(under))
-}
-
-func (r *Relay) publishOne(stream string, n uint64, event []byte) (jetstream.PubAckFuture, error) {
-	subject, header, err := r.c.Describe(n, event)
-	if err != nil {
-		return nil, fmt.Errorf("describe event %d: %w", n, err)
-	}
-	return r.c.JetStream.PublishMsgAsync(&nats.Msg{Subject: subject, Header: header, Data: event},
-		jetstream.WithExpectLastSequence(n-1), jetstream.WithExpectStream(stream))
-}
-
-// acknowledge waits for the server's word that event n is on the stream.
-func (r *Relay) acknowledge(ctx context.Context, f jetstream.PubAckFuture, n uint64) error {
-	timeout := time.NewTimer(ackWithin)
-	defer timeout.Stop()
-	select {
-	case ack := <-f.Ok():
-		if ack.Sequence != n {
-			return fmt.Errorf("%w: event %d was stored there as %d", errStream, n, ack.Sequence)
-		}
-		return nil
-	case err := <-f.Err():
-		return fmt.Errorf("publish event %d: %w", n, err)
-	case <-timeout.C:
-		return fmt.Errorf("publish event %d: no answer in %s", n, ackWithin)
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return err
 }

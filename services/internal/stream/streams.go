@@ -1,62 +1,103 @@
-// Package stream keeps a projection of a reporting ledger on NATS JetStream: the
-// facts, number by number and byte by byte as they stand in the log, and the last
-// value of each total. Nothing depends on NATS having kept them: what is lost is
-// published again from the log, under the same numbers.
 package stream
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// Bounds of the streams.
+// What the streams may take on disk. Beyond it the oldest messages go; who needs
+// them reads the log.
 const (
-	factsMaxBytes    = 64 << 30
-	progressMaxBytes = 4 << 30
-	// duplicates is short because nothing relies on it: the expected last sequence
-	// is what keeps a number from being taken twice.
-	duplicates = time.Second
+	factsBytes    = 64 << 30
+	progressBytes = 4 << 30
+	leastBytes    = 64 << 20
 )
 
-// FactsName is the name of the stream of facts of an epoch.
+// errCodeStorage is the server's answer when a stream asks for more than it may have.
+const errCodeStorage jetstream.ErrorCode = 10047
+
+// FactsName names the stream of facts of an epoch.
 func FactsName(epoch uint32) string { return fmt.Sprintf("COTMOC-FACTS-%d", epoch) }
 
-// ProgressName is the name of the stream of last values of an epoch.
+// ProgressName names the stream of last values of an epoch.
 func ProgressName(epoch uint32) string { return fmt.Sprintf("COTMOC-PROGRESS-%d", epoch) }
 
-// entities are the kinds of facts; progress is no fact.
-var entities = []string{"submission", "milestone", "task", "registry", "scope", "unit", "clock"}
-
-func factsConfig(epoch uint32) jetstream.StreamConfig {
+// Facts is the stream of facts: the log, message by message. Nobody can delete a
+// message or purge it.
+func Facts(epoch uint32) jetstream.StreamConfig {
 	c := jetstream.StreamConfig{
-		Name: FactsName(epoch), Description: "Cotmoc's facts, with the numbers of the log",
+		Name: FactsName(epoch), Description: "Facts, numbered as in the log",
 		Storage: jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardOld,
-		MaxBytes: factsMaxBytes, Duplicates: duplicates, DenyDelete: true, DenyPurge: true,
+		MaxBytes: factsBytes, DenyDelete: true, DenyPurge: true,
+		// Numbers keep doubles out; the window only costs memory.
+		Duplicates: 100 * time.Millisecond,
 	}
-	for _, e := range entities {
-		c.Subjects = append(c.Subjects, "cotmoc.*."+e+".>")
+	for _, entity := range []string{"submission", "milestone", "task", "registry", "scope", "unit", "clock"} {
+		c.Subjects = append(c.Subjects, "cotmoc.*."+entity+".>")
 	}
 	return c
 }
 
-func progressConfig(epoch uint32) jetstream.StreamConfig {
+// Progress is the stream that keeps the last value of each total.
+func Progress(epoch uint32) jetstream.StreamConfig {
 	return jetstream.StreamConfig{
-		Name: ProgressName(epoch), Description: "Last value of each of Cotmoc's totals",
-		Subjects: []string{"cotmoc.*.progress.>"}, Storage: jetstream.FileStorage,
-		Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardOld, MaxMsgsPerSubject: 1,
-		MaxBytes: progressMaxBytes, Duplicates: duplicates, AllowDirect: true,
+		Name: ProgressName(epoch), Description: "The last value of each total",
+		Subjects: []string{"cotmoc.*.progress.>"},
+		Storage:  jetstream.FileStorage, Retention: jetstream.LimitsPolicy, Discard: jetstream.DiscardOld,
+		MaxMsgsPerSubject: 1, MaxBytes: progressBytes, Duplicates: 100 * time.Millisecond,
 	}
 }
 
-// EnsureStreams makes the streams of an epoch where there are none.
+// EnsureStreams makes the two streams of an epoch where they are missing, and
+// brings what the product relies on in order where they are there. A server that
+// grants less room than asked for gets streams of half the size, and so on.
 func EnsureStreams(ctx context.Context, js jetstream.JetStream, epoch uint32) error {
-	for _, c := range []jetstream.StreamConfig{factsConfig(epoch), progressConfig(epoch)} {
-		if _, err := js.CreateOrUpdateStream(ctx, c); err != nil {
-			return fmt.Errorf("make stream %s: %w", c.Name, err)
+	for _, c := range []jetstream.StreamConfig{Facts(epoch), Progress(epoch)} {
+		if err := ensure(ctx, js, c); err != nil {
+			return fmt.Errorf("stream %s: %w", c.Name, err)
 		}
 	}
 	return nil
+}
+
+func ensure(ctx context.Context, js jetstream.JetStream, want jetstream.StreamConfig) error {
+	s, err := js.Stream(ctx, want.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return create(ctx, js, want)
+	}
+	if err != nil {
+		return err
+	}
+	have := s.CachedInfo().Config
+	if slices.Equal(have.Subjects, want.Subjects) && have.DenyDelete == want.DenyDelete && have.DenyPurge == want.DenyPurge &&
+		have.MaxMsgsPerSubject == want.MaxMsgsPerSubject && have.MaxBytes > 0 {
+		return nil // sizes are the operator's
+	}
+	have.Subjects, have.DenyDelete, have.DenyPurge = want.Subjects, want.DenyDelete, want.DenyPurge
+	have.MaxMsgsPerSubject = want.MaxMsgsPerSubject
+	if have.MaxBytes <= 0 {
+		have.MaxBytes = want.MaxBytes
+	}
+	_, err = js.UpdateStream(ctx, have)
+	return err
+}
+
+func create(ctx context.Context, js jetstream.JetStream, c jetstream.StreamConfig) error {
+	for {
+		_, err := js.CreateStream(ctx, c)
+		var api *jetstream.APIError
+		if errors.As(err, &api) && api.ErrorCode == errCodeStorage && c.MaxBytes/2 >= leastBytes {
+			c.MaxBytes /= 2
+			continue
+		}
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) {
+			return nil // another replica was faster
+		}
+		return err
+	}
 }

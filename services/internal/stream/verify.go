@@ -3,99 +3,116 @@ package stream
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// settleWithin is how long the stream may take to have what the log had when the
-// check began.
-const settleWithin = 30 * time.Second
+const (
+	verifyAhead  = 2000
+	catchUpGrace = 10 * time.Second
+)
 
-// Verify compares the stream of facts with the log, number by number and byte by
-// byte, up to the log's head at the time of the call.
-func Verify(ctx context.Context, js jetstream.JetStream, source Source) error {
-	head := source.Head()
-	if head.Sequence == 0 {
+// Verify compares a stream with the log, number by number and byte by byte, up to
+// where the log ended when it was called; it waits a little for a relay that is
+// behind. Messages that the stream no longer keeps, for want of room, are not
+// compared. The error names the first difference.
+func Verify(ctx context.Context, js jetstream.JetStream, stream string, source Source) error {
+	head := source.Head().Sequence
+	info, err := reached(ctx, js, stream, head)
+	if err != nil {
+		return fmt.Errorf("verify stream %s: %w", stream, err)
+	}
+	if why := hole(info); why != "" {
+		return fmt.Errorf("verify stream %s: %s", stream, why)
+	}
+	if now := source.Head().Sequence; info.State.LastSeq > now {
+		return fmt.Errorf("verify stream %s: it is at %d, the log at %d", stream, info.State.LastSeq, now)
+	}
+	if head == 0 {
 		return nil
 	}
-	stream, err := js.Stream(ctx, FactsName(head.Epoch))
-	if err != nil {
-		return fmt.Errorf("look at the stream: %w", err)
-	}
-	if err := reach(ctx, stream, head.Sequence); err != nil {
-		return err
-	}
-	first := stream.CachedInfo().State.FirstSeq
-	consumer, err := stream.OrderedConsumer(ctx, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy})
-	if err != nil {
-		return fmt.Errorf("read the stream: %w", err)
-	}
-	messages, err := consumer.Messages(jetstream.PullMaxMessages(2000))
-	if err != nil {
-		return fmt.Errorf("read the stream: %w", err)
-	}
-	defer messages.Stop()
-	for block, err := range source.Blocks(ctx, first-1) {
-		if err != nil {
-			return fmt.Errorf("read the log: %w", err)
-		}
-		for i, entry := range block.Entries {
-			n := block.First + uint64(i)
-			if n < first || n > head.Sequence {
-				continue
-			}
-			if err := same(messages, n, entry.Event); err != nil {
-				return err
-			}
-		}
-		if block.End() >= head.Sequence {
-			break
-		}
+	if err := compareAll(ctx, js, stream, source, info.State.FirstSeq, head); err != nil {
+		return fmt.Errorf("verify stream %s: %w", stream, err)
 	}
 	return nil
 }
 
-// reach waits until the stream has a number.
-func reach(ctx context.Context, stream jetstream.Stream, n uint64) error {
-	deadline := time.Now().Add(settleWithin)
-	for {
-		info, err := stream.Info(ctx)
+// reached returns the stream's state once it has come to the number.
+func reached(ctx context.Context, js jetstream.JetStream, stream string, n uint64) (*jetstream.StreamInfo, error) {
+	for deadline := time.Now().Add(catchUpGrace); ; {
+		s, err := js.Stream(ctx, stream)
 		if err != nil {
-			return fmt.Errorf("look at the stream: %w", err)
+			return nil, err
 		}
-		switch {
-		case info.State.NumDeleted > 0:
-			return fmt.Errorf("the stream has %d holes", info.State.NumDeleted)
-		case info.State.LastSeq >= n:
-			return nil
-		case time.Now().After(deadline):
-			return fmt.Errorf("the stream ends at %d, the log at %d", info.State.LastSeq, n)
+		info := s.CachedInfo()
+		if info.State.LastSeq >= n {
+			return info, nil
+		}
+		if time.Now().After(deadline) {
+			return nil, fmt.Errorf("it is at %d, the log at %d", info.State.LastSeq, n)
 		}
 		select {
+		case <-time.After(50 * time.Millisecond):
 		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(20 * time.Millisecond):
+			return nil, ctx.Err()
 		}
 	}
 }
 
-// same compares the next message of the stream with event n of the log.
-func same(messages jetstream.MessagesContext, n uint64, event []byte) error {
-	m, err := messages.Next()
+func compareAll(ctx context.Context, js jetstream.JetStream, stream string, source Source, first, last uint64) error {
+	events, stop := iter.Pull2(eventsFrom(ctx, source, first))
+	defer stop()
+	c, err := js.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: first,
+	})
 	if err != nil {
-		return fmt.Errorf("read number %d of the stream: %w", n, err)
+		return err
 	}
-	meta, err := m.Metadata()
+	msgs, err := c.Messages(jetstream.PullMaxMessages(verifyAhead))
 	if err != nil {
-		return fmt.Errorf("read number %d of the stream: %w", n, err)
+		return err
 	}
-	if meta.Sequence.Stream != n {
-		return fmt.Errorf("the stream has number %d where the log has %d", meta.Sequence.Stream, n)
-	}
-	if !bytes.Equal(m.Data(), event) {
-		return fmt.Errorf("number %d of the stream has another content than the log", n)
+	defer msgs.Stop()
+	for n := first; n <= last; n++ {
+		event, err, ok := events()
+		if err != nil || !ok {
+			return errors.Join(fmt.Errorf("the log has no event %d", n), err)
+		}
+		m, err := msgs.Next(jetstream.NextContext(ctx))
+		if err != nil {
+			return fmt.Errorf("read message %d: %w", n, err)
+		}
+		meta, err := m.Metadata()
+		if err != nil {
+			return fmt.Errorf("read message %d: %w", n, err)
+		}
+		if meta.Sequence.Stream != n {
+			return fmt.Errorf("message %d is where %d should be", meta.Sequence.Stream, n)
+		}
+		if !bytes.Equal(m.Data(), event) {
+			return fmt.Errorf("message %d is not event %d of the log", n, n)
+		}
 	}
 	return nil
+}
+
+// eventsFrom yields the log's events from a number on.
+func eventsFrom(ctx context.Context, source Source, first uint64) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		for b, err := range source.Blocks(ctx, first-1) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			for n := max(first, b.First); n <= b.End(); n++ {
+				if !yield(b.Entries[n-b.First].Event, nil) {
+					return
+				}
+			}
+		}
+	}
 }

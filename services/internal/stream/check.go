@@ -1,0 +1,138 @@
+package stream
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+
+	"github.com/cotmoc/cotmoc/services/internal/ledger"
+)
+
+// errMade ends a session in which the stream turned out to be gone or broken.
+var errMade = errors.New("stream: to be made again")
+
+// check returns the number that the stream ends with, after making it where it is
+// missing and again where it has a hole. The last message is then the log's.
+func (r *Relay) check(ctx context.Context) (uint64, error) {
+	last, err := r.inspect(ctx)
+	if !errors.Is(err, errMade) {
+		return last, err
+	}
+	r.log.Warn("relay makes the stream", zap.String("stream", r.name), zap.Error(err))
+	if err := r.remake(ctx); err != nil {
+		return 0, fmt.Errorf("make stream %s: %w", r.name, err)
+	}
+	r.rebuilt.Add(1)
+	return r.inspect(ctx)
+}
+
+// watch looks at the stream while messages may be under way.
+func (r *Relay) watch(ctx context.Context) error {
+	seen := r.Published()
+	last, err := r.inspect(ctx)
+	if err == nil && last < seen {
+		return fmt.Errorf("stream %s went back from %d to %d", r.name, seen, last)
+	}
+	return err
+}
+
+// inspect returns the number that the stream ends with, or errMade or errProblem.
+func (r *Relay) inspect(ctx context.Context) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	s, err := r.js.Stream(ctx, r.name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return 0, fmt.Errorf("%w: it is not there", errMade)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("look at stream %s: %w", r.name, err)
+	}
+	info := s.CachedInfo()
+	if why := hole(info); why != "" {
+		return 0, fmt.Errorf("%w: %s", errMade, why)
+	}
+	last := info.State.LastSeq
+	if last == 0 {
+		return 0, nil
+	}
+	msg, err := s.GetMsg(ctx, last)
+	if err != nil {
+		return 0, fmt.Errorf("read message %d of stream %s: %w", last, r.name, err)
+	}
+	return last, r.compare(ctx, last, msg.Data)
+}
+
+// hole says what is missing in the stream, nothing when it is whole.
+func hole(info *jetstream.StreamInfo) string {
+	st := info.State
+	switch {
+	case st.LastSeq == 0:
+		return ""
+	case st.NumDeleted > 0:
+		return fmt.Sprintf("%d messages are missing", st.NumDeleted)
+	case st.Msgs == 0 || st.Msgs != st.LastSeq-st.FirstSeq+1:
+		return fmt.Sprintf("it has %d messages from %d to %d", st.Msgs, st.FirstSeq, st.LastSeq)
+	case st.FirstSeq > 1 && info.Config.MaxBytes > 0 && st.Bytes < uint64(info.Config.MaxBytes)/2:
+		// The oldest go when there is no room, and there is.
+		return fmt.Sprintf("it begins with %d", st.FirstSeq)
+	}
+	return ""
+}
+
+// compare holds a message against the log.
+func (r *Relay) compare(ctx context.Context, n uint64, body []byte) error {
+	if r.cfg.Source.Head().Sequence < n {
+		wait, cancel := context.WithTimeout(ctx, aheadGrace)
+		h, err := r.cfg.Source.Wait(wait, n-1)
+		cancel()
+		if err != nil {
+			if ctx.Err() != nil || errors.Is(err, ledger.ErrStopped) {
+				return err
+			}
+			return fmt.Errorf("%w: stream %s is at %d, ahead of the log at %d; was the log restored from a backup? declare a new epoch", errProblem, r.name, n, h.Sequence)
+		}
+	}
+	event, err := eventAt(ctx, r.cfg.Source, n)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(event, body) {
+		return fmt.Errorf("%w: message %d of stream %s is not event %d of the log; was the log restored from a backup? declare a new epoch", errProblem, n, r.name, n)
+	}
+	return nil
+}
+
+func eventAt(ctx context.Context, s Source, n uint64) ([]byte, error) {
+	for b, err := range s.Blocks(ctx, n-1) {
+		if err != nil {
+			return nil, fmt.Errorf("read event %d: %w", n, err)
+		}
+		if b.First <= n && n <= b.End() {
+			return b.Entries[n-b.First].Event, nil
+		}
+		break
+	}
+	return nil, fmt.Errorf("read event %d: %w", n, ledger.ErrAbsent)
+}
+
+// remake deletes the stream, if it still has a hole, and makes an empty one.
+// Another relay may be doing the same.
+func (r *Relay) remake(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	s, err := r.js.Stream(ctx, r.name)
+	switch {
+	case errors.Is(err, jetstream.ErrStreamNotFound):
+	case err != nil:
+		return err
+	case hole(s.CachedInfo()) != "":
+		if err := r.js.DeleteStream(ctx, r.name); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return err
+		}
+	}
+	return ensure(ctx, r.js, Facts(r.cfg.Epoch))
+}

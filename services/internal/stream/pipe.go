@@ -1,0 +1,188 @@
+package stream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+const (
+	// A group of messages is answered for once, by its last: one answer vouches for
+	// all messages before it, because each names the number before its own.
+	groupMessages = 64
+	groupBytes    = 64 << 10
+	// Groups that may be unanswered.
+	window = 64
+)
+
+// pipe publishes consecutive events without waiting for each answer. It belongs to
+// one session and ends with the first answer that is not as it should be.
+type pipe struct {
+	r      *Relay
+	sub    *nats.Subscription
+	prefix string
+	fail   context.CancelCauseFunc
+
+	held  *nats.Msg // the next to go; held back until it is known whether it is the last
+	sent  uint64    // number of the last message that was sent or is held
+	count int       // messages in the group so far
+	bytes int       // their size
+	asked uint64    // answers asked for
+
+	answers  atomic.Uint64 // answers that came
+	progress atomic.Int64  // when one last came or was asked for when none was due, in Unix nanoseconds
+	room     chan struct{} // holds one when an answer came
+}
+
+func newPipe(r *Relay, at uint64, fail context.CancelCauseFunc) (*pipe, error) {
+	p := &pipe{r: r, sent: at, fail: fail, room: make(chan struct{}, 1), prefix: r.cfg.Conn.NewInbox() + "."}
+	var err error
+	if p.sub, err = r.cfg.Conn.Subscribe(p.prefix+"*", p.answered); err != nil {
+		return nil, fmt.Errorf("subscribe to answers: %w", err)
+	}
+	return p, nil
+}
+
+func (p *pipe) close() { _ = p.sub.Unsubscribe() }
+
+// fill publishes what the log has, at most until the given time. The last message
+// asks for an answer.
+func (p *pipe) fill(ctx context.Context, until time.Time) error {
+	for b, err := range p.r.cfg.Source.Blocks(ctx, p.sent) {
+		if err != nil {
+			return fmt.Errorf("read the log after %d: %w", p.sent, err)
+		}
+		for n := p.sent + 1; n <= b.End(); n++ {
+			if err := p.add(ctx, n, b.Entries[n-b.First].Event); err != nil {
+				return err
+			}
+		}
+		if time.Now().After(until) {
+			break
+		}
+	}
+	return p.send(ctx, true)
+}
+
+// add sends the message that is held, and holds the next.
+func (p *pipe) add(ctx context.Context, n uint64, event []byte) error {
+	subject, header, err := p.r.cfg.Describe(n, event)
+	if err != nil {
+		return fmt.Errorf("%w: event %d has no subject: %w", errProblem, n, err)
+	}
+	if err := p.send(ctx, false); err != nil {
+		return err
+	}
+	if header == nil {
+		header = nats.Header{}
+	}
+	header[nats.ExpectedLastSeqHdr] = []string{strconv.FormatUint(n-1, 10)}
+	header[nats.ExpectedStreamHdr] = []string{p.r.name}
+	p.held, p.sent = &nats.Msg{Subject: subject, Header: header, Data: event}, n
+	return nil
+}
+
+// send publishes the message that is held, and asks for an answer where it is the
+// last or its group is full.
+func (p *pipe) send(ctx context.Context, last bool) error {
+	if p.held == nil {
+		return nil
+	}
+	p.count, p.bytes = p.count+1, p.bytes+len(p.held.Data)
+	if last || p.count >= groupMessages || p.bytes >= groupBytes {
+		if err := p.throttle(ctx); err != nil {
+			return err
+		}
+		if p.answers.Load() == p.asked {
+			p.progress.Store(time.Now().UnixNano())
+		}
+		p.held.Reply = p.prefix + strconv.FormatUint(p.sent, 10)
+		p.asked, p.count, p.bytes = p.asked+1, 0, 0
+	}
+	if err := p.r.cfg.Conn.PublishMsg(p.held); err != nil {
+		return fmt.Errorf("publish event %d: %w", p.sent, err)
+	}
+	p.held = nil
+	return nil
+}
+
+// throttle waits while too much is unanswered.
+func (p *pipe) throttle(ctx context.Context) error {
+	for p.asked-p.answers.Load() >= window {
+		t := time.NewTimer(callTimeout)
+		select {
+		case <-p.room:
+			t.Stop()
+		case <-ctx.Done():
+			t.Stop()
+			return context.Cause(ctx)
+		case <-t.C:
+			if err := p.overdue(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// overdue reports that an answer is due and none has come for too long.
+func (p *pipe) overdue() error {
+	since := time.Since(time.Unix(0, p.progress.Load()))
+	if p.answers.Load() < p.asked && since >= callTimeout {
+		return fmt.Errorf("no answer to events up to %d for %v", p.sent, since.Round(time.Second))
+	}
+	return nil
+}
+
+// ack is JetStream's answer to a publication.
+type ack struct {
+	Stream string `json:"stream"`
+	Seq    uint64 `json:"seq"`
+	Error  *struct {
+		Code        int    `json:"err_code"`
+		Description string `json:"description"`
+	} `json:"error"`
+}
+
+// answered takes in one answer, on the subscription's goroutine.
+func (p *pipe) answered(m *nats.Msg) {
+	n, err := strconv.ParseUint(strings.TrimPrefix(m.Subject, p.prefix), 10, 64)
+	if err != nil {
+		return
+	}
+	if err := accepted(m, n); err != nil {
+		p.fail(fmt.Errorf("publish event %d: %w", n, err))
+		return
+	}
+	p.r.published.Store(n)
+	p.progress.Store(time.Now().UnixNano())
+	p.answers.Add(1)
+	select {
+	case p.room <- struct{}{}:
+	default:
+	}
+}
+
+func accepted(m *nats.Msg, n uint64) error {
+	if len(m.Data) == 0 {
+		return nats.ErrNoResponders
+	}
+	var a ack
+	if err := json.Unmarshal(m.Data, &a); err != nil {
+		return fmt.Errorf("answer: %w", err)
+	}
+	if a.Error != nil {
+		return errors.New(a.Error.Description)
+	}
+	if a.Seq != n {
+		return fmt.Errorf("stored as %d", a.Seq)
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+// Package stream shows a ledger as a JetStream stream, number by number and byte by
+// byte: event n of the log is message n of the stream. The log is the truth; the
+// stream is a projection that can be lost and is then made again, with the same
+// numbers.
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"go.uber.org/zap"
+)
+
+// ServerConfig says where an embedded NATS server keeps its streams and listens.
+type ServerConfig struct {
+	// StoreDir is the folder of its files. It is made where it is missing.
+	StoreDir string
+	// Listen is host:port for clients of other processes, with port 0 for any that
+	// is free; nothing is opened when it is empty.
+	Listen string
+	// Log gets the server's warnings and errors; nothing is logged when it is nil.
+	Log *zap.Logger
+}
+
+// Server is a NATS server with JetStream inside this process.
+type Server struct{ srv *server.Server }
+
+const (
+	readyWithin = 10 * time.Second
+	// What streams may reserve, not what the disk has: a full disk shows as errors
+	// that the relay outlives.
+	mostStore  = 1 << 40
+	mostMemory = 256 << 20
+)
+
+// StartServer starts a server and returns when it takes connections. It syncs at
+// NATS's own pace: what a power cut takes from it, the log gives back.
+func StartServer(cfg ServerConfig) (*Server, error) {
+	if cfg.StoreDir == "" {
+		return nil, errors.New("nats server: no folder to store streams in")
+	}
+	o := &server.Options{
+		ServerName: "cotmoc", JetStream: true, StoreDir: cfg.StoreDir,
+		JetStreamMaxStore: mostStore, JetStreamMaxMemory: mostMemory,
+		NoSigs: true, NoLog: true, DontListen: cfg.Listen == "",
+	}
+	if cfg.Listen != "" {
+		host, port, err := net.SplitHostPort(cfg.Listen)
+		if err != nil {
+			return nil, fmt.Errorf("nats server: listen address: %w", err)
+		}
+		if o.Host = host; port == "0" {
+			o.Port = server.RANDOM_PORT
+		} else if o.Port, err = strconv.Atoi(port); err != nil {
+			return nil, fmt.Errorf("nats server: listen address: %w", err)
+		}
+	}
+	srv, err := server.NewServer(o)
+	if err != nil {
+		return nil, fmt.Errorf("nats server: %w", err)
+	}
+	if cfg.Log != nil {
+		srv.SetLogger(logger{cfg.Log.Sugar()}, false, false)
+	}
+	srv.Start()
+	if !srv.ReadyForConnections(readyWithin) {
+		srv.Shutdown()
+		srv.WaitForShutdown()
+		return nil, fmt.Errorf("nats server: not ready at %q within %v (is the address taken, is %s writable?)", cfg.Listen, readyWithin, cfg.StoreDir)
+	}
+	return &Server{srv}, nil
+}
+
+// Connect returns a connection within the process, without a port.
+func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
+	return nats.Connect("", append([]nats.Option{nats.InProcessServer(s.srv)}, opts...)...)
+}
+
+// URL is where other processes connect, empty when nothing listens.
+func (s *Server) URL() string {
+	if a := s.srv.Addr(); a != nil {
+		return "nats://" + a.String()
+	}
+	return ""
+}
+
+// Close stops the server and waits until its files are closed.
+func (s *Server) Close() {
+	s.srv.Shutdown()
+	s.srv.WaitForShutdown()
+}
+
+// logger hands on what an operator may have to know.
+type logger struct{ log *zap.SugaredLogger }
+
+func (logger) Noticef(string, ...any)           {}
+func (logger) Debugf(string, ...any)            {}
+func (logger) Tracef(string, ...any)            {}
+func (l logger) Warnf(format string, v ...any)  { l.log.Warnf("nats server: "+format, v...) }
+func (l logger) Errorf(format string, v ...any) { l.log.Errorf("nats server: "+format, v...) }
+func (l logger) Fatalf(format string, v ...any) { l.log.Errorf("nats server: "+format, v...) }
