@@ -138,8 +138,8 @@ func (e *Engine[S]) restore(ctx context.Context) (S, Head, error) {
 	return state, head, nil
 }
 
-// Close takes no more commands, answers those that wait, and writes an image when
-// the log grew enough since the last one. When ctx ends first, what could not be
+// Close takes no more commands, answers those that wait, and writes an image of the
+// log's end. When ctx ends first, what could not be
 // settled is given up: its callers get ErrUnknown or ErrStopped. The store stays open.
 func (e *Engine[S]) Close(ctx context.Context) error {
 	e.intake.Lock()

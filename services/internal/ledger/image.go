@@ -27,9 +27,6 @@ const (
 	imageBuffer  = 1 << 20
 )
 
-// worthwhile is the part of ImageEvery, one in so many, for which Close writes an image.
-const worthwhile = 50
-
 // loadImage returns the state of the image and where it stands, or an empty state
 // when there is no image that can be used. Only a store that cannot be read is an error.
 func (e *Engine[S]) loadImage(ctx context.Context) (S, Head, error) {
@@ -177,10 +174,10 @@ func (e *Engine[S]) maybeImage(h Head) {
 	}()
 }
 
-// lastImage writes an image when enough was appended for it to spare replay.
+// lastImage writes an image of the log's end, so that a start after a clean stop
+// replays nothing.
 func (e *Engine[S]) lastImage() {
-	h := e.Head()
-	if e.cfg.ImagePath == "" || h.Sequence-e.imaged.Load() < max(e.cfg.ImageEvery/worthwhile, 1) {
+	if e.cfg.ImagePath == "" || e.Head().Sequence == e.imaged.Load() {
 		return
 	}
 	cut, h := e.Freeze()
