@@ -6,7 +6,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/cotmoc/cotmoc/services/internal/stream"
+	"github.com/cotmoc/cotmoc/services/internal/stream/natsd"
 )
 
 // Start starts a server inside the test's process, with its files in a temporary
@@ -20,9 +20,9 @@ func Start(t testing.TB) (*nats.Conn, string) {
 
 // Server starts a server on a folder and an address of the test's own, so that it
 // can be stopped and started again. It is closed with the test at the latest.
-func Server(t testing.TB, dir, listen string) *stream.Server {
+func Server(t testing.TB, dir, listen string) *natsd.Server {
 	t.Helper()
-	s, err := stream.StartServer(stream.ServerConfig{StoreDir: dir, Listen: listen})
+	s, err := natsd.Start(natsd.Config{StoreDir: dir, Listen: listen})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +31,7 @@ func Server(t testing.TB, dir, listen string) *stream.Server {
 }
 
 // Connect connects to a server by its address and reconnects for ever.
-func Connect(t testing.TB, s *stream.Server) *nats.Conn {
+func Connect(t testing.TB, s *natsd.Server) *nats.Conn {
 	t.Helper()
 	nc, err := nats.Connect(s.URL(), nats.MaxReconnects(-1), nats.ReconnectWait(nats.DefaultReconnectWait/20))
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cotmoc/cotmoc/services/internal/natstest"
 	"github.com/cotmoc/cotmoc/services/internal/stream"
+	"github.com/cotmoc/cotmoc/services/internal/stream/natsd"
 )
 
 func TestEnsureStreams(t *testing.T) {
@@ -94,7 +95,7 @@ func TestVerify_names_the_first_difference(t *testing.T) {
 }
 
 func TestStartServer_within_the_process_alone(t *testing.T) {
-	s, err := stream.StartServer(stream.ServerConfig{StoreDir: t.TempDir()})
+	s, err := natsd.Start(natsd.Config{StoreDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +115,7 @@ func TestStartServer_within_the_process_alone(t *testing.T) {
 
 func TestStartServer_says_what_is_wrong(t *testing.T) {
 	for _, c := range []struct{ dir, listen string }{{"", ""}, {t.TempDir(), "nowhere"}, {t.TempDir(), "127.0.0.1:http"}} {
-		if s, err := stream.StartServer(stream.ServerConfig{StoreDir: c.dir, Listen: c.listen}); err == nil {
+		if s, err := natsd.Start(natsd.Config{StoreDir: c.dir, Listen: c.listen}); err == nil {
 			s.Close()
 			t.Errorf("%+v: started", c)
 		}
@@ -127,7 +128,7 @@ func BenchmarkRelay(b *testing.B) {
 	e := newEngine(b)
 	grow(b, e, events/500, 500)
 	for b.Loop() {
-		s, err := stream.StartServer(stream.ServerConfig{StoreDir: b.TempDir()})
+		s, err := natsd.Start(natsd.Config{StoreDir: b.TempDir()})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -75,7 +75,7 @@ func Reporting(ctx context.Context, c Config) (*Process, error) {
 type builder struct {
 	c       Config
 	p       *Process
-	self    string // where the process itself answers
+	self    string           // where the process itself answers
 	clock   *reporting.Clock // nil when time goes by itself
 	metrics *prometheus.Registry
 	parts   []run.Part
@@ -180,37 +180,33 @@ func (b *builder) reporting(ctx context.Context) error {
 	return nil
 }
 
-// nats connects to the server beside the process, or starts one inside it.
+// nats connects to the server beside the process, or to one started inside it.
 func (b *builder) nats() (*nats.Conn, []string, error) {
 	options := []nats.Option{nats.Name("cotmoc reporting"), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true),
 		nats.ReconnectWait(250 * time.Millisecond)}
-	url := b.c.NATSURL
-	if url == "" {
-		server, err := natsd.Start(natsd.Config{StoreDir: filepath.Join(b.c.Dir, "nats"), Listen: b.c.NATSListen, Log: b.c.Log.Named("nats")})
+	if b.p.NATSURL = b.c.NATSURL; b.p.NATSURL == "" {
+		inside, err := natsd.Start(natsd.Config{StoreDir: filepath.Join(b.c.Dir, "nats"), Listen: b.c.NATSListen, Log: b.c.Log.Named("nats")})
 		if err != nil {
 			return nil, nil, err
 		}
-		b.p.inside = server
-		b.p.onClose(func(context.Context) error { server.Close(); return nil })
-		options = append(options, nats.InProcessServer(server))
-		url = server.URL()
+		b.p.inside, b.p.NATSURL = inside, inside.URL()
+		b.p.onClose(func(context.Context) error { inside.Close(); return nil })
 	}
-	nc, err := nats.Connect(url, options...)
+	nc, err := b.p.ConnectNATS(options...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("connect to NATS: %w", err)
 	}
 	b.p.onClose(func(context.Context) error { nc.Close(); return nil })
-	if url == "" {
+	if b.p.NATSURL == "" {
 		return nc, nil, nil
 	}
-	b.p.NATSURL = url
-	return nc, []string{url}, nil
+	return nc, []string{b.p.NATSURL}, nil
 }
 
-// ConnectNATS connects a subscriber of this process to the NATS that it uses.
+// ConnectNATS connects to the NATS that the process uses.
 func (p *Process) ConnectNATS(options ...nats.Option) (*nats.Conn, error) {
 	if p.inside != nil {
-		options = append(options, nats.InProcessServer(p.inside))
+		return p.inside.Connect(options...)
 	}
 	return nats.Connect(p.NATSURL, options...)
 }

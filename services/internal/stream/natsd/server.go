@@ -10,84 +10,95 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 	"go.uber.org/zap"
 )
 
-// startWithin bounds how long the server may take to be ready.
-const startWithin = 10 * time.Second
-
-// Config is how a server is started.
+// Config says where an embedded NATS server keeps its streams and listens.
 type Config struct {
-	// StoreDir holds the streams.
+	// StoreDir is the folder of its files. It is made where it is missing.
 	StoreDir string
-	// Listen is the address for other processes, host:port; empty means that only
-	// this process reaches the server. Port 0 takes a free one.
+	// Listen is host:port for clients of other processes, with port 0 for any that
+	// is free; nothing is opened when it is empty.
 	Listen string
-	// Log gets what the server warns of; nil discards it.
+	// Log gets the server's warnings and errors; nothing is logged when it is nil.
 	Log *zap.Logger
 }
 
-// Server is a NATS server. It is a nats.InProcessConnProvider.
-type Server struct {
-	s      *server.Server
-	listen bool
-}
+// Server is a NATS server with JetStream inside this process.
+type Server struct{ srv *server.Server }
 
-// Start starts a server and waits until it is ready.
-func Start(c Config) (*Server, error) {
-	o := &server.Options{ServerName: "cotmoc", StoreDir: c.StoreDir, JetStream: true, NoSigs: true,
-		DontListen: c.Listen == "", MaxPayload: 8 << 20, DisableJetStreamBanner: true}
-	if c.Listen != "" {
-		host, port, err := net.SplitHostPort(c.Listen)
+const (
+	readyWithin = 10 * time.Second
+	// What streams may reserve, not what the disk has: a full disk shows as errors
+	// that the relay outlives.
+	mostStore  = 1 << 40
+	mostMemory = 256 << 20
+)
+
+// Start starts a server and returns when it takes connections. It syncs at
+// NATS's own pace: what a power cut takes from it, the log gives back.
+func Start(cfg Config) (*Server, error) {
+	if cfg.StoreDir == "" {
+		return nil, errors.New("nats server: no folder to store streams in")
+	}
+	o := &server.Options{
+		ServerName: "cotmoc", JetStream: true, StoreDir: cfg.StoreDir,
+		JetStreamMaxStore: mostStore, JetStreamMaxMemory: mostMemory,
+		NoSigs: true, NoLog: true, DontListen: cfg.Listen == "",
+	}
+	if cfg.Listen != "" {
+		host, port, err := net.SplitHostPort(cfg.Listen)
 		if err != nil {
-			return nil, fmt.Errorf("NATS address %q: %w", c.Listen, err)
+			return nil, fmt.Errorf("nats server: listen address: %w", err)
 		}
-		o.Host = host
-		if o.Port, err = strconv.Atoi(port); err != nil {
-			return nil, fmt.Errorf("NATS address %q: %w", c.Listen, err)
-		}
-		if o.Port == 0 {
+		if o.Host = host; port == "0" {
 			o.Port = server.RANDOM_PORT
+		} else if o.Port, err = strconv.Atoi(port); err != nil {
+			return nil, fmt.Errorf("nats server: listen address: %w", err)
 		}
 	}
-	s, err := server.NewServer(o)
+	srv, err := server.NewServer(o)
 	if err != nil {
-		return nil, fmt.Errorf("make the NATS server: %w", err)
+		return nil, fmt.Errorf("nats server: %w", err)
 	}
-	if c.Log != nil {
-		s.SetLoggerV2(logger{c.Log.Sugar()}, false, false, false)
+	if cfg.Log != nil {
+		srv.SetLogger(logger{cfg.Log.Sugar()}, false, false)
 	}
-	go s.Start()
-	if !s.ReadyForConnections(startWithin) {
-		s.Shutdown()
-		return nil, errors.New("the NATS server is not ready in time; is its address or its folder in use?")
+	srv.Start()
+	if !srv.ReadyForConnections(readyWithin) {
+		srv.Shutdown()
+		srv.WaitForShutdown()
+		return nil, fmt.Errorf("nats server: not ready at %q within %v (is the address taken, is %s writable?)", cfg.Listen, readyWithin, cfg.StoreDir)
 	}
-	return &Server{s: s, listen: c.Listen != ""}, nil
+	return &Server{srv}, nil
 }
 
-// URL is where other processes reach the server; empty when they do not.
+// Connect returns a connection within the process, without a port.
+func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
+	return nats.Connect("", append([]nats.Option{nats.InProcessServer(s.srv)}, opts...)...)
+}
+
+// URL is where other processes connect, empty when nothing listens.
 func (s *Server) URL() string {
-	if !s.listen {
-		return ""
+	if a := s.srv.Addr(); a != nil {
+		return "nats://" + a.String()
 	}
-	return s.s.ClientURL()
+	return ""
 }
 
-// InProcessConn connects without a port.
-func (s *Server) InProcessConn() (net.Conn, error) { return s.s.InProcessConn() }
-
-// Close stops the server and waits for it.
+// Close stops the server and waits until its files are closed.
 func (s *Server) Close() {
-	s.s.Shutdown()
-	s.s.WaitForShutdown()
+	s.srv.Shutdown()
+	s.srv.WaitForShutdown()
 }
 
-// logger gives the server's warnings and errors to zap; its notices are chatter.
-type logger struct{ *zap.SugaredLogger }
+// logger hands on what an operator may have to know.
+type logger struct{ log *zap.SugaredLogger }
 
-func (l logger) Noticef(format string, v ...any) { l.Debugf(format, v...) }
-func (l logger) Warnf(format string, v ...any)   { l.SugaredLogger.Warnf(format, v...) }
-func (l logger) Fatalf(format string, v ...any)  { l.SugaredLogger.Errorf(format, v...) }
-func (l logger) Errorf(format string, v ...any)  { l.SugaredLogger.Errorf(format, v...) }
-func (l logger) Debugf(format string, v ...any)  { l.SugaredLogger.Debugf(format, v...) }
-func (l logger) Tracef(string, ...any)           {}
+func (logger) Noticef(string, ...any)           {}
+func (logger) Debugf(string, ...any)            {}
+func (logger) Tracef(string, ...any)            {}
+func (l logger) Warnf(format string, v ...any)  { l.log.Warnf("nats server: "+format, v...) }
+func (l logger) Errorf(format string, v ...any) { l.log.Errorf("nats server: "+format, v...) }
+func (l logger) Fatalf(format string, v ...any) { l.log.Errorf("nats server: "+format, v...) }
