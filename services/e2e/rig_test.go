@@ -1,5 +1,3 @@
-// Package e2e_test runs one text of cases against the pair in this process and
-// against real processes: two services and a NATS server of their own.
 package e2e_test
 
 import (

@@ -125,7 +125,7 @@ var (
 	databases = under("database/sql", "modernc.org/sqlite", "github.com/jackc/pgx", "github.com/pressly/goose")
 	mayEmbed  = under(
 		"services/cmd/cotmoc", "services/bench", "services/e2e", "services/internal/natstest",
-		"services/internal/ledger/sqlite",
+		"services/internal/ledger/sqlite", "services/internal/stream/natsd", "services/internal/run/embedded",
 	)
 )
 

@@ -94,7 +94,7 @@ func TestVerify_names_the_first_difference(t *testing.T) {
 	}
 }
 
-func TestStartServer_within_the_process_alone(t *testing.T) {
+func TestStart_within_the_process_alone(t *testing.T) {
 	s, err := natsd.Start(natsd.Config{StoreDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -113,7 +113,7 @@ func TestStartServer_within_the_process_alone(t *testing.T) {
 	}
 }
 
-func TestStartServer_says_what_is_wrong(t *testing.T) {
+func TestStart_says_what_is_wrong(t *testing.T) {
 	for _, c := range []struct{ dir, listen string }{{"", ""}, {t.TempDir(), "nowhere"}, {t.TempDir(), "127.0.0.1:http"}} {
 		if s, err := natsd.Start(natsd.Config{StoreDir: c.dir, Listen: c.listen}); err == nil {
 			s.Close()
