@@ -1,3 +1,7 @@
+// Package stream shows a ledger as a JetStream stream, number by number and byte by
+// byte: event n of the log is message n of the stream. The log is the truth; the
+// stream is a projection that can be lost and is then made again, with the same
+// numbers.
 package stream
 
 import (
