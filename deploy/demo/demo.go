@@ -25,15 +25,26 @@ var files embed.FS
 // Files returns the files as they lie in this folder.
 func Files() fs.FS { return files }
 
-// Resources reads a file of registry resources, in the form of programme.yaml.
+// Resources reads a file of registry resources, in the form of programme.yaml. An
+// error names the entry, from 1, that it is about.
 func Resources(text []byte) ([]*registryv1.Write, error) {
 	var doc struct {
-		Resources []message[registryv1.Write, *registryv1.Write] `json:"resources"`
+		Resources []json.RawMessage `json:"resources"`
 	}
 	if err := yaml.UnmarshalStrict(text, &doc); err != nil {
 		return nil, fmt.Errorf("read resources: %w", err)
 	}
-	return unwrap(doc.Resources), nil
+	writes := make([]*registryv1.Write, len(doc.Resources))
+	for i, entry := range doc.Resources {
+		writes[i] = new(registryv1.Write)
+		if err := protojson.Unmarshal(entry, writes[i]); err != nil {
+			return nil, fmt.Errorf("read resources: entry %d: %w", i+1, err)
+		}
+		if writes[i].GetResource() == nil {
+			return nil, fmt.Errorf("read resources: entry %d holds no resource", i+1)
+		}
+	}
+	return writes, nil
 }
 
 // Play is reports.yaml.

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	files "github.com/cotmoc/cotmoc/deploy/demo"
+	"github.com/cotmoc/cotmoc/pkg/client"
+	"github.com/cotmoc/cotmoc/pkg/event"
+	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	"github.com/cotmoc/cotmoc/services/cmd/cotmoc/internal/demo"
+	"github.com/cotmoc/cotmoc/services/cmd/cotmoc/internal/show"
+	"github.com/cotmoc/cotmoc/services/internal/obs"
+	"github.com/cotmoc/cotmoc/services/internal/run/embedded"
+)
+
+// demoCmd plays Project 06.
+type demoCmd struct {
+	Dir string `help:"New folder to keep the instance's state in; by default it is deleted at the end." type:"path" placeholder:"DIR"`
+}
+
+// Help shows how the command is used.
+func (*demoCmd) Help() string {
+	return `Starts a scratch instance with a manual clock on free ports, imports the units of
+2022, applies Project 06, sends what was reported on 2022-01-18, 2022-07-31,
+2022-12-25 and 2023-06-30 through the public API, prints each milestone as it comes
+out of NATS, and compares the figures that the API then gives with those published.
+Ends with 1 when one differs.
+
+Examples:
+  cotmoc demo
+  cotmoc demo --dir var/demo && cotmoc up --dir var/demo --clock=manual`
+}
+
+// errDiffers says that a figure is not as published.
+var errDiffers = errors.New("figures differ")
+
+// Run plays it.
+func (d *demoCmd) Run(ctx context.Context, c *console) error {
+	began := time.Now()
+	dir, clean, err := d.folder()
+	if err != nil {
+		return err
+	}
+	defer clean()
+	process, err := startDemo(ctx, c, dir)
+	if err != nil {
+		return err
+	}
+	err = playDemo(ctx, &console{Out: &together{w: c.Out}, Err: c.Err, TTY: c.TTY}, process, began)
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopWithin)
+	defer cancel()
+	return errors.Join(err, process.Close(stop))
+}
+
+// folder is where the state goes: one that holds nothing yet.
+func (d *demoCmd) folder() (dir string, clean func(), err error) {
+	if d.Dir == "" {
+		dir, err = os.MkdirTemp("", "cotmoc-demo-")
+		return dir, func() { _ = os.RemoveAll(dir) }, err
+	}
+	entries, err := os.ReadDir(d.Dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", nil, err
+	}
+	if len(entries) > 0 {
+		return "", nil, fmt.Errorf("--dir %s is not empty: the demo starts from nothing", d.Dir)
+	}
+	return d.Dir, func() {}, nil
+}
+
+// startDemo starts the pair on free ports, its clock before the first step.
+func startDemo(ctx context.Context, c *console, dir string) (*embedded.Process, error) {
+	play, err := files.ReadPlay()
+	if err != nil {
+		return nil, err
+	}
+	log, err := obs.NewLog(c.Err, obs.Format("console"), "error")
+	if err != nil {
+		return nil, err
+	}
+	p, err := embedded.Up(ctx, embedded.Config{Dir: dir, Listen: "127.0.0.1:0", NATSListen: "127.0.0.1:0",
+		ManualClock: true, Start: play.Setup.Time, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	c.printf("a scratch instance serves on %s, NATS on %s; its clock stands at %s\n\n", p.Addr, p.NATSURL, show.Time(play.Setup.Time))
+	return p, nil
+}
+
+// playDemo plays all steps beside a subscriber and tells the outcome.
+func playDemo(ctx context.Context, c *console, process *embedded.Process, began time.Time) error {
+	conn, err := reach(ctx, process.Addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	nc, err := process.ConnectNATS(nats.Name("cotmoc demo"))
+	if err != nil {
+		return fmt.Errorf("connect to NATS: %w", err)
+	}
+	defer nc.Close()
+	listener := demo.NewListener(c.Out, show.NewNames(conn.Registry()))
+	stopListening, err := listen(ctx, nc, conn, listener, subscriberLog(c))
+	if err != nil {
+		return err
+	}
+	player := demo.New(demo.Config{Client: conn, Listener: listener, Out: c.Out})
+	err = player.Play(ctx)
+	if err := errors.Join(err, stopListening()); err != nil {
+		return err
+	}
+	c.printf("\n")
+	demo.WriteTable(c.Out, player.Results())
+	unsound := conclude(ctx, c, conn, player, listener)
+	c.printf("took       %.1f s in all\n", time.Since(began).Seconds())
+	return errors.Join(verdict(c, player.Results()), unsound)
+}
+
+// listen follows all facts from the first; stop waits until it has ended.
+func listen(ctx context.Context, nc *nats.Conn, conn *client.Client, l *demo.Listener, log *slog.Logger) (stop func() error, err error) {
+	s, err := event.New(event.Config{Conn: nc, Events: conn.Events(), Subscription: "demo", Positions: &event.MemoryPositions{}, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- s.Run(ctx, l.Handle) }()
+	return func() error { cancel(); return <-ended }, nil
+}
+
+// conclude prints doctor's checks and what took long.
+func conclude(ctx context.Context, c *console, conn *client.Client, player *demo.Player, listener *demo.Listener) error {
+	c.printf("\n")
+	began := time.Now()
+	checks, err := conn.ReportingAdmin().Verify(ctx, &reportingv1.VerifyRequest{})
+	if err != nil {
+		return show.Refusal(err)
+	}
+	unsound := report(c, checks, time.Since(began))
+	events, milestones := listener.Seen()
+	c.printf("\nsubscriber %d events, each once and in order, among them %d milestones\n", events, milestones)
+	for _, t := range player.Timings() {
+		c.printf("time       %s\n", t)
+	}
+	return unsound
+}
+
+// verdict counts the figures; it fails when one differs, or there is none.
+func verdict(c *console, results []demo.Result) error {
+	equal := 0
+	for _, r := range results {
+		if r.OK() {
+			equal++
+		}
+	}
+	c.printf("figures    %d of %d as published\n", equal, len(results))
+	if equal < len(results) || len(results) == 0 {
+		return fmt.Errorf("%d of %d %w", len(results)-equal, len(results), errDiffers)
+	}
+	return nil
+}
+
+// together lets several goroutines write lines.
+type together struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+// Write writes whole lines.
+func (t *together) Write(b []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.w.Write(b)
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/cotmoc/cotmoc/pkg/name"
+	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
+	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
+	"github.com/cotmoc/cotmoc/services/cmd/cotmoc/internal/show"
+)
+
+// submitCmd sends one submission.
+type submitCmd struct {
+	target
+	Programme string `required:"" help:"Id of the programme." placeholder:"ID"`
+	Target    string `required:"" help:"Id of the target or task." placeholder:"ID"`
+	Unit      string `required:"" help:"Id of the unit." placeholder:"ID"`
+	Period    string `required:"" help:"Period such as 2022-M07."`
+
+	Count         string `xor:"value" group:"value" help:"The number, of a COUNT target." placeholder:"N"`
+	Ratio         string `xor:"value" group:"value" help:"Numerator and denominator, of a RATIO target." placeholder:"N/D"`
+	Yes           bool   `xor:"value" group:"value" help:"Yes, of a YES_NO target or a task."`
+	No            bool   `xor:"value" group:"value" help:"No, of a YES_NO target or a task."`
+	Percent       string `xor:"value" group:"value" help:"A percentage without its denominator: shown, never added." placeholder:"P"`
+	NotApplicable string `xor:"value" group:"value" help:"Nothing to report here, for this reason." placeholder:"REASON"`
+	Withdraw      bool   `xor:"value" group:"value" help:"Take back what was reported."`
+
+	Revision  uint32 `help:"Revision of the cell that this one follows, for corrections and withdrawals." placeholder:"N"`
+	Reason    string `help:"Why it is corrected or withdrawn."`
+	Qualifier string `help:"How exact the value is: ${enum}." enum:"exact,at-least,nearly,about" default:"exact"`
+	Note      string `help:"Free text beside the value, never published."`
+	RequestID string `help:"Id of the request; the same id and content give the first receipt again. Made up when not given." placeholder:"ID"`
+	DryRun    bool   `help:"Check only, and change nothing."`
+	Figures   bool   `help:"Also print the new totals, from the unit up to the root."`
+	JSON      bool   `name:"json" help:"Print the answer as JSON."`
+}
+
+// Help shows how the command is used.
+func (*submitCmd) Help() string {
+	return `Exactly one of --count, --ratio, --yes, --no, --percent, --not-applicable and
+--withdraw says what is reported. Numbers are written with a decimal point.
+
+Examples:
+  cotmoc submit --programme de-an-06 --target plan-adopted --unit 26734 --period 2022-M07 --yes
+  cotmoc submit --programme de-an-06 --target police-service-groups --unit bo-cong-an \
+    --period 2022-M07 --ratio 187/227 --figures
+  cotmoc submit --programme de-an-06 --target plan-adopted --unit 26734 --period 2022-M07 \
+    --withdraw --revision 1 --reason "Kế hoạch bị thu hồi"`
+}
+
+// Run submits and prints the receipt.
+func (u *submitCmd) Run(ctx context.Context, c *console) error {
+	s, err := u.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	submission, err := u.submission(ctx, s)
+	if err != nil {
+		return err
+	}
+	req := &reportingv1.SubmitRequest{Programme: u.Programme, Submission: submission, RequestId: u.RequestID,
+		ValidateOnly: u.DryRun, IncludeFigures: u.Figures}
+	if req.RequestId == "" {
+		req.RequestId = uuid.NewString()
+	}
+	resp, err := s.atReporting.Send(ctx, req)
+	if err != nil {
+		return fmt.Errorf("request %s: %w", req.GetRequestId(), show.Refusal(err))
+	}
+	if u.JSON {
+		return c.json(resp)
+	}
+	u.print(ctx, c, s, req, resp)
+	return nil
+}
+
+// print tells the receipt and the figures.
+func (u *submitCmd) print(ctx context.Context, c *console, s *services, req *reportingv1.SubmitRequest, resp *reportingv1.SubmitResponse) {
+	r := resp.GetReceipt()
+	word := "accepted"
+	if u.DryRun {
+		word = "would be accepted"
+	}
+	c.printf("%s: %s %s %s, revision %d, event %d, by registry revision %d, at %s (request %s)\n",
+		word, u.Target, u.Unit, u.Period, r.GetRevision(), r.GetSequence(), r.GetRegistryRevision(),
+		show.Time(r.GetAcceptTime().AsTime()), req.GetRequestId())
+	names := show.NewNames(s.registry())
+	for _, f := range resp.GetFigures() {
+		period := f.GetPeriod()
+		if period == "" {
+			period = "current"
+		}
+		c.printf("  %-9s %s: %s\n", period, names.Unit(ctx, f.GetUnit()), names.Tally(ctx, u.Programme, u.Target, f.GetTally()))
+	}
+}
+
+// submission is what the flags say.
+func (u *submitCmd) submission(ctx context.Context, s *services) (*reportingv1.Submission, error) {
+	m := &reportingv1.Submission{Unit: u.Unit, Target: u.Target, Period: u.Period, Note: u.Note,
+		ExpectedRevision: u.Revision, Reason: u.Reason, Qualifier: qualifier(u.Qualifier)}
+	switch {
+	case u.Count != "":
+		decimals, err := u.decimals(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		n, err := fixed(u.Count, decimals)
+		m.Value = &reportingv1.Submission_Count{Count: n}
+		return m, flagError("--count", err)
+	case u.Ratio != "":
+		decimals, err := u.decimals(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		r, err := ratio(u.Ratio, decimals)
+		m.Value = &reportingv1.Submission_Ratio{Ratio: r}
+		return m, flagError("--ratio", err)
+	case u.Percent != "":
+		n, decimals, err := decimal(strings.TrimSuffix(u.Percent, "%"))
+		m.Value = &reportingv1.Submission_BarePercentage{BarePercentage: &reportingv1.BarePercentage{Value: n, Decimals: decimals}}
+		return m, flagError("--percent", err)
+	case u.Yes, u.No:
+		m.Value = &reportingv1.Submission_YesNo{YesNo: u.Yes}
+	case u.NotApplicable != "":
+		m.Value = &reportingv1.Submission_NotApplicable{NotApplicable: &reportingv1.NotApplicable{Reason: u.NotApplicable}}
+	case u.Withdraw:
+		m.Value = &reportingv1.Submission_Withdrawal{Withdrawal: &reportingv1.Withdrawal{}}
+	default:
+		return nil, fmt.Errorf("one of --count, --ratio, --yes, --no, --percent, --not-applicable and --withdraw is required")
+	}
+	return m, nil
+}
+
+// decimals asks how many decimals the target's values have. A task has none.
+func (u *submitCmd) decimals(ctx context.Context, s *services) (uint32, error) {
+	of := name.Target{Programme: name.Programme(u.Programme), ID: u.Target}
+	resp, err := s.registry().GetTarget(ctx, &registryv1.GetTargetRequest{Name: of.Name()})
+	if err != nil {
+		return 0, fmt.Errorf("how many decimals target %s has: %w", u.Target, show.Refusal(err))
+	}
+	return resp.GetTarget().GetDecimals(), nil
+}
+
+func flagError(flag string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", flag, err)
+	}
+	return nil
+}
+
+// qualifier is the contract's word for a flag's.
+func qualifier(word string) typev1.Qualifier {
+	return typev1.Qualifier(typev1.Qualifier_value["QUALIFIER_"+strings.ToUpper(strings.ReplaceAll(word, "-", "_"))])
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+
+	"github.com/cotmoc/cotmoc/pkg/event"
+	"github.com/cotmoc/cotmoc/pkg/name"
+	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	"github.com/cotmoc/cotmoc/services/cmd/cotmoc/internal/show"
+)
+
+// watchCmd prints what happens.
+type watchCmd struct {
+	target
+	Programme      string   `help:"Only this programme." placeholder:"ID"`
+	MilestonesOnly bool     `xor:"what" help:"Milestones without the progress of totals."`
+	Subject        []string `xor:"what" sep:"none" help:"NATS filter of what to print instead; may be given again." placeholder:"FILTER"`
+	FromSequence   *uint64  `xor:"start" help:"Begin after this event; 0 is the first of the log." placeholder:"N"`
+	New            bool     `xor:"start" help:"Begin with what happens from now on (the default)."`
+	Subscription   string   `help:"Name of the durable consumer; made up when not given." placeholder:"NAME"`
+	JSON           bool     `name:"json" help:"Print a line of JSON for each event, with its subject and sequence."`
+}
+
+// Help shows how the command is used.
+func (*watchCmd) Help() string {
+	return `Milestones are facts: each is printed once, in order, through restarts of NATS and
+of the service. Progress is a view: the last value of each total, at most one a second.
+
+Examples:
+  cotmoc watch --programme de-an-06
+  cotmoc watch --milestones-only --from-sequence 0
+  cotmoc watch --json --subject 'cotmoc.de-an-06.*.*.*.vn.79.>'`
+}
+
+// Run prints until it is told to stop.
+func (w *watchCmd) Run(ctx context.Context, c *console) error {
+	facts, progress, err := w.filters()
+	if err != nil {
+		return err
+	}
+	s, err := w.dial(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	at, err := w.position(ctx, s)
+	if err != nil {
+		return show.Refusal(err)
+	}
+	if w.Subscription == "" {
+		w.Subscription = "watch-" + uuid.NewString()[:8]
+	}
+	where, err := s.events().EnsureSubscription(ctx, &reportingv1.EnsureSubscriptionRequest{
+		Subscription: w.Subscription, Subjects: facts, AfterSequence: at.Sequence})
+	if err != nil {
+		return show.Refusal(err)
+	}
+	nc, err := connectNATS(where.GetNatsUrls())
+	if err != nil {
+		return err
+	}
+	if nc == nil && len(progress) > 0 {
+		fmt.Fprintln(c.Err, "NATS cannot be reached from here: events come from the log, once a second, and no progress of totals")
+		progress = nil
+	}
+	if nc != nil {
+		defer nc.Close()
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	p := &printer{console: c, names: show.NewNames(s.registry()), json: w.JSON, stop: stop}
+	follow := &following{nc: nc, stream: where.GetProgressStream(), progress: progress, facts: facts, at: at}
+	err = follow.run(ctx, event.Config{Conn: nc, Events: s.events(), Subscription: w.Subscription, Subjects: facts, Log: subscriberLog(c)}, p)
+	if cause := context.Cause(ctx); errors.Is(cause, errOutput) {
+		return cause
+	}
+	return err
+}
+
+// position is where to begin.
+func (w *watchCmd) position(ctx context.Context, s *services) (event.Position, error) {
+	if w.FromSequence != nil && *w.FromSequence == 0 {
+		return event.Position{}, nil
+	}
+	status, err := s.admin().GetStatus(ctx, &reportingv1.GetStatusRequest{})
+	if err != nil {
+		return event.Position{}, err
+	}
+	at := event.Position{Epoch: status.GetEpoch(), Sequence: status.GetHeadSequence()}
+	if w.FromSequence != nil {
+		if *w.FromSequence > at.Sequence {
+			return at, fmt.Errorf("--from-sequence %d is beyond the newest event, %d", *w.FromSequence, at.Sequence)
+		}
+		at.Sequence = *w.FromSequence
+	}
+	return at, nil
+}
+
+// subscriberLog tells people what a subscriber has to try again.
+func subscriberLog(c *console) *slog.Logger {
+	return slog.New(slog.NewTextHandler(c.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+// connectNATS connects to NATS, nil when nobody outside the service can reach it.
+func connectNATS(urls []string) (*nats.Conn, error) {
+	if len(urls) == 0 {
+		return nil, nil
+	}
+	nc, err := nats.Connect(strings.Join(urls, ","), nats.Name("cotmoc watch"), nats.MaxReconnects(-1),
+		nats.RetryOnFailedConnect(true), nats.ReconnectWait(250*time.Millisecond))
+	if err != nil {
+		return nil, fmt.Errorf("connect to NATS: %w", err)
+	}
+	return nc, nil
+}
+
+// filters is what to read from the stream of facts and from that of last values.
+func (w *watchCmd) filters() (facts, progress []string, err error) {
+	if len(w.Subject) == 0 {
+		programme := "*"
+		if w.Programme != "" {
+			if err := name.CheckID(w.Programme, name.MaxID); err != nil {
+				return nil, nil, fmt.Errorf("--programme: %w", err)
+			}
+			programme = w.Programme
+		}
+		facts = []string{"cotmoc." + programme + ".milestone.>"}
+		if !w.MilestonesOnly {
+			progress = []string{"cotmoc." + programme + ".progress.>"}
+		}
+		return facts, progress, nil
+	}
+	if w.Programme != "" {
+		return nil, nil, errors.New("--programme and --subject cannot be used together: the filter names the programme")
+	}
+	for _, f := range w.Subject {
+		if err := event.CheckFilter(f); err != nil {
+			return nil, nil, err
+		}
+		ofFacts, ofProgress := split(f)
+		facts, progress = append(facts, ofFacts...), append(progress, ofProgress...)
+	}
+	return facts, progress, nil
+}
+
+// split is what a filter covers of each of the two streams: the third token of a
+// subject tells them apart.
+func split(filter string) (facts, progress []string) {
+	tokens := strings.Split(filter, ".")
+	const entity = 2
+	if last := len(tokens) - 1; last <= entity && tokens[last] == ">" {
+		head := append(tokens[:last:last], []string{"cotmoc", "*"}[last:]...)
+		return []string{filter}, []string{strings.Join(head, ".") + ".progress.>"}
+	}
+	switch {
+	case len(tokens) > entity && tokens[entity] == "progress":
+		return nil, []string{filter}
+	case len(tokens) > entity && tokens[entity] == "*":
+		tokens[entity] = "progress"
+		return []string{filter}, []string{strings.Join(tokens, ".")}
+	}
+	return []string{filter}, nil
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/cotmoc/cotmoc/pkg/event"
+	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
+	"github.com/cotmoc/cotmoc/services/cmd/cotmoc/internal/show"
+)
+
+// errOutput says that nobody reads what is printed any more.
+var errOutput = errors.New("the output cannot be written")
+
+// following is what is read, and from where.
+type following struct {
+	nc              *nats.Conn
+	stream          string // of last values
+	facts, progress []string
+	at              event.Position
+}
+
+// run reads facts and last values side by side until ctx ends or one of them fails.
+func (f *following) run(ctx context.Context, config event.Config, p *printer) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var readers []func() error
+	if len(f.facts) > 0 {
+		positions := &event.MemoryPositions{}
+		if err := positions.Save(ctx, f.at); err != nil {
+			return err
+		}
+		config.Positions = positions
+		subscriber, err := event.New(config)
+		if err != nil {
+			return err
+		}
+		readers = append(readers, func() error { return subscriber.Run(ctx, p.fact) })
+	}
+	if len(f.progress) > 0 {
+		readers = append(readers, func() error { return event.Progress(ctx, f.nc, f.stream, f.progress, p.progress) })
+	}
+	ended := make(chan error, len(readers))
+	for _, read := range readers {
+		go func() { ended <- read() }()
+	}
+	var first error
+	for range readers {
+		if err := <-ended; err != nil && first == nil {
+			first = err
+		}
+		cancel()
+	}
+	return first
+}
+
+// printer prints events of two readers, one line each.
+type printer struct {
+	console *console
+	names   *show.Names
+	json    bool
+	stop    context.CancelCauseFunc
+
+	mu sync.Mutex
+}
+
+// fact prints an event of the log.
+func (p *printer) fact(ctx context.Context, e *eventv1.Event) error {
+	if !p.json {
+		return p.print(p.names.Event(ctx, e))
+	}
+	subject, err := event.Subject(e)
+	if err != nil {
+		subject = "" // of a kind that this release does not know
+	}
+	return p.printJSON(subject, e.GetSequence(), "event", e)
+}
+
+// progress prints the last value of a total.
+func (p *printer) progress(ctx context.Context, v *eventv1.ProgressChanged) error {
+	if !p.json {
+		return p.print(p.names.Progress(ctx, v))
+	}
+	subject, err := event.ProgressSubject(v)
+	if err != nil {
+		return err
+	}
+	return p.printJSON(subject, v.GetSequence(), "progress", v)
+}
+
+// printJSON prints a message beside its subject and sequence.
+func (p *printer) printJSON(subject string, sequence uint64, field string, m proto.Message) error {
+	body, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("print event %d as JSON: %w", sequence, err)
+	}
+	line, err := json.Marshal(map[string]any{"subject": subject, "sequence": sequence, field: json.RawMessage(body)})
+	if err != nil {
+		return fmt.Errorf("print event %d as JSON: %w", sequence, err)
+	}
+	return p.print(string(line))
+}
+
+// print writes a line. When that fails everything ends: a subscriber would offer the
+// same event again for ever.
+func (p *printer) print(line string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, err := fmt.Fprintln(p.console.Out, line); err != nil {
+		p.stop(fmt.Errorf("%w: %w", errOutput, err))
+	}
+	return nil
+}
