@@ -27,6 +27,8 @@ const (
 	connectionAge      = 30 * time.Minute
 	connectionAgeGrace = time.Minute
 	defaultDeadline    = time.Minute
+	// Goroutines that are kept to handle calls, which saves growing a new stack for each.
+	streamWorkers = 8
 )
 
 // Config is what a server is made of. The zero Config works, and logs nothing.
@@ -53,9 +55,14 @@ type Config struct {
 // applied after its own. Services are registered, and it is served, by the caller.
 func NewServer(c Config, opts ...grpc.ServerOption) *grpc.Server {
 	s := newInterceptor(c)
-	own := []grpc.ServerOption{
-		grpc.UnaryInterceptor(s.unary),
-		grpc.StreamInterceptor(s.stream),
+	own := append(Limits(), grpc.UnaryInterceptor(s.unary), grpc.StreamInterceptor(s.stream))
+	return grpc.NewServer(append(own, opts...)...)
+}
+
+// Limits are the options of every server of ours, without what happens around a
+// handler: what a server that does nothing has to have to be compared with one.
+func Limits() []grpc.ServerOption {
+	return []grpc.ServerOption{
 		grpc.MaxRecvMsgSize(maxMessageBytes),
 		grpc.MaxHeaderListSize(maxHeaderBytes),
 		grpc.MaxConcurrentStreams(maxStreams),
@@ -68,8 +75,8 @@ func NewServer(c Config, opts ...grpc.ServerOption) *grpc.Server {
 			MaxConnectionAge: connectionAge, MaxConnectionAgeGrace: connectionAgeGrace,
 		}),
 		grpc.WaitForHandlers(true),
+		grpc.NumStreamWorkers(streamWorkers),
 	}
-	return grpc.NewServer(append(own, opts...)...)
 }
 
 // newInterceptor fills in what the configuration leaves open.

@@ -82,8 +82,7 @@ func Listen(address string) (net.Listener, error) {
 func NewServer(c ServerConfig) (*Server, error) {
 	l := c.Listener
 	s := &Server{
-		grpc: rpc.NewServer(rpc.Config{Log: c.Log, Metrics: c.Calls, Deferred: deferred, Deadlines: reporting.Deadlines()},
-			grpc.NumStreamWorkers(streamWorkers)),
+		grpc:   rpc.NewServer(rpc.Config{Log: c.Log, Metrics: c.Calls, Deferred: deferred, Deadlines: reporting.Deadlines()}),
 		health: health.NewServer(), addr: l.Addr(), done: make(chan error, 2),
 	}
 	for _, p := range c.Parts {
@@ -104,10 +103,6 @@ func NewServer(c ServerConfig) (*Server, error) {
 	go func() { s.done <- s.grpc.Serve(l) }()
 	return s, nil
 }
-
-// streamWorkers is how many goroutines are kept to handle calls, which saves
-// growing a new stack for each.
-const streamWorkers = 8
 
 // deferred leaves to each service's handlers what they check themselves.
 func deferred(req proto.Message) protoreflect.FullName {
