@@ -53,12 +53,8 @@ func (b *Book) judgeAround(affected func(*Measure) []unitIx) map[measureIx][]jud
 		switch {
 		case len(units) == 0 || m.task != nil:
 		case m.Derived():
-			units = []unitIx{b.unitIDs.Get(m.root)}
-			fallthrough
-		default:
-			if b.quiet(m) {
-				continue
-			}
+			out[m.ix] = b.judgeAll(m, m.watch.thresholds, []place{{Current, b.unitIDs.Get(m.root)}})
+		case !b.quiet(m):
 			if m.kind != typev1.ValueKind_VALUE_KIND_COUNT && b.goalCounts.Get(m.ix) > 0 {
 				units = b.allUnits() // whose goal is that of the nearest above
 			}
@@ -77,15 +73,8 @@ func (b *Book) allUnits() []unitIx {
 	return out
 }
 
-// quiet reports whether a measure has nothing that could be carried.
-func (b *Book) quiet(m *Measure) bool {
-	for _, p := range append([]calendar.Month{Current}, b.periods(m.ix)...) {
-		if b.sum(sheetKey{m.ix, p}, b.unitIDs.Get(m.root)).Reporting > 0 {
-			return false
-		}
-	}
-	return true
-}
+// quiet reports whether a target has nothing that could be carried.
+func (b *Book) quiet(m *Measure) bool { return len(b.periods(m.ix)) == 0 }
 
 // judgeAll judges thresholds at places by a measure's goal as it is now.
 func (b *Book) judgeAll(m *Measure, thresholds []threshold, places []place) []judged {

@@ -72,6 +72,7 @@ func (b *Book) Submit(s *Submission) (Receipt, error) {
 	if err := b.fits(m, unit, k, &next, cur); err != nil {
 		return Receipt{}, err
 	}
+	b.open(m, s.Period) // as the event will, so that what was missing is in the totals before
 	beforePeriod, beforeCurrent := b.before(m, k, unit)
 	counted := b.countsBefore(m)
 	sequence := b.stamp.Next

@@ -1,0 +1,343 @@
+package book
+
+import (
+	"maps"
+	"math/big"
+	"slices"
+
+	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
+	"github.com/cotmoc/cotmoc/services/internal/calendar"
+)
+
+// crossed is a milestone as the model expects it, and as an event tells it.
+type crossed struct {
+	up            bool
+	at            markAt
+	ordinal       uint32
+	goalRev       int64
+	before, after Tally
+}
+
+// mGoal is a goal and where one started; nil where there is none.
+type mGoal struct{ value, base *big.Rat }
+
+// thresholds of a measure, as fractions of the way or as values.
+func (w *world) thresholds(m *mMeasure) []*registryv1.Threshold {
+	var own []*registryv1.Threshold
+	if m.task != nil || m.target.GetMilestones().GetDisabled() {
+		return nil
+	}
+	steps := []uint32{2500, 5000, 7500, 9000, 10000}
+	if m.target == nil && len(w.counts) > 0 {
+		steps = w.counts
+	}
+	if own = m.target.GetMilestones().GetThresholds(); len(own) > 0 {
+		return own
+	}
+	for _, s := range steps {
+		own = append(own, &registryv1.Threshold{At: &registryv1.Threshold_Progress{Progress: s}})
+	}
+	return own
+}
+
+// watched reports whether the totals of a unit in a period have milestones.
+func (w *world) watched(m *mMeasure, u *mUnit, p calendar.Month) bool {
+	if m.target == nil {
+		return m.task == nil && u.id == mRoot && p == Current
+	}
+	rule := m.target.GetMilestones()
+	switch scope := rule.GetScope(); {
+	case p == Current && scope == registryv1.MilestoneScope_MILESTONE_SCOPE_PERIOD,
+		p != Current && scope != registryv1.MilestoneScope_MILESTONE_SCOPE_PERIOD && scope != registryv1.MilestoneScope_MILESTONE_SCOPE_BOTH:
+		return false
+	}
+	return len(rule.GetLevels()) == 0 || slices.Contains(rule.GetLevels(), u.stands(w.day(p)).level)
+}
+
+// goal resolves the goal of a unit; the totals are those of the measure in the period.
+func (w *world) goal(m *mMeasure, u *mUnit, p calendar.Month, totals map[string]mTotal) *mGoal {
+	if m.target == nil {
+		return &mGoal{big.NewRat(1, 1), new(big.Rat)}
+	}
+	t := m.target.GetGoal()
+	if t == nil {
+		return nil
+	}
+	g := &mGoal{value: big.NewRat(t.GetValue(), 1)}
+	if t.GetKind() == registryv1.GoalKind_GOAL_KIND_RANGE {
+		g.value = big.NewRat(t.GetLow(), 1)
+	}
+	if t.Baseline != nil {
+		g.base = big.NewRat(t.GetBaseline(), 1)
+	}
+	if m.kind() == count {
+		if g = w.countGoal(m, u, p, totals, g); g == nil {
+			return nil
+		}
+	} else {
+		for _, at := range w.chain(u, w.day(p)) {
+			if a := w.goals[[2]string{m.id, at.id}]; a != nil && !a.GetRevoked() {
+				g = goalFrom(a)
+				break
+			}
+		}
+	}
+	switch t.GetKind() {
+	case registryv1.GoalKind_GOAL_KIND_ALL_APPLICABLE:
+		g = &mGoal{big.NewRat(1_000_000, 1), g.base}
+	case registryv1.GoalKind_GOAL_KIND_ZERO:
+		g = &mGoal{new(big.Rat), g.base}
+	}
+	rises := t.GetKind() != registryv1.GoalKind_GOAL_KIND_AT_MOST && t.GetKind() != registryv1.GoalKind_GOAL_KIND_ZERO
+	if g.base == nil && rises {
+		g = &mGoal{g.value, new(big.Rat)}
+	}
+	if m.kind() != count { // in millionths of the whole
+		million := big.NewRat(1, 1_000_000)
+		scaled := &mGoal{value: new(big.Rat).Mul(g.value, million)}
+		if g.base != nil {
+			scaled.base = new(big.Rat).Mul(g.base, million)
+		}
+		return scaled
+	}
+	return g
+}
+
+func goalFrom(a *registryv1.Allocation) *mGoal {
+	g := &mGoal{value: big.NewRat(a.GetValue(), 1)}
+	if a.Baseline != nil {
+		g.base = big.NewRat(a.GetBaseline(), 1)
+	}
+	return g
+}
+
+// countGoal is a unit's own allocation, at the root the target's goal, else the
+// sum of those below if every applicable one has one.
+func (w *world) countGoal(m *mMeasure, u *mUnit, p calendar.Month, totals map[string]mTotal, target *mGoal) *mGoal {
+	if a := w.goals[[2]string{m.id, u.id}]; a != nil && !a.GetRevoked() {
+		return goalFrom(a)
+	}
+	if u.id == mRoot && target != nil {
+		return target
+	}
+	if w.applies(m, u, w.day(p)) {
+		return nil
+	}
+	sum, based, some := &mGoal{new(big.Rat), new(big.Rat)}, true, false
+	for _, child := range w.units {
+		if child.stands(w.day(p)).parent != u.id || totals[child.id].Expected == 0 {
+			continue
+		}
+		g := w.countGoal(m, child, p, totals, nil)
+		if g == nil {
+			return nil
+		}
+		some = true
+		sum.value.Add(sum.value, g.value)
+		if g.base != nil {
+			sum.base.Add(sum.base, g.base)
+		}
+		based = based && g.base != nil
+	}
+	if !some {
+		return nil
+	}
+	if !based && (m.target.GetGoal().GetKind() == registryv1.GoalKind_GOAL_KIND_AT_MOST || m.target.GetGoal().GetKind() == registryv1.GoalKind_GOAL_KIND_ZERO) {
+		sum.base = nil
+	}
+	return sum
+}
+
+// judgement is what thresholds a total meets; mute when too little is known.
+type judgement struct {
+	total Tally
+	mute  bool
+	met   []bool
+}
+
+// judge works out which of the thresholds a unit's total meets.
+func (w *world) judge(m *mMeasure, u *mUnit, p calendar.Month, totals map[string]mTotal, thresholds []*registryv1.Threshold) judgement {
+	t := totals[u.id]
+	g := w.goal(m, u, p, totals)
+	j := judgement{total: t.Tally, met: make([]bool, len(thresholds))}
+	if m.target != nil && !t.alone {
+		falls := g != nil && g.base != nil && g.value.Cmp(g.base) < 0 && m.kind() == count
+		least := int64(10_000)
+		if rule := m.target.GetMilestones(); rule != nil && rule.MinReporting != nil {
+			least = int64(rule.GetMinReporting())
+		}
+		j.mute = (m.kind() == ratio || falls) && int64(t.Reporting)*10_000 < least*int64(t.Expected)
+	}
+	if j.mute || t.Reporting == 0 {
+		return j
+	}
+	actual := new(big.Rat).SetInt64(t.Num)
+	if m.target == nil || m.kind() != count {
+		if t.Den == 0 {
+			return j
+		}
+		actual.SetFrac64(t.Num, t.Den)
+	}
+	for i, at := range thresholds {
+		if at.GetValue() > 0 {
+			j.met[i] = t.Num >= at.GetValue()
+			continue
+		}
+		if g == nil || g.base == nil || g.base.Cmp(g.value) == 0 {
+			continue
+		}
+		progress := new(big.Rat).Quo(new(big.Rat).Sub(actual, g.base), new(big.Rat).Sub(g.value, g.base))
+		j.met[i] = progress.Cmp(big.NewRat(int64(at.GetProgress()), 10_000)) >= 0
+	}
+	return j
+}
+
+// placeAt is a total that may have milestones.
+type placeAt struct {
+	target, unit string
+	period       calendar.Month
+}
+
+// judgeAll judges every total of some measures, by other thresholds where given.
+func (w *world) judgeAll(instead map[string][]*registryv1.Threshold) map[placeAt]judgement {
+	out := map[placeAt]judgement{}
+	for _, m := range append(slices.Clone(w.measures), allCounts()...) {
+		thresholds, other := instead[m.id]
+		if !other {
+			thresholds = w.thresholds(m)
+		}
+		if len(thresholds) == 0 {
+			continue
+		}
+		for _, p := range append(w.periods(m), Current) {
+			totals := w.totals(m, p)
+			for _, u := range w.units {
+				if _, there := totals[u.id]; there {
+					out[placeAt{m.id, u.id, p}] = w.judge(m, u, p, totals, thresholds)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// submitted takes in an accepted submission and returns the milestones that it
+// makes, and what becomes of tasks, in order.
+func (w *world) submitted(s *Submission) (out []any) {
+	m := w.measure(s.Target)
+	before := map[string]map[calendar.Month]map[string]mTotal{}
+	watch := []*mMeasure{m}
+	if m.task != nil {
+		ids := countIDs(m.task)
+		watch = append(watch, &mMeasure{id: ids[0]}, &mMeasure{id: ids[1]})
+	}
+	for _, m := range watch {
+		before[m.id] = map[calendar.Month]map[string]mTotal{Current: w.totals(m, Current), s.Period: nil}
+		if m.target != nil {
+			before[m.id][s.Period] = w.totals(m, s.Period)
+		}
+	}
+	w.facts = append(w.facts, factOf(s))
+	w.requests[[2]string{s.Unit, s.RequestID}] = true
+	for _, at := range watch {
+		if at.target == nil && at.task == nil {
+			out = w.cross(at, w.byID[mRoot], Current, before[at.id][Current], out)
+			continue
+		}
+		if at.target != nil {
+			out = w.cross(at, w.byID[s.Unit], s.Period, before[at.id][s.Period], out)
+			out = w.cross(at, w.byID[s.Unit], Current, before[at.id][Current], out)
+			continue
+		}
+		if done := w.done(at); done != w.complete[at.id] {
+			w.complete[at.id] = done
+			out = append(out, taskTurn{at.id, done})
+		}
+	}
+	return out
+}
+
+// taskTurn is a task that was completed or reopened.
+type taskTurn struct {
+	task string
+	done bool
+}
+
+// cross compares the thresholds of a unit and of all above it with what they were.
+func (w *world) cross(m *mMeasure, u *mUnit, p calendar.Month, before map[string]mTotal, out []any) []any {
+	thresholds := w.thresholds(m)
+	if len(thresholds) == 0 {
+		return out
+	}
+	totals := w.totals(m, p)
+	for _, at := range w.chain(u, w.day(p)) {
+		if !w.watched(m, at, p) {
+			continue
+		}
+		j := w.judge(m, at, p, totals, thresholds)
+		for i, met := range j.met {
+			k := markAt{m.id, at.id, p, i}
+			was := w.marks[k]
+			if j.mute || met == was.reached {
+				continue
+			}
+			if met {
+				was.ordinal++
+			}
+			w.marks[k] = markState{was.ordinal, met}
+			out = append(out, crossed{met, k, was.ordinal, w.goalRevision(m), before[at.id].Tally, j.total})
+		}
+	}
+	return out
+}
+
+func (w *world) goalRevision(m *mMeasure) int64 {
+	if m.target == nil {
+		return w.derived
+	}
+	return m.goalRev
+}
+
+// changed lets do change resources or the day, and returns the milestones that are
+// announced by that, in no order, and the tasks that turn. reset names measures
+// whose thresholds begin afresh, with the thresholds that they will have.
+func (w *world) changed(reset map[string][]*registryv1.Threshold, do func()) (milestones map[crossed]bool, tasks map[taskTurn]bool) {
+	before := w.judgeAll(reset)
+	do()
+	milestones, tasks = map[crossed]bool{}, map[taskTurn]bool{}
+	for _, m := range w.measures {
+		if m.task == nil {
+			continue
+		}
+		if done := w.done(m); done != w.complete[m.id] {
+			w.complete[m.id] = done
+			tasks[taskTurn{m.id, done}] = true
+		}
+	}
+	maps.DeleteFunc(w.marks, func(k markAt, _ markState) bool { _, afresh := reset[k.target]; return afresh })
+	for at, now := range w.judgeAll(nil) {
+		m := w.measure(at.target)
+		if m == nil {
+			m = &mMeasure{id: at.target}
+		}
+		if now.mute || !w.watched(m, w.byID[at.unit], at.period) {
+			continue
+		}
+		was, known := before[at]
+		for i, met := range now.met {
+			k := markAt{at.target, at.unit, at.period, i}
+			old := w.marks[k]
+			switch {
+			case met && old.reached || !met && !old.reached:
+			case !met:
+				w.marks[k] = markState{old.ordinal, false}
+			case known && !was.mute && was.met[i]: // met already: carried in silence
+				w.marks[k] = markState{max(1, old.ordinal), true}
+			default:
+				w.marks[k] = markState{old.ordinal + 1, true}
+				milestones[crossed{true, k, old.ordinal + 1, w.goalRevision(m), was.total, now.total}] = true
+			}
+		}
+	}
+	return milestones, tasks
+}

@@ -1,0 +1,417 @@
+package book
+
+import (
+	"math/big"
+	"slices"
+
+	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
+	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
+	"github.com/cotmoc/cotmoc/services/internal/calendar"
+)
+
+// world is the naive model that the book is held against: the resources as the
+// registry has them, the full list of accepted facts, and nothing that is added up.
+// Every figure is worked out afresh from these.
+type world struct {
+	today    calendar.Date
+	units    []*mUnit // in the order in which they became known
+	byID     map[string]*mUnit
+	start    calendar.Date
+	end      calendar.Date // last day
+	counts   []uint32      // thresholds of the counts of tasks; empty means the usual ones
+	measures []*mMeasure   // targets and tasks
+	goals    map[[2]string]*registryv1.Allocation
+	facts    []fact
+	requests map[[2]string]bool
+	revision int64
+	derived  int64 // revision of the thresholds of the counts
+	complete map[string]bool
+	marks    map[markAt]markState
+}
+
+type mUnit struct {
+	id     string
+	places []mPlace
+	closed calendar.Date // 0 for never
+}
+
+type mPlace struct {
+	from   calendar.Date
+	parent string
+	kind   typev1.UnitKind
+	level  string
+}
+
+// mMeasure is a target or a task.
+type mMeasure struct {
+	id      string
+	target  *registryv1.Target
+	task    *registryv1.Task
+	from    calendar.Date // of a target's applicability; 0 for the programme's
+	until   calendar.Date // first day after; 0 for the programme's end
+	goalRev int64
+}
+
+// fact is an accepted submission.
+type fact struct {
+	target, unit string
+	period       calendar.Month
+	value        Value
+	qual         Qualifier
+}
+
+// markAt names a threshold of a total, markState is what became of it.
+type markAt struct {
+	target, unit string
+	period       calendar.Month
+	index        int
+}
+
+type markState struct {
+	ordinal uint32
+	reached bool
+}
+
+const mRoot = "u0"
+
+func newWorld() *world {
+	return &world{byID: map[string]*mUnit{}, goals: map[[2]string]*registryv1.Allocation{}, requests: map[[2]string]bool{},
+		complete: map[string]bool{}, marks: map[markAt]markState{}}
+}
+
+func (w *world) measure(id string) *mMeasure {
+	for _, m := range w.measures {
+		if m.id == id {
+			return m
+		}
+	}
+	return nil
+}
+
+func (m *mMeasure) kind() typev1.ValueKind {
+	if m.task != nil {
+		return yesNo
+	}
+	return m.target.GetValueKind()
+}
+
+// exists reports whether a unit exists on a day.
+func (u *mUnit) exists(d calendar.Date) bool {
+	return d >= u.places[0].from && (u.closed == 0 || d < u.closed)
+}
+
+// stands is the unit's place on a day, the nearest one when it does not exist then.
+func (u *mUnit) stands(d calendar.Date) mPlace {
+	at := u.places[0]
+	for _, p := range u.places {
+		if p.from <= d {
+			at = p
+		}
+	}
+	return at
+}
+
+// chain lists a unit and those above it on a day.
+func (w *world) chain(u *mUnit, d calendar.Date) []*mUnit {
+	var out []*mUnit
+	for u != nil {
+		out = append(out, u)
+		u = w.byID[u.stands(d).parent]
+	}
+	return out
+}
+
+// applies reports whether a measure applies to a unit on a day.
+func (w *world) applies(m *mMeasure, u *mUnit, d calendar.Date) bool {
+	if !u.exists(d) || d < w.start || d > w.end {
+		return false
+	}
+	if m.task != nil {
+		return slices.ContainsFunc(m.task.GetAssignments(), func(a *registryv1.Assignment) bool {
+			return a.GetUnit() == u.id && a.GetRole() != registryv1.AssignmentRole_ASSIGNMENT_ROLE_MONITORING
+		})
+	}
+	a, at := m.target.GetApplicability(), u.stands(d)
+	switch {
+	case m.from != 0 && d < m.from || m.until != 0 && d >= m.until || slices.Contains(a.GetExceptUnits(), u.id):
+		return false
+	case slices.Contains(a.GetUnits(), u.id):
+		return true
+	case len(a.GetKinds()) == 0 && len(a.GetLevels()) == 0:
+		return false
+	}
+	return (len(a.GetKinds()) == 0 || slices.Contains(a.GetKinds(), at.kind)) &&
+		(len(a.GetLevels()) == 0 || slices.Contains(a.GetLevels(), at.level))
+}
+
+// day is the day by which a period is judged.
+func (w *world) day(p calendar.Month) calendar.Date {
+	if p == Current {
+		return w.today
+	}
+	return p.LastDay()
+}
+
+// cells are the latest facts of a measure's cells by unit, in the order of periods.
+func (w *world) cells(m *mMeasure) map[string][]fact {
+	out := map[string][]fact{}
+	for _, f := range w.facts {
+		if f.target != m.id {
+			continue
+		}
+		list := out[f.unit]
+		at, found := slices.BinarySearchFunc(list, f.period, func(f fact, p calendar.Month) int { return int(f.period - p) })
+		if found {
+			list[at] = f
+		} else {
+			out[f.unit] = slices.Insert(list, at, f)
+		}
+	}
+	return out
+}
+
+// mPart is what one unit adds.
+type mPart struct {
+	num, den                      *big.Int
+	reporting, expected, excluded int32
+	qual                          Qualifier
+}
+
+// missing is the part of a unit that is expected and has nothing.
+func missing(kind typev1.ValueKind) mPart {
+	p := mPart{num: new(big.Int), den: new(big.Int), expected: 1}
+	if kind == yesNo {
+		p.den.SetInt64(1)
+	}
+	return p
+}
+
+// part works out what a unit adds to the totals of a period, or to the current ones.
+func (w *world) part(m *mMeasure, u *mUnit, p calendar.Month, cells []fact) mPart {
+	none := mPart{num: new(big.Int), den: new(big.Int)}
+	if !w.applies(m, u, w.day(p)) {
+		return none
+	}
+	return added(m.kind(), w.held(m, p, cells))
+}
+
+// held lists the cells with something in them that make a figure.
+func (w *world) held(m *mMeasure, p calendar.Month, cells []fact) []fact {
+	var held []fact
+	for _, f := range cells {
+		counts := p == f.period
+		if p == Current {
+			counts = m.task != nil || m.target.GetAccumulation() != sumYear || f.period.Year() == w.today.MonthOf().Year()
+		}
+		if counts && f.value.State != Withdrawn {
+			held = append(held, f)
+		}
+	}
+	if len(held) > 1 && (m.task != nil || m.target.GetAccumulation() == last) {
+		held = held[len(held)-1:]
+	}
+	return held
+}
+
+// added is the part that some cells make together.
+func added(kind typev1.ValueKind, held []fact) mPart {
+	if len(held) == 0 {
+		return missing(kind)
+	}
+	t := mPart{num: new(big.Int), den: new(big.Int)}
+	for _, f := range held {
+		switch f.value.State {
+		case Reported:
+			t.reporting, t.expected = 1, 1
+			t.num.Add(t.num, big.NewInt(f.value.Num))
+			t.den.Add(t.den, big.NewInt(f.value.Den))
+			t.qual = max(t.qual, f.qual)
+		case Bare:
+			t.reporting, t.expected, t.excluded = 1, 1, 1
+		}
+	}
+	return t
+}
+
+// mTotal is a total as the model has it.
+type mTotal struct {
+	Tally
+	qual  Qualifier
+	alone bool // nobody else is expected
+	fits  bool
+}
+
+// totals works out the totals of all units.
+func (w *world) totals(m *mMeasure, p calendar.Month) map[string]mTotal {
+	if m.target == nil && m.task == nil {
+		return map[string]mTotal{mRoot: {Tally: w.derivedTotal(m.id), fits: true}}
+	}
+	cells := w.cells(m)
+	nums, dens := map[string]*big.Int{}, map[string]*big.Int{}
+	out := map[string]mTotal{}
+	for _, u := range w.units {
+		nums[u.id], dens[u.id] = new(big.Int), new(big.Int)
+		out[u.id] = mTotal{alone: true, fits: true}
+	}
+	for _, u := range w.units {
+		part := w.part(m, u, p, cells[u.id])
+		for _, at := range w.chain(u, w.day(p)) {
+			t := out[at.id]
+			nums[at.id].Add(nums[at.id], part.num)
+			dens[at.id].Add(dens[at.id], part.den)
+			t.fits = nums[at.id].IsInt64() && dens[at.id].IsInt64()
+			t.Num, t.Den = nums[at.id].Int64(), dens[at.id].Int64()
+			t.Reporting += part.reporting
+			t.Expected += part.expected
+			t.Excluded += part.excluded
+			t.qual = max(t.qual, part.qual)
+			t.alone = t.alone && (at == u || part.expected == 0)
+			out[at.id] = t
+		}
+	}
+	return out
+}
+
+// derivedTotal counts tasks for a derived target.
+func (w *world) derivedTotal(id string) Tally {
+	var t Tally
+	for _, m := range w.measures {
+		if m.task == nil || !slices.Contains(countIDs(m.task), id) {
+			continue
+		}
+		own := w.totals(m, Current)[mRoot].Tally
+		if id == countIDs(m.task)[1] {
+			t = Tally{t.Num + own.Num, t.Den + own.Den, t.Reporting + own.Reporting, t.Expected + own.Expected, 0}
+			continue
+		}
+		if own.Expected > 0 {
+			t.Den++
+			t.Expected++
+		}
+		if own.Reporting > 0 {
+			t.Reporting++
+		}
+		if w.done(m) {
+			t.Num++
+		}
+	}
+	return t
+}
+
+// countIDs are the counts by TASK and by ASSIGNMENT that a task belongs to.
+func countIDs(t *registryv1.Task) []string {
+	form := map[typev1.TaskForm]string{typev1.TaskForm_TASK_FORM_TASK: "task", typev1.TaskForm_TASK_FORM_GROUP: "group"}[t.GetForm()]
+	audience := map[typev1.Audience]string{typev1.Audience_AUDIENCE_CENTRAL: "central", typev1.Audience_AUDIENCE_LOCAL: "local"}[t.GetAudience()]
+	return []string{"tasks-" + form + "-" + audience + "-by-task", "tasks-" + form + "-" + audience + "-by-assignment"}
+}
+
+// allCounts are the eight derived targets.
+func allCounts() []*mMeasure {
+	var out []*mMeasure
+	for _, form := range []string{"task", "group"} {
+		for _, audience := range []string{"central", "local"} {
+			for _, basis := range []string{"task", "assignment"} {
+				out = append(out, &mMeasure{id: "tasks-" + form + "-" + audience + "-by-" + basis})
+			}
+		}
+	}
+	return out
+}
+
+// done judges a task by its rule.
+func (w *world) done(m *mMeasure) bool {
+	total := w.totals(m, Current)[mRoot]
+	if total.Expected == 0 {
+		return false
+	}
+	rule := m.task.GetCompletionRule()
+	switch rule.GetKind() {
+	case registryv1.CompletionRuleKind_COMPLETION_RULE_KIND_QUORUM:
+		return total.Num*100 >= int64(rule.GetQuorumPercent())*total.Den
+	case registryv1.CompletionRuleKind_COMPLETION_RULE_KIND_LEAD_ONLY:
+		cells, leads, doneLeads := w.cells(m), 0, 0
+		for _, a := range m.task.GetAssignments() {
+			if a.GetRole() != registryv1.AssignmentRole_ASSIGNMENT_ROLE_LEAD {
+				continue
+			}
+			part := w.part(m, w.byID[a.GetUnit()], Current, cells[a.GetUnit()])
+			leads += int(part.expected)
+			doneLeads += int(part.num.Int64())
+		}
+		return leads > 0 && leads == doneLeads
+	}
+	return total.Num == total.Den
+}
+
+// periods lists the periods in which anything was ever reported for a measure.
+func (w *world) periods(m *mMeasure) []calendar.Month {
+	var out []calendar.Month
+	for _, f := range w.facts {
+		if f.target == m.id && !slices.Contains(out, f.period) {
+			out = append(out, f.period)
+		}
+	}
+	return out
+}
+
+// revisionOf counts the facts of a cell.
+func (w *world) revisionOf(target, unit string, p calendar.Month) uint32 {
+	var n uint32
+	for _, f := range w.facts {
+		if f.target == target && f.unit == unit && f.period == p {
+			n++
+		}
+	}
+	return n
+}
+
+// verdict is what a submission should be answered: "" when it is accepted.
+func (w *world) verdict(s *Submission) string {
+	u, m := w.byID[s.Unit], w.measure(s.Target)
+	switch {
+	case u == nil || m == nil:
+		return "refused"
+	case w.revisionOf(s.Target, s.Unit, s.Period) != s.ExpectedRevision:
+		return "stale"
+	case w.requests[[2]string{s.Unit, s.RequestID}]:
+		return "reused"
+	case s.Period > w.today.MonthOf(), !w.applies(m, u, s.Period.LastDay()), !w.takes(m, s):
+		return "refused"
+	}
+	after := *w
+	after.facts = append(slices.Clone(w.facts), factOf(s))
+	for _, p := range []calendar.Month{s.Period, Current} {
+		own := added(m.kind(), after.held(m, p, after.cells(m)[u.id]))
+		if !own.num.IsInt64() || !own.den.IsInt64() {
+			return "refused"
+		}
+		for _, t := range after.totals(m, p) {
+			if !t.fits {
+				return "refused"
+			}
+		}
+	}
+	return ""
+}
+
+// takes judges the value itself.
+func (w *world) takes(m *mMeasure, s *Submission) bool {
+	v := s.Value
+	switch v.State {
+	case NotApplicable:
+		return true
+	case Withdrawn:
+		cells := w.cells(m)[s.Unit]
+		return slices.ContainsFunc(cells, func(f fact) bool { return f.period == s.Period && f.value.State != Withdrawn })
+	case Bare:
+		return m.kind() == ratio
+	}
+	if v.Kind != m.kind() {
+		return false
+	}
+	return m.kind() != ratio || (v.Den > 0 || v.Num == 0) && (v.Num <= v.Den || m.target.GetMayExceed())
+}
+
+func factOf(s *Submission) fact {
+	return fact{s.Target, s.Unit, s.Period, s.Value, s.Qualifier}
+}

@@ -1,0 +1,712 @@
+package book
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cotmoc/cotmoc/pkg/event"
+	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
+	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
+	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
+	"github.com/cotmoc/cotmoc/services/internal/calendar"
+	"github.com/cotmoc/cotmoc/services/internal/ledger"
+)
+
+// How many histories are played, and from which seed: the seed of a failure plays
+// it again alone with -histories=1.
+var (
+	histories   = flag.Int("histories", 10_000, "random histories to play")
+	historySeed = flag.Uint64("history-seed", 0, "seed of the first random history; 0 takes the clock")
+)
+
+// TestHistories plays random histories on random trees and holds the book against
+// the naive model after every block: each total, task, threshold and milestone; and
+// in the end the replayed log and the image with its tail against the live book.
+func TestHistories(t *testing.T) {
+	seed := *historySeed
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("%d histories from -history-seed=%d", *histories, seed)
+	var sum tallyOfPlay
+	for i := range uint64(*histories) {
+		h := newHistory(seed + i)
+		if err := h.play(); err != nil {
+			t.Fatalf("play again with -run=TestHistories -histories=1 -history-seed=%d: %v", seed+i, err)
+		}
+		sum.add(h.played)
+	}
+	t.Logf("%+v", sum)
+	if sum.Accepted == 0 || sum.Reached == 0 || sum.Revoked == 0 || sum.Carried == 0 || sum.Tasks == 0 || sum.Moved == 0 {
+		if *histories > 100 {
+			t.Error("the histories are too tame")
+		}
+	}
+}
+
+// tallyOfPlay counts what histories were made of, to see that they are wild enough.
+type tallyOfPlay struct {
+	Events, Accepted, Refused, Stale, Reused, Dropped, Batches, Registry, Reached, Revoked, Carried, Tasks, Moved int
+}
+
+func (s *tallyOfPlay) add(o tallyOfPlay) {
+	s.Events += o.Events
+	s.Accepted += o.Accepted
+	s.Refused += o.Refused
+	s.Stale += o.Stale
+	s.Reused += o.Reused
+	s.Dropped += o.Dropped
+	s.Batches += o.Batches
+	s.Registry += o.Registry
+	s.Reached += o.Reached
+	s.Revoked += o.Revoked
+	s.Carried += o.Carried
+	s.Tasks += o.Tasks
+	s.Moved += o.Moved
+}
+
+// history is one random play of the book beside the model.
+type history struct {
+	r      *rand.Rand
+	w      *world
+	b      *Book
+	log    []ledger.Entry
+	now    time.Time
+	layer  *Book           // of the block that is being decided
+	seen   int             // its drafts that were looked at
+	script []func(l *Book) // what was done in the block, to be decided again
+	sent   []*Submission
+	keys   map[string]bool // of milestones
+	last   map[string]uint64
+	still  bool // huge values: the registry and the clock stand still
+	played tallyOfPlay
+}
+
+func newHistory(seed uint64) *history {
+	return &history{r: rand.New(rand.NewPCG(seed, 6)), w: newWorld(), b: New(), keys: map[string]bool{}, last: map[string]uint64{}}
+}
+
+func (h *history) one(n int) bool { return h.r.IntN(n) == 0 }
+
+func pick[T any](h *history, all []T) T { return all[h.r.IntN(len(all))] }
+
+// play plays the history to its end.
+func (h *history) play() (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	h.now = calendar.Date(8036 + h.r.IntN(500)).Start().Add(5 * time.Hour) // from 2022-01-01
+	if err := h.block(h.setUp); err != nil {
+		return err
+	}
+	h.still = h.one(30)
+	var cut *Book
+	follower := New()
+	for n, blocks, cutAt := 0, 3+h.r.IntN(7), h.r.IntN(8); n < blocks; n++ {
+		if n == cutAt {
+			cut = h.b.Freeze()
+		}
+		if !h.still {
+			h.now = h.now.Add(h.pause())
+		}
+		if err := h.block(h.commands); err != nil {
+			return err
+		}
+		if err := h.sameAsModel(); err != nil {
+			return fmt.Errorf("after event %d: %w", len(h.log), err)
+		}
+		f := follower.Fork(ledger.Stamp{}) // as an engine takes in another's block
+		for f.Head() < uint64(len(h.log)) {
+			if err := f.Apply(f.Head()+1, h.log[f.Head()]); err != nil {
+				return err
+			}
+		}
+		f.Merge()
+	}
+	return h.sameAsLog(cut, follower)
+}
+
+func (h *history) pause() time.Duration {
+	days := 0
+	switch n := h.r.IntN(100); {
+	case n < 45:
+	case n < 92:
+		days = 1 + h.r.IntN(40)
+	default:
+		days = 200 + h.r.IntN(300)
+	}
+	return time.Duration(days*24)*time.Hour + time.Duration(h.r.IntN(600))*time.Second
+}
+
+// block decides one block and commits it; sometimes it is dropped and decided again.
+func (h *history) block(do func() error) error {
+	stamp := ledger.Stamp{Next: uint64(len(h.log)) + 1, Time: h.now, Epoch: 1}
+	h.layer, h.seen, h.script = h.b.Fork(stamp), 0, nil
+	if h.layer.Due(h.now) {
+		today := calendar.DateOf(h.now)
+		milestones, tasks := h.w.changed(nil, func() { h.w.today = today })
+		if err := h.layer.Tick(); err != nil {
+			return err
+		}
+		if err := h.announced(milestones, tasks); err != nil {
+			return fmt.Errorf("turn to %s: %w", today, err)
+		}
+	}
+	if err := do(); err != nil {
+		return fmt.Errorf("in the block after event %d: %w", len(h.log), err)
+	}
+	if h.one(4) {
+		again := h.b.Fork(stamp)
+		if again.Due(h.now) {
+			if err := again.Tick(); err != nil {
+				return err
+			}
+		}
+		for _, do := range h.script {
+			do(again)
+		}
+		if !slices.EqualFunc(again.Drafts(), h.layer.Drafts(), sameEntry) {
+			return fmt.Errorf("a block dropped and decided again differs, after event %d", len(h.log))
+		}
+		h.layer = again
+		h.played.Dropped++
+	}
+	entries := h.layer.Drafts()
+	h.layer.Merge()
+	h.log = append(h.log, entries...)
+	return h.follows(entries)
+}
+
+func sameEntry(a, b ledger.Entry) bool {
+	return bytes.Equal(a.Event, b.Event) && bytes.Equal(a.Annex, b.Annex)
+}
+
+// take decodes the drafts that are new since it was last called.
+func (h *history) take() ([]*eventv1.Event, error) {
+	drafts := h.layer.Drafts()[h.seen:]
+	h.seen += len(drafts)
+	return decoded(drafts)
+}
+
+func decoded(entries []ledger.Entry) ([]*eventv1.Event, error) {
+	out := make([]*eventv1.Event, len(entries))
+	for i, en := range entries {
+		out[i] = new(eventv1.Event)
+		if err := unmarshal(en.Event, out[i]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// told reads what an event says that the model says, too; nil when nothing.
+func told(e *eventv1.Event) (any, error) {
+	c, up := e.GetMilestoneReached(), true
+	if c == nil {
+		c, up = e.GetMilestoneRevoked(), false
+	}
+	if c != nil {
+		p := Current
+		if c.GetPeriod() != "" {
+			var err error
+			if p, err = calendar.ParseMonth(c.GetPeriod()); err != nil {
+				return nil, err
+			}
+		}
+		return crossed{up, markAt{c.GetTarget(), lastOf(c.GetPath()), p, int(c.GetThresholdIndex())}, c.GetOrdinal(),
+			c.GetGoalRevision(), TallyOf(c.GetBefore()), TallyOf(c.GetAfter())}, nil
+	}
+	if t := e.GetTaskCompleted(); t != nil {
+		return taskTurn{t.GetTask(), true}, nil
+	}
+	if t := e.GetTaskReopened(); t != nil {
+		return taskTurn{t.GetTask(), false}, nil
+	}
+	return nil, nil
+}
+
+// announced compares the milestones and tasks of a change of the registry, or of
+// the day, with the model's.
+func (h *history) announced(milestones map[crossed]bool, tasks map[taskTurn]bool) error {
+	events, err := h.take()
+	if err != nil {
+		return err
+	}
+	for _, e := range events {
+		what, err := told(e)
+		if err != nil {
+			return err
+		}
+		expected := true
+		switch what := what.(type) {
+		case crossed:
+			expected = milestones[what]
+			delete(milestones, what)
+		case taskTurn:
+			expected = tasks[what]
+			delete(tasks, what)
+		}
+		if !expected {
+			return fmt.Errorf("unexpected: %+v", what)
+		}
+		if what != nil && e.GetCausation() != events[0].GetSequence() {
+			return fmt.Errorf("event %d is caused by %d, not by %d", e.GetSequence(), e.GetCausation(), events[0].GetSequence())
+		}
+	}
+	if len(milestones)+len(tasks) > 0 {
+		return fmt.Errorf("did not happen: %+v %+v", milestones, tasks)
+	}
+	return nil
+}
+
+// commands decides what units send and the registry changes.
+func (h *history) commands() error {
+	for range 1 + h.r.IntN(6) {
+		var err error
+		switch n := h.r.IntN(100); {
+		case n < 20 && !h.still:
+			err = h.registry()
+		case n < 32:
+			err = h.batch()
+		default:
+			s := h.submission()
+			h.script = append(h.script, func(l *Book) { _, _ = l.Submit(s) })
+			err = h.submit(s)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// submit sends one submission to book and model.
+func (h *history) submit(s *Submission) error {
+	want := h.w.verdict(s)
+	got, err := h.layer.Submit(s)
+	var no *Refusal
+	var stale *Stale
+	var reused *Reused
+	answer := ""
+	switch {
+	case errors.As(err, &stale):
+		answer = "stale"
+		h.played.Stale++
+	case errors.As(err, &reused):
+		answer = "reused"
+		h.played.Reused++
+	case errors.As(err, &no):
+		answer = "refused"
+		h.played.Refused++
+	case err != nil:
+		return err
+	}
+	if answer != want {
+		return fmt.Errorf("%+v is answered %q (%v), want %q", s, answer, err, want)
+	}
+	events, err := h.take()
+	if err != nil {
+		return err
+	}
+	if answer != "" {
+		if len(events) > 0 {
+			return fmt.Errorf("%s, and %d events", answer, len(events))
+		}
+		return nil
+	}
+	h.played.Accepted++
+	h.sent = append(h.sent, s)
+	expected := h.w.submitted(s)
+	if got.Sequence != events[0].GetSequence() || got.Revision != s.ExpectedRevision+1 || got.RegistryRevision != h.w.revision {
+		return fmt.Errorf("receipt %+v of %v", got, events[0])
+	}
+	return compareStory(events, expected)
+}
+
+// compareStory compares what followed from a submission with what the model says, in order.
+func compareStory(events []*eventv1.Event, expected []any) error {
+	var story []any
+	for _, e := range events[1:] {
+		what, err := told(e)
+		if err != nil {
+			return err
+		}
+		if e.GetCausation() != events[0].GetSequence() {
+			return fmt.Errorf("event %d is caused by %d", e.GetSequence(), e.GetCausation())
+		}
+		story = append(story, what)
+	}
+	if !slices.Equal(story, expected) {
+		return fmt.Errorf("after %v:\n got %+v\nwant %+v", events[0], story, expected)
+	}
+	return nil
+}
+
+// batch sends submissions that are accepted together or not at all, or only tried.
+func (h *history) batch() error {
+	outer, seen, accepted, before := h.layer, h.seen, len(h.sent), h.w.copy()
+	h.layer, h.seen = outer.Sub(), 0
+	h.played.Batches++
+	refused, tried := false, h.one(4)
+	var all []*Submission
+	for range 1 + h.r.IntN(4) {
+		s := h.submission()
+		all = append(all, s)
+		n := len(h.sent)
+		if err := h.submit(s); err != nil {
+			return fmt.Errorf("in a batch: %w", err)
+		}
+		refused = refused || len(h.sent) == n
+	}
+	drop := refused || tried
+	h.script = append(h.script, func(l *Book) {
+		sub := l.Sub()
+		for _, s := range all {
+			_, _ = sub.Submit(s)
+		}
+		if !drop {
+			sub.Merge()
+		}
+	})
+	if drop {
+		h.layer, h.seen, h.sent, h.w = outer, seen, h.sent[:accepted], before
+		return nil
+	}
+	h.layer.Merge()
+	h.layer, h.seen = outer, len(outer.Drafts())
+	return nil
+}
+
+// copy is for a batch that may be dropped: submissions change no resource.
+func (w *world) copy() *world {
+	c := *w
+	c.facts = slices.Clone(w.facts)
+	c.requests, c.complete, c.marks = clone(w.requests), clone(w.complete), clone(w.marks)
+	return &c
+}
+
+func clone[K comparable, V any](m map[K]V) map[K]V {
+	c := make(map[K]V, len(m))
+	for k, v := range m {
+		c[k] = v
+	}
+	return c
+}
+
+// submission makes up something that a unit may send, mostly sensible.
+func (h *history) submission() *Submission {
+	if len(h.sent) > 0 && h.one(20) {
+		s := *pick(h, h.sent) // an earlier one again, or its id with something else
+		if h.one(2) {
+			s.Period = h.period()
+			s.ExpectedRevision = h.w.revisionOf(s.Target, s.Unit, s.Period)
+		}
+		return &s
+	}
+	m := pick(h, h.w.measures)
+	s := &Submission{Programme: prog, Target: m.id, Unit: pick(h, h.w.units).id, Period: h.period(),
+		RequestID: fmt.Sprint(len(h.sent), "-", h.r.Uint64())}
+	for range 12 { // mostly a unit that it applies to
+		if u := h.w.byID[s.Unit]; h.w.applies(m, u, s.Period.LastDay()) {
+			break
+		}
+		s.Unit = pick(h, h.w.units).id
+	}
+	s.ExpectedRevision = h.w.revisionOf(m.id, s.Unit, s.Period)
+	if h.one(25) {
+		s.ExpectedRevision = uint32(h.r.IntN(3))
+	}
+	s.Value = h.value(m.kind())
+	if h.one(3) {
+		s.Qualifier = Qualifier(h.r.IntN(4))
+	}
+	if s.Value.State == NotApplicable || s.Value.State == Withdrawn {
+		s.Qualifier = Exact
+	}
+	return s
+}
+
+func (h *history) period() calendar.Month {
+	return h.w.today.MonthOf() - calendar.Month(h.r.IntN(4)-intOf(h.one(30)))
+}
+
+func (h *history) value(kind typev1.ValueKind) Value {
+	switch n := h.r.IntN(100); {
+	case n < 12 && len(h.sent) > 0:
+		return withdraw()
+	case n < 18:
+		return notHere()
+	case n < 24:
+		return bare(int64(h.r.IntN(1000)), 1)
+	case n < 26:
+		kind = pick(h, []typev1.ValueKind{count, ratio, yesNo})
+	}
+	switch kind {
+	case count:
+		if h.still && h.one(2) {
+			return number(1<<61 + int64(h.r.IntN(3)) - 1)
+		}
+		return number(int64(h.r.IntN(120)))
+	case ratio:
+		den := int64(h.r.IntN(30))
+		return part(int64(h.r.IntN(int(den)+2)), den)
+	}
+	if h.one(3) {
+		return no()
+	}
+	return yes()
+}
+
+// follows checks that numbers have no gap, that each event names the previous one
+// on its subject, and that no milestone comes twice.
+func (h *history) follows(entries []ledger.Entry) error {
+	events, err := decoded(entries)
+	if err != nil {
+		return err
+	}
+	for i, e := range events {
+		if want := uint64(len(h.log) - len(events) + i + 1); e.GetSequence() != want {
+			return fmt.Errorf("event numbered %d stands at %d", e.GetSequence(), want)
+		}
+		subject, err := event.Subject(e)
+		if err != nil {
+			return err
+		}
+		if h.last[subject] != e.GetPrevious() {
+			return fmt.Errorf("event %d on %s names %d as the previous one, which is %d", e.GetSequence(), subject, e.GetPrevious(), h.last[subject])
+		}
+		h.last[subject] = e.GetSequence()
+		if v := e.GetUnitMoved(); v.GetCurrent() { // a new place: its subjects begin again
+			for s := range h.last {
+				if !strings.Contains(s, ".unit.moved.") && slices.Contains(strings.Split(s, ".")[5:], v.GetUnit()) {
+					delete(h.last, s)
+				}
+			}
+		}
+		if err := h.once(e); err != nil {
+			return err
+		}
+	}
+	h.played.Events += len(events)
+	return nil
+}
+
+func (h *history) once(e *eventv1.Event) error {
+	what, err := told(e)
+	if err != nil {
+		return err
+	}
+	switch c := what.(type) {
+	case crossed:
+		key := fmt.Sprint(c.up, c.at, c.ordinal, c.goalRev)
+		if h.keys[key] {
+			return fmt.Errorf("milestone %s comes twice", key)
+		}
+		h.keys[key] = true
+		if c.up {
+			h.played.Reached++
+		} else {
+			h.played.Revoked++
+		}
+	case taskTurn:
+		h.played.Tasks++
+	}
+	if e.GetMilestoneCarried() != nil {
+		h.played.Carried++
+	}
+	if e.GetUnitMoved() != nil {
+		h.played.Moved++
+	}
+	return nil
+}
+
+// sameAsModel compares every figure, threshold and task with the model.
+func (h *history) sameAsModel() error {
+	for _, m := range append(slices.Clone(h.w.measures), allCounts()...) {
+		own := h.b.MeasureByID(prog, m.id)
+		periods := h.w.periods(m)
+		if got := h.b.periods(own.ix); len(got) != len(periods) {
+			return fmt.Errorf("%s has the periods %v, want %v", m.id, got, periods)
+		}
+		if m.task != nil && h.b.complete.Get(own.ix) != h.w.complete[m.id] {
+			return fmt.Errorf("task %s is complete: %t", m.id, !h.w.complete[m.id])
+		}
+		for _, p := range append(periods, Current) {
+			if err := h.samePeriod(m, own, p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (h *history) samePeriod(m *mMeasure, own *Measure, p calendar.Month) error {
+	totals := h.w.totals(m, p)
+	thresholds := h.w.thresholds(m)
+	s := h.b.sheet(sheetKey{own.ix, p})
+	for _, u := range h.w.units {
+		n := s.nodes.at(h.b.UnitByID(u.id).ix)
+		if want, judged := totals[u.id]; judged && (n.sum != want.Tally || n.quals.weakest() != want.qual) {
+			return fmt.Errorf("%s at %s in %q is %+v %d, want %+v", m.id, u.id, periodName(p), n.sum, n.quals.weakest(), want)
+		}
+		at := s.marks.at(h.b.UnitByID(u.id).ix)
+		for i := range at {
+			want := h.w.marks[markAt{m.id, u.id, p, i}]
+			if i < len(thresholds) && (at.reached(i) != want.reached || at.ordinal(i) != want.ordinal) {
+				return fmt.Errorf("threshold %d of %s at %s in %q is %d %t, want %+v", i, m.id, u.id, periodName(p), at.ordinal(i), at.reached(i), want)
+			}
+		}
+	}
+	return nil
+}
+
+// sameAsLog compares the live book with its log, with another that followed it,
+// with an earlier cut and the tail, and with itself added up afresh.
+func (h *history) sameAsLog(cut, follower *Book) error {
+	whole := New()
+	if err := applyAll(whole, h.log); err != nil {
+		return err
+	}
+	if err := Compare(whole, h.b); err != nil {
+		return fmt.Errorf("the log leads elsewhere: %w", err)
+	}
+	if err := Compare(follower, h.b); err != nil {
+		return fmt.Errorf("a follower comes elsewhere: %w", err)
+	}
+	if cut != nil {
+		var image bytes.Buffer
+		if err := cut.WriteImage(&image); err != nil {
+			return err
+		}
+		started := New()
+		if err := started.ReadImage(&image); err != nil {
+			return err
+		}
+		if err := applyAll(started, h.log); err != nil {
+			return err
+		}
+		if err := Compare(started, h.b); err != nil {
+			return fmt.Errorf("an image and the tail lead elsewhere: %w", err)
+		}
+		for _, u := range h.w.units { // what an image leaves out is made again
+			if a, b := h.b.UnitByID(u.id), started.UnitByID(u.id); a != nil && countKin(h.b, a.ix) != countKin(started, b.ix) {
+				return fmt.Errorf("the units below %s differ", u.id)
+			}
+		}
+	}
+	if _, err := h.b.Recompute(); err != nil {
+		return err
+	}
+	return h.reads()
+}
+
+func countKin(b *Book, unit unitIx) int {
+	n := 0
+	for range b.childrenIn(unit, Current) {
+		n++
+	}
+	return n
+}
+
+func applyAll(b *Book, log []ledger.Entry) error {
+	for b.Head() < uint64(len(log)) {
+		if err := b.Apply(b.Head()+1, log[b.Head()]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reads holds what is read of some figures against the model and against each other.
+func (h *history) reads() error {
+	m := pick(h, h.w.measures)
+	own, u := h.b.MeasureByID(prog, m.id), pick(h, h.w.units)
+	p := pick(h, append(h.w.periods(m), Current, h.w.today.MonthOf()-7))
+	unit := h.b.UnitByID(u.id)
+	f := h.b.Figure(own, unit, p)
+	totals := h.w.totals(m, p)
+	if f.Total != totals[u.id].Tally {
+		return fmt.Errorf("the figure of %s at %s in %q is %+v, want %+v", m.id, u.id, periodName(p), f.Total, totals[u.id])
+	}
+	if m.target != nil {
+		want := h.w.goal(m, u, p, totals)
+		got, ok := f.Goal, f.HasGoal
+		scale := int64(1)
+		if m.kind() != count {
+			scale = whole
+		}
+		if ok != (want != nil) || ok && !want.is(got, scale) {
+			return fmt.Errorf("the goal of %s at %s in %q is %+v %t, want %+v", m.id, u.id, periodName(p), got, ok, want)
+		}
+	}
+	var parts, kinds Tally
+	list, _ := h.b.Contributions(own, unit, p, "", 1000)
+	for _, c := range list {
+		parts, _ = parts.Add(c.Own.Tally)
+	}
+	_, tallies := h.b.ByKind(own, unit, p)
+	for _, k := range tallies {
+		kinds, _ = kinds.Add(k)
+	}
+	children := f.Own.Tally
+	below, more := h.b.Figures(own, unit, p, Selection{}, "", 1000)
+	for _, c := range below {
+		children, _ = children.Add(c.Total)
+	}
+	if parts != f.Total || kinds != f.Total || children != f.Total || more {
+		return fmt.Errorf("%s at %s in %q is %+v: contributions %+v, kinds %+v, children %+v", m.id, u.id, periodName(p), f.Total, parts, kinds, children)
+	}
+	return h.counts()
+}
+
+// is reports whether the book's goal is the model's.
+func (g *mGoal) is(got Goal, scale int64) bool {
+	value, _ := g.value.Float64()
+	if value != float64(got.value)/float64(scale) || (g.base != nil) != got.hasBaseline {
+		return false
+	}
+	if g.base == nil {
+		return true
+	}
+	base, _ := g.base.Float64()
+	return base == float64(got.baseline)/float64(scale)
+}
+
+// counts holds the counts of tasks against the model.
+func (h *history) counts() error {
+	f := TaskFilter{Basis: pick(h, []typev1.CountingBasis{byTask, byAssignment}), Group: pick(h, []string{"", "g1"}),
+		Form: pick(h, []typev1.TaskForm{typev1.TaskForm_TASK_FORM_TASK, typev1.TaskForm_TASK_FORM_GROUP})}
+	var want Tally
+	for _, m := range h.w.measures {
+		if m.task == nil || m.task.GetForm() != f.Form || f.Group != "" && m.task.GetGroup() != f.Group {
+			continue
+		}
+		only := &world{}
+		*only = *h.w
+		only.measures = []*mMeasure{m}
+		id := countIDs(m.task)[intOf(f.Basis == byAssignment)]
+		want, _ = want.Add(only.derivedTotal(id))
+	}
+	if got, err := h.b.CountTasks(prog, f); err != nil || got != want {
+		return fmt.Errorf("tasks by %+v are %+v (%v), want %+v", f, got, err, want)
+	}
+	return nil
+}
+
+// change sends a change of the registry to the book.
+func (h *history) change(c *registryv1.Change) {
+	h.w.revision++
+	h.played.Registry++
+	c.Revision = h.w.revision
+	h.layer.Registry(c)
+	h.script = append(h.script, func(l *Book) { l.Registry(c) })
+}
