@@ -20,9 +20,9 @@ import (
 
 // Result is one comparison.
 type Result struct {
-	Figure, What string
-	Want, Got    any      // in JSON's terms; Got has only what Want names
-	Differences  []string // empty when all is as expected
+	Figure, After, What string
+	Want, Got           any      // in JSON's terms; Got has only what Want names
+	Differences         []string // empty when all is as expected
 }
 
 // OK reports whether the figure is as expected.
