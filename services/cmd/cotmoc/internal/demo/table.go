@@ -9,8 +9,11 @@ import (
 	"unicode/utf8"
 )
 
-// columns of the table; expected and got may take several lines.
-const tableColumns = 6
+// The table's columns; expected and got may take several lines of this many characters.
+const (
+	tableColumns = 6
+	cellWidth    = 36
+)
 
 // WriteTable prints what was compared, by figure, and below each figure that differs every
 // field in which it does.
@@ -23,7 +26,7 @@ func WriteTable(w io.Writer, results []Result) {
 		if !r.OK() {
 			word = "DIFFERS"
 		}
-		rows = append(rows, [tableColumns]string{r.Figure, r.After, r.What, brief(r.Want), brief(r.Got), word})
+		rows = append(rows, [tableColumns]string{r.Figure, r.After, r.What, wrap(brief(r.Want)), wrap(brief(r.Got)), word})
 	}
 	var width [tableColumns]int
 	for _, row := range rows {
@@ -56,6 +59,31 @@ func number(figure string) int {
 		return 0
 	}
 	return n
+}
+
+// wrap breaks long lines between words, and sets what follows in.
+func wrap(cell string) string {
+	var out []string
+	for _, line := range strings.Split(cell, "\n") {
+		width := 0
+		var b strings.Builder
+		for i, word := range strings.Fields(line) {
+			n := utf8.RuneCountInString(word)
+			switch {
+			case i == 0:
+			case width+1+n > cellWidth:
+				b.WriteString("\n  ")
+				width = 2
+			default:
+				b.WriteByte(' ')
+				width++
+			}
+			b.WriteString(word)
+			width += n
+		}
+		out = append(out, b.String())
+	}
+	return strings.Join(out, "\n")
 }
 
 // writeRow prints a row over as many lines as its longest cell has.
