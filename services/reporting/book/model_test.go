@@ -1,7 +1,6 @@
 package book
 
 import (
-	"math/big"
 	"slices"
 
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
@@ -30,6 +29,7 @@ type world struct {
 }
 
 type mUnit struct {
+	ix     int
 	id     string
 	places []mPlace
 	closed calendar.Date // 0 for never
@@ -172,25 +172,30 @@ func (w *world) cells(m *mMeasure) map[string][]fact {
 
 // mPart is what one unit adds.
 type mPart struct {
-	num, den                      *big.Int
-	reporting, expected, excluded int32
-	qual                          Qualifier
+	Tally
+	qual Qualifier
+	over bool // it leaves the range of 64 bits
+}
+
+// plus adds what is never negative.
+func (p *mPart) plus(num, den int64) {
+	p.Num, p.Den = p.Num+num, p.Den+den
+	p.over = p.over || p.Num < 0 || p.Den < 0
 }
 
 // missing is the part of a unit that is expected and has nothing.
 func missing(kind typev1.ValueKind) mPart {
-	p := mPart{num: new(big.Int), den: new(big.Int), expected: 1}
+	p := mPart{Tally: Tally{Expected: 1}}
 	if kind == yesNo {
-		p.den.SetInt64(1)
+		p.Den = 1
 	}
 	return p
 }
 
 // part works out what a unit adds to the totals of a period, or to the current ones.
 func (w *world) part(m *mMeasure, u *mUnit, p calendar.Month, cells []fact) mPart {
-	none := mPart{num: new(big.Int), den: new(big.Int)}
 	if !w.applies(m, u, w.day(p)) {
-		return none
+		return mPart{}
 	}
 	return added(m.kind(), w.held(m, p, cells))
 }
@@ -218,16 +223,15 @@ func added(kind typev1.ValueKind, held []fact) mPart {
 	if len(held) == 0 {
 		return missing(kind)
 	}
-	t := mPart{num: new(big.Int), den: new(big.Int)}
+	var t mPart
 	for _, f := range held {
 		switch f.value.State {
 		case Reported:
-			t.reporting, t.expected = 1, 1
-			t.num.Add(t.num, big.NewInt(f.value.Num))
-			t.den.Add(t.den, big.NewInt(f.value.Den))
+			t.Reporting, t.Expected = 1, 1
+			t.plus(f.value.Num, f.value.Den)
 			t.qual = max(t.qual, f.qual)
 		case Bare:
-			t.reporting, t.expected, t.excluded = 1, 1, 1
+			t.Reporting, t.Expected, t.Excluded = 1, 1, 1
 		}
 	}
 	return t
@@ -235,38 +239,34 @@ func added(kind typev1.ValueKind, held []fact) mPart {
 
 // mTotal is a total as the model has it.
 type mTotal struct {
-	Tally
-	qual  Qualifier
-	alone bool // nobody else is expected
-	fits  bool
+	mPart
+	alone bool // nobody below is expected
 }
 
-// totals works out the totals of all units.
-func (w *world) totals(m *mMeasure, p calendar.Month) map[string]mTotal {
+// totals works out the totals of all units, by the unit's number.
+func (w *world) totals(m *mMeasure, p calendar.Month) []mTotal {
+	out := make([]mTotal, len(w.units))
+	for i := range out {
+		out[i].alone = true
+	}
 	if m.target == nil && m.task == nil {
-		return map[string]mTotal{mRoot: {Tally: w.derivedTotal(m.id), fits: true}}
+		out[0].Tally = w.derivedTotal(m.id)
+		return out
 	}
 	cells := w.cells(m)
-	nums, dens := map[string]*big.Int{}, map[string]*big.Int{}
-	out := map[string]mTotal{}
-	for _, u := range w.units {
-		nums[u.id], dens[u.id] = new(big.Int), new(big.Int)
-		out[u.id] = mTotal{alone: true, fits: true}
-	}
 	for _, u := range w.units {
 		part := w.part(m, u, p, cells[u.id])
-		for _, at := range w.chain(u, w.day(p)) {
-			t := out[at.id]
-			nums[at.id].Add(nums[at.id], part.num)
-			dens[at.id].Add(dens[at.id], part.den)
-			t.fits = nums[at.id].IsInt64() && dens[at.id].IsInt64()
-			t.Num, t.Den = nums[at.id].Int64(), dens[at.id].Int64()
-			t.Reporting += part.reporting
-			t.Expected += part.expected
-			t.Excluded += part.excluded
+		if part == (mPart{}) {
+			continue
+		}
+		for at := u; at != nil; at = w.byID[at.stands(w.day(p)).parent] {
+			t := &out[at.ix]
+			t.plus(part.Num, part.Den)
+			t.Reporting += part.Reporting
+			t.Expected += part.Expected
+			t.Excluded += part.Excluded
 			t.qual = max(t.qual, part.qual)
-			t.alone = t.alone && (at == u || part.expected == 0)
-			out[at.id] = t
+			t.alone = t.alone && (at == u || part.Expected == 0)
 		}
 	}
 	return out
@@ -279,7 +279,7 @@ func (w *world) derivedTotal(id string) Tally {
 		if m.task == nil || !slices.Contains(countIDs(m.task), id) {
 			continue
 		}
-		own := w.totals(m, Current)[mRoot].Tally
+		own := w.totals(m, Current)[0].Tally
 		if id == countIDs(m.task)[1] {
 			t = Tally{t.Num + own.Num, t.Den + own.Den, t.Reporting + own.Reporting, t.Expected + own.Expected, 0}
 			continue
@@ -320,7 +320,7 @@ func allCounts() []*mMeasure {
 
 // done judges a task by its rule.
 func (w *world) done(m *mMeasure) bool {
-	total := w.totals(m, Current)[mRoot]
+	total := w.totals(m, Current)[0]
 	if total.Expected == 0 {
 		return false
 	}
@@ -335,8 +335,8 @@ func (w *world) done(m *mMeasure) bool {
 				continue
 			}
 			part := w.part(m, w.byID[a.GetUnit()], Current, cells[a.GetUnit()])
-			leads += int(part.expected)
-			doneLeads += int(part.num.Int64())
+			leads += int(part.Expected)
+			doneLeads += int(part.Num)
 		}
 		return leads > 0 && leads == doneLeads
 	}
@@ -381,12 +381,11 @@ func (w *world) verdict(s *Submission) string {
 	after := *w
 	after.facts = append(slices.Clone(w.facts), factOf(s))
 	for _, p := range []calendar.Month{s.Period, Current} {
-		own := added(m.kind(), after.held(m, p, after.cells(m)[u.id]))
-		if !own.num.IsInt64() || !own.den.IsInt64() {
+		if added(m.kind(), after.held(m, p, after.cells(m)[u.id])).over {
 			return "refused"
 		}
 		for _, t := range after.totals(m, p) {
-			if !t.fits {
+			if t.over {
 				return "refused"
 			}
 		}

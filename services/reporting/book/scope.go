@@ -14,6 +14,7 @@ const maxUnitsAnEvent = 1000
 // rule decides which units a measure applies to, made once for many units.
 type rule struct {
 	from, until calendar.Date // until: first day after it
+	last        calendar.Date // of the programme
 	kinds       map[int32]bool
 	levels      map[string]bool
 	units       map[string]bool
@@ -24,7 +25,7 @@ type rule struct {
 // ruleOf reads a measure's applicability. A task applies to the units that owe it.
 func (b *Book) ruleOf(m *Measure) rule {
 	p := b.programmes.Get(m.key.programme).res
-	r := rule{from: dateOr(p.GetStartDate(), 0), until: dateOr(p.GetEndDate(), 0) + 1, units: make(map[string]bool)}
+	r := rule{from: dateOr(p.GetStartDate(), 0), until: dateOr(p.GetEndDate(), 0) + 1, last: dateOr(p.GetEndDate(), 0), units: make(map[string]bool)}
 	if m.task != nil {
 		for _, a := range m.task.GetAssignments() {
 			if owes(a.GetRole()) {
@@ -60,6 +61,11 @@ func dateOr(s string, otherwise calendar.Date) calendar.Date {
 	}
 	return otherwise
 }
+
+// current is the day by which the scope of current figures is judged: today, and
+// the programme's last day once that has passed, so that what was reached stays to
+// be read.
+func (r *rule) current(today calendar.Date) calendar.Date { return min(today, r.last) }
 
 // appliesOn reports whether the measure applies to a unit on a day.
 func (r *rule) appliesOn(u *Unit, day calendar.Date) bool {
@@ -128,7 +134,7 @@ func (b *Book) scopeChange(m *Measure, units []unitIx) *scopeChange {
 			}
 			c.groups[t] = append(c.groups[t], unit)
 		}
-		if on := r.appliesOn(u, b.today); on != s.nodes.at(unit).scoped {
+		if on := r.appliesOn(u, r.current(b.today)); on != s.nodes.at(unit).scoped {
 			c.current[on] = append(c.current[on], unit)
 		}
 	}
