@@ -154,7 +154,7 @@ func checkAcked(t *testing.T, r *rig, all []acked) {
 			t.Errorf("acknowledged as %v, stored as %v", a, rec)
 		}
 	}
-	t.Logf("%d acknowledged, all stored", len(all))
+	t.Logf("%d acknowledged submissions looked up", len(all))
 }
 
 // checkMilestones reads the log and sees each crossing once, reached and revoked in turn.
