@@ -22,7 +22,8 @@ var ErrTooLarge = errors.New("ledger: block too large")
 //	writer (8) | prev (32) | last (32) | entries | CRC-32C of all before (4)
 //
 // where length is that of the entries before compression, and an entry is
-// its event's length and bytes, then its annex's length + 1 and bytes, or 0.
+// its event's length and bytes, then its annex's length + 1 and bytes, or 0. Later
+// formats keep the first byte and the checksum where they are.
 const (
 	formatV1   = 1
 	flagS2     = 1
@@ -82,12 +83,12 @@ func Decode(data []byte) (*Block, error) {
 	if len(data) < 2+crcSize {
 		return nil, fmt.Errorf("decode block of %d bytes: %w", len(data), ErrDamaged)
 	}
-	if data[0] > formatV1 {
-		return nil, fmt.Errorf("decode block of format %d: %w", data[0], ErrLevel)
-	}
 	end := len(data) - crcSize
 	if crc32.Checksum(data[:end], castagnoli) != binary.BigEndian.Uint32(data[end:]) {
 		return nil, fmt.Errorf("decode block: checksum differs: %w", ErrDamaged)
+	}
+	if data[0] > formatV1 {
+		return nil, fmt.Errorf("decode block of format %d: %w", data[0], ErrLevel)
 	}
 	if data[0] != formatV1 || data[1]&^flagS2 != 0 {
 		return nil, fmt.Errorf("decode block of format %d, flags %#x: %w", data[0], data[1], ErrDamaged)
