@@ -163,6 +163,16 @@ func badTasks() []bad {
 	}
 	quorum := registryv1.CompletionRuleKind_COMPLETION_RULE_KIND_QUORUM
 	return []bad{
+		{"task too large for an event", addTask("x", func(t *registryv1.Task) {
+			t.Assignments[0].AccountableHead = strings.Repeat("đ", 200)
+			for range 999 {
+				t.Assignments = append(t.Assignments, t.Assignments[0])
+			}
+			t.DisplayName, t.Acceptance = strings.Repeat("𝔡", 1000), strings.Repeat("𝔡", 1000)
+			for _, a := range t.Assignments {
+				a.AccountableHead = strings.Repeat("𝔡", 200)
+			}
+		}), invalid, field, "task"},
 		{"task without all four", addTask("x", func(t *task) {
 			t.Acceptance, t.Instrument, t.Due, t.Assignments = "", "", nil, nil
 		}), invalid, unissued, "task.acceptance task.assignments task.due.latest_date task.instrument"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"math"
 	"time"
 
@@ -131,6 +132,10 @@ func (s *Service) EnsureSubscription(ctx context.Context, req *reportingv1.Ensur
 	}
 	if errors.Is(err, jetstream.ErrOverlappingFilterSubjects) {
 		return nil, refuse(errorv1.Reason_REASON_INVALID_FIELD, "subjects", "two of the subjects cover the same events")
+	}
+	var api *jetstream.APIError
+	if errors.As(err, &api) && api.Code == http.StatusBadRequest {
+		return nil, refuse(errorv1.Reason_REASON_INVALID_FIELD, "subjects", "NATS refuses these subjects: %s", api.Description)
 	}
 	if err != nil {
 		return nil, refuse(errorv1.Reason_REASON_UNAVAILABLE, "subscription", "NATS: %v; try again", err)

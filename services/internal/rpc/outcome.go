@@ -35,6 +35,10 @@ func outcome(ctx context.Context, err error, id string) error {
 	if out := contextOutcome(ctx, err); out != nil {
 		return out
 	}
+	if errors.Is(err, ledger.ErrUnknown) {
+		return apierr.New(codes.Unavailable, errorv1.Reason_REASON_UNAVAILABLE, "",
+			"the outcome is unknown; send the same request with the same request id again")
+	}
 	return apierr.New(codes.Internal, errorv1.Reason_REASON_INTERNAL, "",
 		"internal error, in the log under request id "+id)
 }

@@ -39,6 +39,11 @@ const (
 	Updated
 )
 
+// maxBytes bounds a resource, so that the event that tells of it is well below the
+// 1 MiB that a NATS server takes by default: one that it does not take would hold
+// up all events after it.
+const maxBytes = 512 << 10
+
 // resource is what all five have in common.
 type resource interface {
 	proto.Message
@@ -109,6 +114,10 @@ func (s *slot[M]) version(given M, how How) (m M, same bool, err error) {
 		}
 	}
 	setHead(m, s.name, 0)
+	if n := proto.Size(m); n > maxBytes {
+		return m, false, refuse(errorv1.Reason_REASON_INVALID_FIELD, s.kind,
+			fmt.Sprintf("%s takes %d bytes, more than the %d that one may take: shorten its texts or lists", s.name, n, maxBytes))
+	}
 	if len(how.Mask) > 0 && how.Check != nil {
 		if err := how.Check(m); err != nil {
 			return m, false, err

@@ -38,7 +38,8 @@ const (
 //
 // RegistryAdminService changes what is owed. Nothing is deleted: a unit closes on
 // a date, an allocation is revoked, a target stops applying on a date. A request
-// with a field that this release does not know is refused.
+// with a field that this release does not know is refused, and so is a resource of
+// more than 512 KiB.
 type RegistryAdminServiceClient interface {
 	// CreateProgramme makes a new programme. ALREADY_EXISTS when the id is taken.
 	CreateProgramme(ctx context.Context, in *CreateProgrammeRequest, opts ...grpc.CallOption) (*CreateProgrammeResponse, error)
@@ -193,7 +194,8 @@ func (c *registryAdminServiceClient) BatchWrite(ctx context.Context, in *BatchWr
 //
 // RegistryAdminService changes what is owed. Nothing is deleted: a unit closes on
 // a date, an allocation is revoked, a target stops applying on a date. A request
-// with a field that this release does not know is refused.
+// with a field that this release does not know is refused, and so is a resource of
+// more than 512 KiB.
 type RegistryAdminServiceServer interface {
 	// CreateProgramme makes a new programme. ALREADY_EXISTS when the id is taken.
 	CreateProgramme(context.Context, *CreateProgrammeRequest) (*CreateProgrammeResponse, error)
