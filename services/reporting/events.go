@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"math"
+	"net/http"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
