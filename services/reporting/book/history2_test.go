@@ -190,7 +190,8 @@ func lastMonth(r *rig) {
 	r.report("26734", "cards", "2010-M06", number(7))
 	r.want("vn", "cards", "", Tally{Num: 7, Reporting: 1, Expected: 3})
 	r.programme(func(p *registryv1.Programme) { p.StartDate, p.EndDate = "2000-01-01", "2020-12-31" })
-	r.want("vn", "cards", "", Tally{})
+	r.want("vn", "cards", "", Tally{Num: 7, Reporting: 1, Expected: 3}) // as on its last day
+	r.want("vn", "cards", "2022-M06", Tally{})
 	r.want("vn", "cards", "2010-M06", Tally{Num: 7, Reporting: 1, Expected: 3})
 }
 

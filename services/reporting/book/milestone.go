@@ -43,9 +43,8 @@ func watchCounts(p *registryv1.Programme) watching {
 func watchTarget(rule *registryv1.MilestoneRule) watching {
 	w := watching{thresholds: usual, minReporting: 10_000, current: true}
 	if rule.GetDisabled() {
-		return watching{}
-	}
-	if own := rule.GetThresholds(); len(own) > 0 {
+		w.thresholds = nil // but what is too little to judge stays what it is
+	} else if own := rule.GetThresholds(); len(own) > 0 {
 		w.thresholds = make([]threshold, len(own))
 		for i, t := range own {
 			w.thresholds[i] = threshold{int64(t.GetProgress()), t.GetValue()}

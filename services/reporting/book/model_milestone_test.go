@@ -55,7 +55,7 @@ func (w *world) watched(m *mMeasure, u *mUnit, p calendar.Month) bool {
 }
 
 // goal resolves the goal of a unit; the totals are those of the measure in the period.
-func (w *world) goal(m *mMeasure, u *mUnit, p calendar.Month, totals map[string]mTotal) *mGoal {
+func (w *world) goal(m *mMeasure, u *mUnit, p calendar.Month, totals []mTotal) *mGoal {
 	if m.target == nil {
 		return &mGoal{big.NewRat(1, 1), new(big.Rat)}
 	}
@@ -113,19 +113,19 @@ func goalFrom(a *registryv1.Allocation) *mGoal {
 
 // countGoal is a unit's own allocation, at the root the target's goal, else the
 // sum of those below if every applicable one has one.
-func (w *world) countGoal(m *mMeasure, u *mUnit, p calendar.Month, totals map[string]mTotal, target *mGoal) *mGoal {
+func (w *world) countGoal(m *mMeasure, u *mUnit, p calendar.Month, totals []mTotal, target *mGoal) *mGoal {
 	if a := w.goals[[2]string{m.id, u.id}]; a != nil && !a.GetRevoked() {
 		return goalFrom(a)
 	}
 	if u.id == mRoot && target != nil {
 		return target
 	}
-	if w.applies(m, u, w.day(p)) {
+	if w.expected(m, u, p) {
 		return nil
 	}
 	sum, based, some := &mGoal{new(big.Rat), new(big.Rat)}, true, false
 	for _, child := range w.units {
-		if child.stands(w.day(p)).parent != u.id || totals[child.id].Expected == 0 {
+		if child.stands(w.day(p)).parent != u.id || totals[child.ix].Expected == 0 {
 			continue
 		}
 		g := w.countGoal(m, child, p, totals, nil)
@@ -156,8 +156,8 @@ type judgement struct {
 }
 
 // judge works out which of the thresholds a unit's total meets.
-func (w *world) judge(m *mMeasure, u *mUnit, p calendar.Month, totals map[string]mTotal, thresholds []*registryv1.Threshold) judgement {
-	t := totals[u.id]
+func (w *world) judge(m *mMeasure, u *mUnit, p calendar.Month, totals []mTotal, thresholds []*registryv1.Threshold) judgement {
+	t := totals[u.ix]
 	g := w.goal(m, u, p, totals)
 	j := judgement{total: t.Tally, met: make([]bool, len(thresholds))}
 	if m.target != nil && !t.alone {
@@ -201,6 +201,9 @@ type placeAt struct {
 // judgeAll judges every total of some measures, by other thresholds where given.
 func (w *world) judgeAll(instead map[string][]*registryv1.Threshold) map[placeAt]judgement {
 	out := map[placeAt]judgement{}
+	if len(w.facts) == 0 {
+		return out // nothing is met where nothing is reported
+	}
 	for _, m := range append(slices.Clone(w.measures), allCounts()...) {
 		thresholds, other := instead[m.id]
 		if !other {
@@ -212,7 +215,7 @@ func (w *world) judgeAll(instead map[string][]*registryv1.Threshold) map[placeAt
 		for _, p := range append(w.periods(m), Current) {
 			totals := w.totals(m, p)
 			for _, u := range w.units {
-				if _, there := totals[u.id]; there {
+				if m.target != nil || u.id == mRoot {
 					out[placeAt{m.id, u.id, p}] = w.judge(m, u, p, totals, thresholds)
 				}
 			}
@@ -225,14 +228,14 @@ func (w *world) judgeAll(instead map[string][]*registryv1.Threshold) map[placeAt
 // makes, and what becomes of tasks, in order.
 func (w *world) submitted(s *Submission) (out []any) {
 	m := w.measure(s.Target)
-	before := map[string]map[calendar.Month]map[string]mTotal{}
+	before := map[string]map[calendar.Month][]mTotal{}
 	watch := []*mMeasure{m}
 	if m.task != nil {
 		ids := countIDs(m.task)
 		watch = append(watch, &mMeasure{id: ids[0]}, &mMeasure{id: ids[1]})
 	}
 	for _, m := range watch {
-		before[m.id] = map[calendar.Month]map[string]mTotal{Current: w.totals(m, Current), s.Period: nil}
+		before[m.id] = map[calendar.Month][]mTotal{Current: w.totals(m, Current), s.Period: nil}
 		if m.target != nil {
 			before[m.id][s.Period] = w.totals(m, s.Period)
 		}
@@ -264,7 +267,7 @@ type taskTurn struct {
 }
 
 // cross compares the thresholds of a unit and of all above it with what they were.
-func (w *world) cross(m *mMeasure, u *mUnit, p calendar.Month, before map[string]mTotal, out []any) []any {
+func (w *world) cross(m *mMeasure, u *mUnit, p calendar.Month, before []mTotal, out []any) []any {
 	thresholds := w.thresholds(m)
 	if len(thresholds) == 0 {
 		return out
@@ -285,7 +288,7 @@ func (w *world) cross(m *mMeasure, u *mUnit, p calendar.Month, before map[string
 				was.ordinal++
 			}
 			w.marks[k] = markState{was.ordinal, met}
-			out = append(out, crossed{met, k, was.ordinal, w.goalRevision(m), before[at.id].Tally, j.total})
+			out = append(out, crossed{met, k, was.ordinal, w.goalRevision(m), before[at.ix].Tally, j.total})
 		}
 	}
 	return out

@@ -152,6 +152,15 @@ func (w *world) day(p calendar.Month) calendar.Date {
 	return p.LastDay()
 }
 
+// expected reports whether a unit is expected in the figures of a period, or in the
+// current ones, which stay as they were on the programme's last day once it is over.
+func (w *world) expected(m *mMeasure, u *mUnit, p calendar.Month) bool {
+	if p == Current {
+		return w.applies(m, u, min(w.today, w.end))
+	}
+	return w.applies(m, u, p.LastDay())
+}
+
 // cells are the latest facts of a measure's cells by unit, in the order of periods.
 func (w *world) cells(m *mMeasure) map[string][]fact {
 	out := map[string][]fact{}
@@ -194,7 +203,7 @@ func missing(kind typev1.ValueKind) mPart {
 
 // part works out what a unit adds to the totals of a period, or to the current ones.
 func (w *world) part(m *mMeasure, u *mUnit, p calendar.Month, cells []fact) mPart {
-	if !w.applies(m, u, w.day(p)) {
+	if !w.expected(m, u, p) {
 		return mPart{}
 	}
 	return added(m.kind(), w.held(m, p, cells))

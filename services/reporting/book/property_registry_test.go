@@ -94,7 +94,7 @@ func (h *history) newUnit(levels int) error {
 	if h.one(6) {
 		from = max(from, h.near())
 	}
-	u := &mUnit{id: fmt.Sprint("u", len(h.w.units)), places: []mPlace{{from, parent.id, pick(h, unitKinds), fmt.Sprint("l", depth)}}}
+	u := &mUnit{ix: len(h.w.units), id: fmt.Sprint("u", len(h.w.units)), places: []mPlace{{from, parent.id, pick(h, unitKinds), fmt.Sprint("l", depth)}}}
 	if h.one(15) {
 		u.closed = from + 200 + calendar.Date(h.r.IntN(4000))
 	}
@@ -104,7 +104,7 @@ func (h *history) newUnit(levels int) error {
 // changeUnit moves, re-kinds, closes, opens or renames a unit.
 func (h *history) changeUnit() error {
 	old := pick(h, h.w.units)
-	u := &mUnit{old.id, slices.Clone(old.places), old.closed}
+	u := &mUnit{old.ix, old.id, slices.Clone(old.places), old.closed}
 	end := len(u.places) - 1
 	switch n := h.r.IntN(10); {
 	case n < 5: // another place from some day on

@@ -415,11 +415,14 @@ func (h *history) submission() *Submission {
 	m := pick(h, h.w.measures)
 	s := &Submission{Programme: prog, Target: m.id, Unit: pick(h, h.w.units).id, Period: h.period(),
 		RequestID: fmt.Sprint(len(h.sent), "-", h.r.Uint64())}
-	for range 12 { // mostly a unit that it applies to
+	for range 30 { // mostly a unit that it applies to
 		if u := h.w.byID[s.Unit]; h.w.applies(m, u, s.Period.LastDay()) {
 			break
 		}
-		s.Unit = pick(h, h.w.units).id
+		if h.one(4) {
+			m = pick(h, h.w.measures)
+		}
+		s.Target, s.Unit, s.Period = m.id, pick(h, h.w.units).id, h.period()
 	}
 	s.ExpectedRevision = h.w.revisionOf(m.id, s.Unit, s.Period)
 	if h.one(25) {
@@ -555,7 +558,7 @@ func (h *history) samePeriod(m *mMeasure, own *Measure, p calendar.Month) error 
 	s := h.b.sheet(sheetKey{own.ix, p})
 	for _, u := range h.w.units {
 		n := s.nodes.at(h.b.UnitByID(u.id).ix)
-		if want, judged := totals[u.id]; judged && (n.sum != want.Tally || n.quals.weakest() != want.qual) {
+		if want := totals[u.ix]; (own.derived == nil || u.id == mRoot) && (n.sum != want.Tally || n.quals.weakest() != want.qual) {
 			return fmt.Errorf("%s at %s in %q is %+v %d, want %+v", m.id, u.id, periodName(p), n.sum, n.quals.weakest(), want)
 		}
 		at := s.marks.at(h.b.UnitByID(u.id).ix)
@@ -634,8 +637,8 @@ func (h *history) reads() error {
 	unit := h.b.UnitByID(u.id)
 	f := h.b.Figure(own, unit, p)
 	totals := h.w.totals(m, p)
-	if f.Total != totals[u.id].Tally {
-		return fmt.Errorf("the figure of %s at %s in %q is %+v, want %+v", m.id, u.id, periodName(p), f.Total, totals[u.id])
+	if f.Total != totals[u.ix].Tally {
+		return fmt.Errorf("the figure of %s at %s in %q is %+v, want %+v", m.id, u.id, periodName(p), f.Total, totals[u.ix])
 	}
 	if m.target != nil {
 		want := h.w.goal(m, u, p, totals)
