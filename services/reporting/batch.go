@@ -25,6 +25,7 @@ type batch struct {
 	receipts []book.Receipt
 	first    []*reportingv1.Receipt // of items accepted before
 	errs     []error
+	same     map[int]int // items that say the same as an earlier one, and which
 	whole    bool
 }
 
@@ -32,7 +33,7 @@ type batch struct {
 func (s *Service) SubmitBatch(ctx context.Context, req *reportingv1.SubmitBatchRequest) (*reportingv1.SubmitBatchResponse, error) {
 	n := len(req.GetItems())
 	b := &batch{s: s, items: req.GetItems(), subs: make([]*book.Submission, n), receipts: make([]book.Receipt, n),
-		first: make([]*reportingv1.Receipt, n), errs: make([]error, n),
+		first: make([]*reportingv1.Receipt, n), errs: make([]error, n), same: map[int]int{},
 		whole: req.GetMode() != reportingv1.BatchMode_BATCH_MODE_PER_ITEM}
 	b.parse(req.GetProgramme())
 	if err := b.refusal(); err != nil {
@@ -56,14 +57,36 @@ func (s *Service) SubmitBatch(ctx context.Context, req *reportingv1.SubmitBatchR
 // parse reads the items. In a batch that is taken whole the contract's rules were
 // checked before; otherwise they are checked here, item by item.
 func (b *batch) parse(programme string) {
+	ids := make(map[[2]string]int, len(b.items))
 	for i, item := range b.items {
 		if !b.whole {
 			if b.errs[i] = b.s.check.CheckAt("", item); b.errs[i] != nil {
 				continue
 			}
 		}
-		b.subs[i], b.errs[i] = parse(programme, item.GetRequestId(), item.GetSubmission())
+		if b.subs[i], b.errs[i] = parse(programme, item.GetRequestId(), item.GetSubmission()); b.errs[i] == nil {
+			b.unique(ids, i)
+		}
 	}
+}
+
+// unique settles an item whose request id an earlier one of its unit has: the same
+// again is answered as the first is, another content is refused. The book could not
+// tell: what it decided for the first may have been dropped with the batch.
+func (b *batch) unique(ids map[[2]string]int, i int) {
+	key := [2]string{b.subs[i].Unit, b.subs[i].RequestID}
+	first, again := ids[key]
+	switch {
+	case !again:
+		ids[key] = i
+		return
+	case sameSubmission(b.items[first].GetSubmission(), b.items[i].GetSubmission()):
+		b.same[i] = first
+	default:
+		b.errs[i] = refuse(errorv1.Reason_REASON_REQUEST_ID_REUSED, "request_id",
+			"request id %s of unit %s is that of items[%d] with another content; take a new one", key[1], key[0], first)
+	}
+	b.subs[i] = nil
 }
 
 // refusal is the error that refuses a whole batch because of its first bad item;
@@ -194,6 +217,9 @@ func isAPI(err error) bool {
 func (b *batch) response(validateOnly bool) *reportingv1.SubmitBatchResponse {
 	resp := &reportingv1.SubmitBatchResponse{Results: make([]*reportingv1.BatchResult, len(b.items))}
 	for i := range b.items {
+		if first, ok := b.same[i]; ok {
+			b.errs[i], b.first[i], b.receipts[i] = b.errs[first], b.first[first], b.receipts[first]
+		}
 		switch r := (&reportingv1.BatchResult{}); {
 		case b.errs[i] != nil:
 			r.Error = itemError(i, b.errs[i])

@@ -26,7 +26,7 @@ func parse(programme, requestID string, s *reportingv1.Submission) (*book.Submis
 	if err != nil {
 		return nil, err
 	}
-	if s.GetReason() == "" && (s.GetExpectedRevision() > 0 || value.State == book.Withdrawn) {
+	if blank(s.GetReason()) && (s.GetExpectedRevision() > 0 || value.State == book.Withdrawn) {
 		return nil, refuse(errorv1.Reason_REASON_REASON_REQUIRED, "submission.reason", "say why it is corrected or withdrawn")
 	}
 	if err := impersonal(s); err != nil {
@@ -66,6 +66,9 @@ func valueOf(s *reportingv1.Submission) (book.Value, error) {
 		}
 		return book.Value{State: book.Reported, Text: true, Num: n, Scale: scale, Field: "text"}, nil
 	case *reportingv1.Submission_NotApplicable:
+		if blank(v.NotApplicable.GetReason()) {
+			return book.Value{}, refuse(errorv1.Reason_REASON_INVALID_FIELD, "submission.not_applicable.reason", "the reason is blank")
+		}
 		return book.Value{State: book.NotApplicable, Field: "not_applicable"}, nil
 	case *reportingv1.Submission_Withdrawal:
 		return book.Value{State: book.Withdrawn, Field: "withdrawal"}, nil
@@ -78,9 +81,12 @@ func countItems(list *reportingv1.ItemList) (book.Value, error) {
 	out := book.Value{State: book.Reported, Kind: typev1.ValueKind_VALUE_KIND_RATIO, Listed: true, Field: "items"}
 	seen := make(map[string]bool, len(list.GetItems()))
 	for i, item := range list.GetItems() {
-		if seen[item.GetName()] {
-			return out, refuse(errorv1.Reason_REASON_DUPLICATE_ITEM, fmt.Sprintf("submission.items.items[%d].name", i),
-				"%q is named twice", item.GetName())
+		field := fmt.Sprintf("submission.items.items[%d].name", i)
+		switch {
+		case blank(item.GetName()):
+			return out, refuse(errorv1.Reason_REASON_INVALID_FIELD, field, "the name is blank")
+		case seen[item.GetName()]:
+			return out, refuse(errorv1.Reason_REASON_DUPLICATE_ITEM, field, "%q is named twice", item.GetName())
 		}
 		seen[item.GetName()] = true
 		out.Den++

@@ -33,6 +33,7 @@ func (s *Service) settle(ctx context.Context, sub *book.Submission, sent *report
 func (s *Service) resolve(ctx context.Context, sub *book.Submission, sent *reportingv1.Submission, err error) (first *reportingv1.Receipt, again bool, _ error) {
 	var stale *book.Stale
 	var reused *book.Reused
+	var refused *book.Refusal
 	switch {
 	case err == nil:
 		return nil, false, nil
@@ -51,6 +52,8 @@ func (s *Service) resolve(ctx context.Context, sub *book.Submission, sent *repor
 		return nil, true, errReuse
 	case isUnknown(err):
 		return nil, s.directory.CatchUp(ctx), err
+	case errors.As(err, &refused) && refused.Reason == errorv1.Reason_REASON_OVERFLOW:
+		refused.Field = "submission." + sub.Value.Field // what to lessen
 	}
 	return nil, false, err
 }

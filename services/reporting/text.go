@@ -13,9 +13,9 @@ import (
 // Numbers as people write them in the locales of the contract: digits in groups of
 // three, and decimals.
 var (
-	plainNumber = regexp.MustCompile(`^[0-9]{1,18}$`)
-	vietnamese  = regexp.MustCompile(`^([0-9]{1,3}(\.[0-9]{3})+|[0-9]{1,18})(,[0-9]{1,6})?$`)
-	american    = regexp.MustCompile(`^([0-9]{1,3}(,[0-9]{3})+|[0-9]{1,18})(\.[0-9]{1,6})?$`)
+	plainNumber = regexp.MustCompile(`^[0-9]+$`)
+	vietnamese  = regexp.MustCompile(`^([0-9]{1,3}(\.[0-9]{3})+|[0-9]+)(,[0-9]{1,6})?$`)
+	american    = regexp.MustCompile(`^([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.[0-9]{1,6})?$`)
 )
 
 // readNumber reads a number in text: an integer and how many of its last digits
@@ -51,6 +51,9 @@ func readNumber(text, locale string) (n int64, decimals uint8, err error) {
 // personal is what gives a citizen's data away: a 12-digit identity number, a
 // telephone number, an e-mail address.
 var personal = regexp.MustCompile(`(^|[^0-9])([0-9]{12}|(\+84|0)[ .-]?[0-9]{2,3}[ .-]?[0-9]{3}[ .-]?[0-9]{3,4})([^0-9]|$)|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}`)
+
+// blank reports whether a text says nothing.
+func blank(s string) bool { return strings.TrimSpace(s) == "" }
 
 // impersonal refuses texts that seem to hold a citizen's data.
 func impersonal(s *reportingv1.Submission) error {
