@@ -158,8 +158,11 @@ type judgement struct {
 // judge works out which of the thresholds a unit's total meets.
 func (w *world) judge(m *mMeasure, u *mUnit, p calendar.Month, totals []mTotal, thresholds []*registryv1.Threshold) judgement {
 	t := totals[u.ix]
-	g := w.goal(m, u, p, totals)
 	j := judgement{total: t.Tally, met: make([]bool, len(thresholds))}
+	var g *mGoal
+	if t.Reporting > 0 || m.target != nil && m.kind() == count {
+		g = w.goal(m, u, p, totals)
+	}
 	if m.target != nil && !t.alone {
 		falls := g != nil && g.base != nil && g.value.Cmp(g.base) < 0 && m.kind() == count
 		least := int64(10_000)

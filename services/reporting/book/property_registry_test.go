@@ -24,7 +24,7 @@ func (h *history) setUp() error {
 	if err := h.sendUnit(h.w.units[0]); err != nil {
 		return err
 	}
-	for range 2 + h.r.IntN(21) {
+	for range 2 + h.r.IntN(1+h.r.IntN(22)) {
 		if err := h.newUnit(levels); err != nil {
 			return err
 		}

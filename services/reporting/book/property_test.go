@@ -23,6 +23,7 @@ import (
 // it again alone with -histories=1.
 var (
 	histories   = flag.Int("histories", 10_000, "random histories to play")
+	historyTime = flag.Duration("history-time", 3*time.Minute, "time after which no further history is begun")
 	historySeed = flag.Uint64("history-seed", 0, "seed of the first random history; 0 takes the clock")
 )
 
@@ -36,16 +37,21 @@ func TestHistories(t *testing.T) {
 	}
 	t.Logf("%d histories from -history-seed=%d", *histories, seed)
 	var sum tallyOfPlay
+	begun, played := time.Now(), 0
 	for i := range uint64(*histories) {
+		if time.Since(begun) > *historyTime {
+			break
+		}
 		h := newHistory(seed + i)
 		if err := h.play(); err != nil {
 			t.Fatalf("play again with -run=TestHistories -histories=1 -history-seed=%d: %v", seed+i, err)
 		}
 		sum.add(h.played)
+		played++
 	}
-	t.Logf("%+v", sum)
+	t.Logf("%d histories played in %s: %+v", played, time.Since(begun).Round(time.Millisecond), sum)
 	if sum.Accepted == 0 || sum.Reached == 0 || sum.Revoked == 0 || sum.Carried == 0 || sum.Tasks == 0 || sum.Moved == 0 {
-		if *histories > 100 {
+		if played > 100 {
 			t.Error("the histories are too tame")
 		}
 	}
@@ -111,7 +117,7 @@ func (h *history) play() (err error) {
 	h.still = h.one(30)
 	var cut *Book
 	follower := New()
-	for n, blocks, cutAt := 0, 3+h.r.IntN(7), h.r.IntN(8); n < blocks; n++ {
+	for n, blocks, cutAt := 0, 2+h.r.IntN(6), h.r.IntN(6); n < blocks; n++ {
 		if n == cutAt {
 			cut = h.b.Freeze()
 		}
