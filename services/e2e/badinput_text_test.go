@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"testing"
 
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
@@ -39,12 +40,23 @@ func badTexts() (all []badSubmission) {
 	for _, text := range []string{"1.146", "1,146", "92,77", "93.1", "93,1 %", "1 146", "12a", "-5", "+5", "1e5", "0x10", "%", "٥", "五", "1.146.", "1.5.000"} {
 		add("cards", text, "", ambiguous, "locale")
 	}
-	for _, text := range []string{"1.14", "1.1460", "11.46.000", "1,146.5", "1.146,", ",5", "1,2,3", "1.146,1234567", "-1.146", "1146 thẻ", "1 146", "1..146", "% 5"} {
+	for _, text := range []string{"1.14", "1.1460", "11.46.000", "1,146.5", "1.146,", ",5", "1,2,3", "1.146,1234567", "0.146", "00.146", "-1.146", "1146 thẻ", "1 146", "1..146", "% 5"} {
 		add("cards", text, "vi-VN", ambiguous, "text")
 	}
-	for _, text := range []string{"1,14", "1.146,5", "1,146.", ".5", "1.2.3", "(5)"} {
+	for _, text := range []string{"1,14", "1.146,5", "1,146.", ".5", "1.2.3", "(5)", "0,146", "5 %%"} {
 		add("share", text, "en-US", ambiguous, "text")
 	}
+	for _, text := range []string{"50 %", "93,1%", "1.146%"} { // a percentage is no count
+		for _, target := range []string{"cards", "fees", "joined"} {
+			want := "COUNT"
+			if target == "joined" {
+				want = "YES_NO"
+			}
+			all = append(all, bad(fmt.Sprintf("%q for %s", text, target), sentFor(target, textOf(text, "vi-VN"), byUnit("c1")),
+				invalid, wrongKind, "submission.text", "want="+want))
+		}
+	}
+	add("share", "1.000.000.000.001 %", "vi-VN", badField, "text")
 	add("cards", "1,5", "vi-VN", badField, "text")
 	add("cards", "1.5", "en-US", badField, "text")
 	add("fees", "1,234", "vi-VN", badField, "text") // three decimals where two are kept
@@ -186,5 +198,34 @@ func badEvidence() []badSubmission {
 		proof("proof turned to the left", at+"url", "https://a.vn/\u202Efdp.exe"),
 		hash("proof without a hash", 0), hash("proof with a short hash", 31), hash("proof with a long hash", 33),
 		proof("21 proofs", "submission.evidence", strings.Split(strings.Repeat("https://a.vn/b ", 21), " ")[:21]...),
+	}
+}
+
+// TestTextsThatAreRead is the other side: what can be read in one way only is read so.
+func TestTextsThatAreRead(t *testing.T) {
+	r := inProcess(t)
+	r.badTree(t)
+	for _, c := range []struct{ target, text, locale, want string }{
+		{"cards", "1146", "", "1146"}, {"cards", "1.146", "vi-VN", "1146"}, {"cards", "1,146", "en-US", "1146"},
+		{"cards", " 1.146.000 ", "vi-VN", "1146000"}, {"cards", "0", "", "0"}, {"cards", "007", "", "7"},
+		{"cards", "1000000000000000000", "", "1000000000000000000"}, {"cards", "1.000.000.000.000.000.000", "vi-VN", "1000000000000000000"},
+		{"fees", "92,77", "vi-VN", "9277"}, {"fees", "92,7", "vi-VN", "9270"}, {"fees", "1.146,5", "vi-VN", "114650"},
+		{"fees", "0.05", "en-US", "5"}, {"fees", "12", "", "1200"},
+		{"share", "93,1 %", "vi-VN", "93.1 %"}, {"share", "93.10%", "en-US", "93.10 %"}, {"share", "93", "", "93 %"},
+	} {
+		resp, err := r.reporting.Submit(t.Context(), &reportingv1.SubmitRequest{Programme: "p", RequestId: "text", ValidateOnly: true,
+			IncludeFigures: true, Submission: sentFor(c.target, textOf(c.text, c.locale), byUnit("c1"))})
+		if err != nil {
+			t.Errorf("%q in %q for %s: %v", c.text, c.locale, c.target, err)
+			continue
+		}
+		own := resp.GetFigures()[0].GetOwn()
+		got := strconv.FormatInt(own.GetTally().GetNumerator(), 10)
+		if own.GetBarePercentage() != "" {
+			got = own.GetBarePercentage() + " %"
+		}
+		if got != c.want {
+			t.Errorf("%q in %q for %s was read as %s, not %s", c.text, c.locale, c.target, got, c.want)
+		}
 	}
 }

@@ -60,11 +60,7 @@ func valueOf(s *reportingv1.Submission) (book.Value, error) {
 	case *reportingv1.Submission_Items:
 		return countItems(v.Items)
 	case *reportingv1.Submission_Text:
-		n, scale, err := readNumber(v.Text.GetText(), v.Text.GetLocale())
-		if err != nil {
-			return book.Value{}, err
-		}
-		return book.Value{State: book.Reported, Text: true, Num: n, Scale: scale, Field: "text"}, nil
+		return readText(v.Text.GetText(), v.Text.GetLocale())
 	case *reportingv1.Submission_NotApplicable:
 		if blank(v.NotApplicable.GetReason()) {
 			return book.Value{}, refuse(errorv1.Reason_REASON_INVALID_FIELD, "submission.not_applicable.reason", "the reason is blank")

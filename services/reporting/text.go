@@ -8,22 +8,42 @@ import (
 
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
 
 // Numbers as people write them in the locales of the contract: digits in groups of
 // three, and decimals.
 var (
 	plainNumber = regexp.MustCompile(`^[0-9]+$`)
-	vietnamese  = regexp.MustCompile(`^([0-9]{1,3}(\.[0-9]{3})+|[0-9]+)(,[0-9]{1,6})?$`)
-	american    = regexp.MustCompile(`^([0-9]{1,3}(,[0-9]{3})+|[0-9]+)(\.[0-9]{1,6})?$`)
+	vietnamese  = regexp.MustCompile(`^([1-9][0-9]{0,2}(\.[0-9]{3})+|[0-9]+)(,[0-9]{1,6})?$`)
+	american    = regexp.MustCompile(`^([1-9][0-9]{0,2}(,[0-9]{3})+|[0-9]+)(\.[0-9]{1,6})?$`)
 )
 
+// mostPercent is the contract's limit for the digits of a bare percentage.
+const mostPercent = 1_000_000_000_000
+
+// readText makes a value of a number in text. With a percent sign after it, it is a
+// percentage whatever the target takes; else the target says what it is.
+func readText(text, locale string) (book.Value, error) {
+	number, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
+	n, scale, err := readNumber(strings.TrimSpace(number), locale)
+	if err != nil {
+		return book.Value{}, err
+	}
+	if !percent {
+		return book.Value{State: book.Reported, Text: true, Num: n, Scale: scale, Field: "text"}, nil
+	}
+	if n > mostPercent {
+		return book.Value{}, refuse(errorv1.Reason_REASON_INVALID_FIELD, "submission.text.text", "%q is too large for a percentage", text)
+	}
+	return book.Value{State: book.Bare, Num: n, Scale: scale, Field: "text"}, nil
+}
+
 // readNumber reads a number in text: an integer and how many of its last digits
-// are decimals. A percent sign after it is read over. Without a locale only plain
+// are decimals. Without a locale only plain
 // digits are read, because `1.146` means one thing here and another there.
-func readNumber(text, locale string) (n int64, decimals uint8, err error) {
-	s := strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(text), "%"))
-	group, point := "", ""
+func readNumber(s, locale string) (n int64, decimals uint8, err error) {
+	text, group, point := s, "", ""
 	switch {
 	case plainNumber.MatchString(s):
 	case locale == "vi-VN" && vietnamese.MatchString(s):
