@@ -14,9 +14,13 @@ func (b *Book) apply(e *eventv1.Event) error {
 	var err error
 	switch p := e.GetPayload().(type) {
 	case *eventv1.Event_SubmissionAccepted:
-		err = b.applySubmission(e, p.SubmissionAccepted)
+		if err := b.applySubmission(e, p.SubmissionAccepted, true); err != nil {
+			return err
+		}
+		b.head = e.GetSequence()
+		return nil
 	case *eventv1.Event_SubmissionWithdrawn:
-		err = b.applySubmission(e, p.SubmissionWithdrawn)
+		err = b.applySubmission(e, p.SubmissionWithdrawn, false)
 	case *eventv1.Event_MilestoneReached:
 		err = b.applyCrossing(e, p.MilestoneReached, true)
 	case *eventv1.Event_MilestoneRevoked:
@@ -60,7 +64,7 @@ func (b *Book) look(e *eventv1.Event, target, path string) (*Measure, unitIx, er
 	return m, unit, nil
 }
 
-func (b *Book) applySubmission(e *eventv1.Event, s *eventv1.SubmissionRecorded) error {
+func (b *Book) applySubmission(e *eventv1.Event, s *eventv1.SubmissionRecorded, accepted bool) error {
 	m, unit, err := b.look(e, s.GetTarget(), s.GetPath())
 	if err != nil {
 		return err
@@ -81,6 +85,9 @@ func (b *Book) applySubmission(e *eventv1.Event, s *eventv1.SubmissionRecorded) 
 		return err
 	}
 	b.requests.add(request{requestHash(lastOf(s.GetPath()), s.GetRequestId()), e.GetSequence()})
+	if accepted {
+		b.rememberAccepted(m, unit, e.GetSequence())
+	}
 	switch s.GetCurrent() {
 	case eventv1.CurrentChange_CURRENT_CHANGE_AS_CELL:
 		from := *b.sheet(cell).nodes.peek(unit)
@@ -140,15 +147,12 @@ func (b *Book) change(k sheetKey, m *Measure, unit unitIx, f func(*node)) error 
 // spread adds a difference to the totals of a unit and of everything above it.
 func (b *Book) spread(k sheetKey, m *Measure, unit unitIx, diff Tally, quals qualifiers) error {
 	nodes := b.editSheet(k).nodes
-	root := b.unitIDs.Get(m.root)
-	var failed error
-	b.up(unit, k.period, func(at unitIx) {
-		n := nodes.edit(at)
+	for at := unit; at != 0; {
+		n, u := nodes.edit(at), b.unit(at)
 		before := n.sum
 		after, err := before.Add(diff)
 		if err != nil {
-			failed = fmt.Errorf("total of unit %s: %w", b.unit(at).id, err)
-			return
+			return fmt.Errorf("total of unit %s: %w", u.id, err)
 		}
 		n.sum = after
 		for i := range quals {
@@ -156,12 +160,13 @@ func (b *Book) spread(k sheetKey, m *Measure, unit unitIx, diff Tally, quals qua
 		}
 		if k.period == Current {
 			b.touched.add(FigureKey{k.measure, at})
-			if m.task != nil && at == root {
-				b.count(m, root, before, after)
+			if m.task != nil && u.id == m.root {
+				b.count(m, at, before, after)
 			}
 		}
-	})
-	return failed
+		at = u.parentIn(k.period)
+	}
+	return nil
 }
 
 // open makes the sheet of a period where there is none: each unit expected in it

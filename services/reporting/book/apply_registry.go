@@ -302,7 +302,7 @@ func (b *Book) applyTurn(c *eventv1.ClockTurned) error {
 			continue
 		}
 		for unit := unitIx(1); unit <= b.unitCount; unit++ {
-			now := b.currentOf(m, unit, b.window, nil)
+			now := b.currentOf(m, unit, b.window, 0, nil)
 			if err := b.change(sheetKey{ix, Current}, m, unit, now.set); err != nil {
 				return err
 			}

@@ -70,9 +70,9 @@ func (b *Book) recomputeCurrent(m *Measure, k sheetKey, unit unitIx, n *node) er
 	case typev1.Accumulation_ACCUMULATION_LAST:
 		want = b.newestBefore(m, unit, calendar.Month(1<<30))
 	case typev1.Accumulation_ACCUMULATION_SUM_YEAR:
-		want = b.currentOf(m, unit, b.window, nil)
+		want = b.currentOf(m, unit, b.window, 0, nil)
 	default:
-		want = b.currentOf(m, unit, 0, nil)
+		want = b.currentOf(m, unit, 0, 0, nil)
 	}
 	want.node.scoped = n.scoped
 	if want.node.part(m.kind) != n.part(m.kind) || want.node.newest != n.newest {

@@ -156,7 +156,9 @@ func (b *Book) emit(e *eventv1.Event, annex []byte) {
 		digest := sha256.Sum256(annex)
 		e.AnnexDigest = digest[:16]
 	}
-	e.Previous = b.previousOn(e)
+	if e.GetSubmissionAccepted() == nil { // Submit knows that of an accepted one
+		e.Previous = b.previousOn(e)
+	}
 	if err := b.apply(e); err != nil {
 		panic(fmt.Errorf("event %d cannot be applied: %w", e.Sequence, err))
 	}

@@ -4,7 +4,7 @@ import "slices"
 
 // segSize is how many neighbours a segment holds: few enough that copying one is
 // cheap, enough that the spine stays short.
-const segSize = 16
+const segSize = 8
 
 type segment[T any] [segSize]T
 

@@ -26,7 +26,8 @@ func (r *requests) fork() *requests { return &requests{parent: r} }
 
 // requestHash is a digest of a submitter's request id.
 func requestHash(submitter, id string) uint64 {
-	sum := sha256.Sum256([]byte(submitter + "\x00" + id))
+	var buf [256]byte
+	sum := sha256.Sum256(append(append(append(buf[:0], submitter...), 0), id...))
 	return binary.LittleEndian.Uint64(sum[:])
 }
 

@@ -178,7 +178,7 @@ func (b *Book) currentAfter(m *Measure, unit unitIx, p calendar.Month, next *nod
 				return currentCell{}
 			}
 		}
-		return b.currentOf(m, unit, from, map[calendar.Month]*node{p: next})
+		return b.currentOf(m, unit, from, p, next)
 	}
 	now := b.cell(sheetKey{m.ix, Current}, unit)
 	newest := now.newest - 1
@@ -206,73 +206,79 @@ func (b *Book) newestBefore(m *Measure, unit unitIx, p calendar.Month) currentCe
 	return c
 }
 
-// currentOf sums a unit's cells of the periods from one on, of a flow. Cells in
-// instead stand in the place of what the book has.
-func (b *Book) currentOf(m *Measure, unit unitIx, from calendar.Month, instead map[calendar.Month]*node) currentCell {
+// currentOf sums a unit's cells of the periods from one on, of a flow. The cell of
+// one period is taken to be instead, when that is given.
+func (b *Book) currentOf(m *Measure, unit unitIx, from, p calendar.Month, instead *node) currentCell {
 	c := currentCell{change: eventv1.CurrentChange_CURRENT_CHANGE_TALLY}
-	add := func(p calendar.Month, n *node) {
-		if p < from || m.accumulation == typev1.Accumulation_ACCUMULATION_SUM_YEAR && p.Year() != from.Year() || !n.state.held() {
-			return
-		}
-		c.node.newest = max(c.node.newest, p+1)
-		switch {
-		case n.state == Reported:
-			num, ok1 := addInt(c.node.num, n.num)
-			den, ok2 := addInt(c.node.den, n.den)
-			c.over = c.over || !ok1 || !ok2
-			c.node.num, c.node.den, c.node.qual = num, den, max(c.node.qual, n.qual)
-			c.node.excluded = c.node.excluded || c.node.state == Bare
-			c.node.state = Reported
-		case n.state == Bare && c.node.state == Reported:
-			c.node.excluded = true
-		case n.state == Bare || c.node.state == Missing:
-			c.node.state = n.state
+	counts := func(q calendar.Month) bool {
+		return q >= from && (m.accumulation != typev1.Accumulation_ACCUMULATION_SUM_YEAR || q.Year() == from.Year())
+	}
+	for _, q := range b.periods(m.ix) {
+		if counts(q) && (instead == nil || q != p) {
+			n := b.cell(sheetKey{m.ix, q}, unit)
+			c.add(q, &n)
 		}
 	}
-	seen := false
-	for _, p := range b.periods(m.ix) {
-		n := b.cell(sheetKey{m.ix, p}, unit)
-		if over := instead[p]; over != nil {
-			n, seen = *over, true
-		}
-		add(p, &n)
-	}
-	if !seen {
-		for p, n := range instead {
-			add(p, n)
-		}
+	if instead != nil && counts(p) {
+		c.add(p, instead)
 	}
 	return c
 }
 
+// add makes a cell a part of the sum. The order of cells does not matter.
+func (c *currentCell) add(p calendar.Month, n *node) {
+	if !n.state.held() {
+		return
+	}
+	c.node.newest = max(c.node.newest, p+1)
+	switch {
+	case n.state == Reported:
+		num, ok1 := addInt(c.node.num, n.num)
+		den, ok2 := addInt(c.node.den, n.den)
+		c.over = c.over || !ok1 || !ok2
+		c.node.num, c.node.den, c.node.qual = num, den, max(c.node.qual, n.qual)
+		c.node.excluded = c.node.excluded || c.node.state == Bare
+		c.node.state = Reported
+	case n.state == Bare && c.node.state == Reported:
+		c.node.excluded = true
+	case n.state == Bare || c.node.state == Missing:
+		c.node.state = n.state
+	}
+}
+
 // fits refuses a value whose totals would leave the range of 64 bits.
 func (b *Book) fits(m *Measure, unit unitIx, k sheetKey, next *node, cur currentCell) error {
-	check := func(k sheetKey, n *node) error {
-		old := b.cell(k, unit)
-		n.scoped = k.period != Current || old.scoped
-		diff, err := n.part(m.kind).Sub(old.part(m.kind))
-		if err != nil {
-			return b.overflows(unit)
-		}
-		var failed unitIx
-		b.up(unit, k.period, func(at unitIx) {
-			if _, err := b.sum(k, at).Add(diff); err != nil && failed == 0 {
-				failed = at
-			}
-		})
-		if failed != 0 {
-			return b.overflows(failed)
-		}
-		return nil
-	}
-	if err := check(k, next); err != nil || cur.change == eventv1.CurrentChange_CURRENT_CHANGE_UNSPECIFIED {
+	if err := b.adds(m, unit, k, *next); err != nil || cur.change == eventv1.CurrentChange_CURRENT_CHANGE_UNSPECIFIED {
 		return err
 	}
 	if cur.over {
 		return b.overflows(unit)
 	}
-	n := cur.node
-	return check(sheetKey{m.ix, Current}, &n)
+	return b.adds(m, unit, sheetKey{m.ix, Current}, cur.node)
+}
+
+// adds refuses a unit's new part of a sheet when a total would overflow.
+func (b *Book) adds(m *Measure, unit unitIx, k sheetKey, next node) error {
+	s := b.sheet(k)
+	if s == nil {
+		return nil // it would be the first
+	}
+	old := s.nodes.at(unit)
+	next.scoped = k.period != Current || old.scoped
+	diff, err := next.part(m.kind).Sub(old.part(m.kind))
+	if err != nil {
+		return b.overflows(unit)
+	}
+	for at := unit; at != 0; at = b.unit(at).parentIn(k.period) {
+		var sum Tally
+		if n := s.nodes.peek(at); n != nil {
+			sum = n.sum
+		}
+		if _, err := sum.Add(diff); err != nil {
+			return b.overflows(at)
+		}
+	}
+	return nil
 }
 
 func (b *Book) overflows(unit unitIx) error {
@@ -295,13 +301,19 @@ func (b *Book) before(m *Measure, k sheetKey, unit unitIx) (period, current []Ta
 
 // recorded is the event of an accepted submission.
 func (b *Book) recorded(s *Submission, m *Measure, unit unitIx, cell, next *node, cur currentCell) *eventv1.Event {
-	r := &eventv1.SubmissionRecorded{
-		Target: s.Target, Path: b.path(unit, Current), Period: s.Period.String(), Revision: cell.rev + 1,
-		State: eventv1.CellState(next.state), Tally: next.part(m.kind).Proto(),
-		Current: cur.change, Supersedes: cell.last, RequestId: s.RequestID, Itemised: s.Itemised,
-	}
-	if path := b.path(unit, s.Period); path != r.Path {
-		r.PeriodPath = path
+	whole := new(struct { // what every such event is made of, at once
+		event    eventv1.Event
+		accepted eventv1.Event_SubmissionAccepted
+		recorded eventv1.SubmissionRecorded
+		tally    typev1.Tally
+	})
+	e, r := &whole.event, &whole.recorded
+	next.part(m.kind).into(&whole.tally)
+	r.Target, r.Path, r.Period, r.Revision = s.Target, b.path(unit, Current), s.Period.String(), cell.rev+1
+	r.State, r.Tally, r.Current = eventv1.CellState(next.state), &whole.tally, cur.change
+	r.Supersedes, r.RequestId, r.Itemised = cell.last, s.RequestID, s.Itemised
+	if !b.stoodAsToday(unit, s.Period) {
+		r.PeriodPath = b.path(unit, s.Period)
 	}
 	if next.qual != Exact {
 		r.Qualifier = next.qual.Proto()
@@ -323,12 +335,13 @@ func (b *Book) recorded(s *Submission, m *Measure, unit unitIx, cell, next *node
 			r.CurrentPeriod = (n.newest - 1).String()
 		}
 	}
-	e := &eventv1.Event{Programme: s.Programme}
+	e.Programme = s.Programme
 	if next.state == Withdrawn {
 		e.Payload = &eventv1.Event_SubmissionWithdrawn{SubmissionWithdrawn: r}
-	} else {
-		e.Payload = &eventv1.Event_SubmissionAccepted{SubmissionAccepted: r}
+		return e
 	}
+	whole.accepted.SubmissionAccepted, e.Payload = r, &whole.accepted
+	e.Previous = b.previousAccepted(m, unit)
 	return e
 }
 

@@ -46,10 +46,17 @@ func addInt(a, b int64) (int64, bool) {
 	return c, (c > a) == (b > 0)
 }
 
-// Proto returns t as the contract has it; nil for the zero tally.
+// Proto returns t as the contract has it.
 func (t Tally) Proto() *typev1.Tally {
-	return &typev1.Tally{Numerator: t.Num, Denominator: t.Den,
-		Reporting: t.Reporting, Expected: t.Expected, Excluded: t.Excluded}
+	p := new(typev1.Tally)
+	t.into(p)
+	return p
+}
+
+// into writes t into a message of the contract.
+func (t Tally) into(p *typev1.Tally) {
+	p.Numerator, p.Denominator = t.Num, t.Den
+	p.Reporting, p.Expected, p.Excluded = t.Reporting, t.Expected, t.Excluded
 }
 
 // TallyOf reads a tally of the contract; nil is the zero tally.

@@ -188,18 +188,34 @@ func (b *Book) up(ix unitIx, p calendar.Month, do func(unitIx)) {
 func (b *Book) path(ix unitIx, p calendar.Month) string {
 	var ids [maxDepth]string
 	n := maxDepth
-	b.up(ix, p, func(at unitIx) {
+	for ix != 0 && n > 0 {
+		u := b.unit(ix)
 		n--
-		ids[n] = b.unit(at).id
-	})
+		ids[n], ix = u.id, u.parentIn(p)
+	}
 	return strings.Join(ids[n:], ".")
+}
+
+// stoodAsToday reports whether a unit's path in a period is today's.
+func (b *Book) stoodAsToday(ix unitIx, p calendar.Month) bool {
+	for ix != 0 {
+		u := b.unit(ix)
+		if u.parentIn(p) != u.parent {
+			return false
+		}
+		ix = u.parent
+	}
+	return true
 }
 
 // placeVersion is another one whenever the unit's current path changes: the
 // number of the last move of the unit or of one above it.
 func (b *Book) placeVersion(ix unitIx) uint32 {
 	var v uint32
-	b.up(ix, Current, func(at unitIx) { v = max(v, b.unit(at).moved) })
+	for ix != 0 {
+		u := b.unit(ix)
+		v, ix = max(v, u.moved), u.parent
+	}
 	return v
 }
 
