@@ -50,6 +50,9 @@ func MonthOf(t time.Time) Month {
 
 // String writes the month as ParseMonth reads it.
 func (m Month) String() string {
+	if year, month := m.Year(), m.Number(); m.Valid() { // in every event
+		return string([]byte{'2', '0', byte('0' + year/10%10), byte('0' + year%10), '-', 'M', byte('0' + month/10), byte('0' + month%10)})
+	}
 	return fmt.Sprintf("%04d-M%02d", m.Year(), m.Number())
 }
 
