@@ -272,7 +272,7 @@ func badTotals() []badSubmission {
 			codes.OutOfRange, overflow, "submission.text", "unit=vn"),
 		bad("correction that the root has no room for", sentFor("huge", countOf(mostValue), byUnit("c9"), corrects(1)),
 			codes.OutOfRange, overflow, "submission.count", "unit=vn"),
-		bad("denominator that the root has no room for", sentFor("hugeden", ratioOf(0, mostValue), byUnit("c9")),
+		bad("denominator that the root has no room for in the month", sentFor("hugeden", ratioOf(0, mostValue), byUnit("c9")),
 			codes.OutOfRange, overflow, "submission.ratio", "unit=vn"),
 		bad("month that the year has no room for", sentFor("flood", countOf(mostValue), inPeriod("2022-M10")),
 			codes.OutOfRange, overflow, "submission.count", "unit=26734"),

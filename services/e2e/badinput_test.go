@@ -210,6 +210,9 @@ func TestBadInput(t *testing.T) {
 		Submission: sentFor("huge", countOf(rootRoom), byUnit("26737"))}); err != nil {
 		t.Errorf("what the root has just room for: %v", err)
 	}
+	if diff := cmp.Diff(before, r.markNow(t), protocmp.Transform()); diff != "" {
+		t.Errorf("a check of what is good changed something (-before +after):\n%s", diff)
+	}
 	if cases < 500 {
 		t.Errorf("only %d bad inputs", cases)
 	}

@@ -116,6 +116,8 @@ func (r *rig) badTreeReports(t *testing.T) map[string]uint64 {
 	for i := range 9 { // together 9 × 10^18 of at most 9.22 × 10^18
 		report(fmt.Sprintf("huge-%d", i), sentFor("huge", countOf(mostValue), byUnit(fmt.Sprintf("c%d", i))))
 		report(fmt.Sprintf("hugeden-%d", i), sentFor("hugeden", ratioOf(0, mostValue), byUnit(fmt.Sprintf("c%d", i))))
+		// Only May has no more room: the current denominators are those of June.
+		report(fmt.Sprintf("hugeden-june-%d", i), sentFor("hugeden", ratioOf(0, 0), byUnit(fmt.Sprintf("c%d", i)), inPeriod("2022-M06")))
 		report(fmt.Sprintf("flood-%d", i), sentFor("flood", countOf(mostValue), inPeriod(fmt.Sprintf("2022-M%02d", i+1))))
 	}
 	report("huge-9", sentFor("huge", countOf(1), byUnit("c9")))
