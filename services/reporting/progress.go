@@ -120,6 +120,9 @@ func (s *Service) CountTasks(ctx context.Context, req *reportingv1.CountTasksReq
 			return &book.Refusal{Reason: errorv1.Reason_REASON_PROGRAMME_NOT_FOUND, Field: "programme",
 				Message: "there is no programme " + req.GetProgramme()}
 		}
+		if err := labelled(b.ProgrammeByID(req.GetProgramme()), req); err != nil {
+			return err
+		}
 		total, err := b.CountTasks(req.GetProgramme(), filter)
 		if err != nil {
 			return err
@@ -132,4 +135,16 @@ func (s *Service) CountTasks(ctx context.Context, req *reportingv1.CountTasksReq
 		return nil, err
 	}
 	return resp, nil
+}
+
+// labelled refuses a pillar or group that the programme does not have: its count
+// would be 0 of 0, which reads like an answer.
+func labelled(p *book.Programme, req *reportingv1.CountTasksRequest) error {
+	if id := req.GetPillar(); id != "" && !p.HasPillar(id) {
+		return refuse(errorv1.Reason_REASON_INVALID_FIELD, "pillar", "the programme has no pillar %s", id)
+	}
+	if id := req.GetGroup(); id != "" && !p.HasGroup(id) {
+		return refuse(errorv1.Reason_REASON_INVALID_FIELD, "group", "the programme has no group %s", id)
+	}
+	return nil
 }

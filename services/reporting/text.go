@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/text/unicode/norm"
+
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
@@ -78,7 +80,8 @@ func blank(s string) bool { return strings.TrimSpace(s) == "" }
 // impersonal refuses texts that seem to hold a citizen's data.
 func impersonal(s *reportingv1.Submission) error {
 	check := func(field, text string) error {
-		if text == "" || !personal.MatchString(text) {
+		// Digits of other widths are digits all the same.
+		if text == "" || !personal.MatchString(norm.NFKC.String(text)) {
 			return nil
 		}
 		return refuse(errorv1.Reason_REASON_PERSONAL_DATA, "submission."+field,
@@ -89,6 +92,11 @@ func impersonal(s *reportingv1.Submission) error {
 	}
 	for _, t := range texts {
 		if err := check(t.field, t.text); err != nil {
+			return err
+		}
+	}
+	for i, e := range s.GetEvidence() {
+		if err := check(fmt.Sprintf("evidence[%d].url", i), e.GetUrl()); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package book
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
@@ -77,6 +78,16 @@ func (m *Measure) Derived() bool { return m.derived != nil }
 type Programme struct {
 	id  string
 	res *registryv1.Programme
+}
+
+// HasPillar reports whether the programme has a pillar.
+func (p *Programme) HasPillar(id string) bool { return labelled(p.res.GetPillars(), id) }
+
+// HasGroup reports whether the programme has a group.
+func (p *Programme) HasGroup(id string) bool { return labelled(p.res.GetGroups(), id) }
+
+func labelled(labels []*registryv1.Label, id string) bool {
+	return slices.ContainsFunc(labels, func(l *registryv1.Label) bool { return l.GetId() == id })
 }
 
 // measureOfTarget reads a registry target.

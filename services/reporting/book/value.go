@@ -42,6 +42,10 @@ func (v Value) of(m *Measure) (Value, error) {
 func (v Value) ofText(m *Measure, field string) (Value, error) {
 	switch m.kind {
 	case typev1.ValueKind_VALUE_KIND_RATIO:
+		const most = int64(1_000_000_000_000) // the contract's limit for a bare percentage
+		if v.Num > most {
+			return v, refuse(errorv1.Reason_REASON_INVALID_FIELD, field+".text", "the percentage is too large")
+		}
 		v.State = Bare
 		return v, nil
 	case typev1.ValueKind_VALUE_KIND_COUNT:
