@@ -177,6 +177,8 @@ func badTaskCounts() []badCall {
 		not("tasks for an unknown audience", kindCount(func(q req) { q.Audience = 9 }), "audience"),
 		not("tasks of a long pillar", kindCount(func(q req) { q.Pillar = strings.Repeat("a", 61) }), "pillar"),
 		not("tasks of a long group", kindCount(func(q req) { q.Group = strings.Repeat("a", 61) }), "group"),
+		not("tasks of a pillar that is none", kindCount(func(q req) { q.Pillar = "nowhere" }), "pillar"),
+		not("tasks of a group that is none", kindCount(func(q req) { q.Group = "nowhere" }), "group"),
 		not("tasks of a programme that is none", kindCount(func(q req) { q.Programme = "" }), "programme"),
 		refuse("tasks of no programme", kindCount(func(q req) { q.Programme = "q" }), absent, noProg, "programme"),
 		not("tasks by no basis", kindCount(func(q req) { q.Basis = 0 }), "basis"),

@@ -113,7 +113,7 @@ func badPersonalData() (all []badSubmission) {
 	for what, text := range map[string]string{
 		"an identity number": "gặp ông A, 079123456789, ở xã", "an identity number alone": "079123456789",
 		"a telephone number": "gọi 0912345678", "a telephone number with blanks": "gọi 0912 345 678",
-		"a telephone number with points": "ĐT 091.234.5678", "a telephone number of Viet Nam": "gọi +84 91 234 5678",
+		"a telephone number with points": "ĐT 091.234.5678", "a telephone number in wide digits": "gọi ０９１２３４５６７８", "a telephone number of Viet Nam": "gọi +84 91 234 5678",
 		"an e-mail address": "hỏi nguyen.van.a@example.vn nhé",
 	} {
 		for _, field := range []string{"note", "reason", "not_applicable.reason"} {
@@ -121,7 +121,9 @@ func badPersonalData() (all []badSubmission) {
 		}
 		all = append(all, bad("item with "+what, sentFor("share", itemsOf("a", text), byUnit("c1")), invalid, personal, "submission.items.items[1].name"))
 	}
-	return all
+	return append(all, bad("evidence with an e-mail address", sentFor("cards", func(s *reportingv1.Submission) {
+		s.Evidence = []*reportingv1.Evidence{{Url: "https://example.vn/?to=nguyen.van.a@example.vn", Sha256: make([]byte, 32)}}
+	}), invalid, personal, "submission.evidence[0].url"))
 }
 
 // badRevisions follow no revision that there is, or do not say why.
