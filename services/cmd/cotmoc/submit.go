@@ -7,7 +7,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/cotmoc/cotmoc/pkg/apierr"
 	"github.com/cotmoc/cotmoc/pkg/name"
+	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
@@ -83,13 +85,14 @@ func (u *submitCmd) Run(ctx context.Context, c *console) error {
 // print tells the receipt and the figures.
 func (u *submitCmd) print(ctx context.Context, c *console, s *services, req *reportingv1.SubmitRequest, resp *reportingv1.SubmitResponse) {
 	r := resp.GetReceipt()
-	word := "accepted"
 	if u.DryRun {
-		word = "would be accepted"
+		c.printf("would be accepted: %s %s %s, revision %d, by registry revision %d\n",
+			u.Target, u.Unit, u.Period, r.GetRevision(), r.GetRegistryRevision())
+	} else {
+		c.printf("accepted: %s %s %s, revision %d, event %d, by registry revision %d, at %s (request %s)\n",
+			u.Target, u.Unit, u.Period, r.GetRevision(), r.GetSequence(), r.GetRegistryRevision(),
+			show.Time(r.GetAcceptTime().AsTime()), req.GetRequestId())
 	}
-	c.printf("%s: %s %s %s, revision %d, event %d, by registry revision %d, at %s (request %s)\n",
-		word, u.Target, u.Unit, u.Period, r.GetRevision(), r.GetSequence(), r.GetRegistryRevision(),
-		show.Time(r.GetAcceptTime().AsTime()), req.GetRequestId())
 	names := show.NewNames(s.registry())
 	for _, f := range resp.GetFigures() {
 		period := f.GetPeriod()
@@ -137,11 +140,12 @@ func (u *submitCmd) submission(ctx context.Context, s *services) (*reportingv1.S
 	return m, nil
 }
 
-// decimals asks how many decimals the target's values have. A task has none.
+// decimals asks how many decimals the target's values have. What is no target is
+// for the service to judge.
 func (u *submitCmd) decimals(ctx context.Context, s *services) (uint32, error) {
 	of := name.Target{Programme: name.Programme(u.Programme), ID: u.Target}
 	resp, err := s.registry().GetTarget(ctx, &registryv1.GetTargetRequest{Name: of.Name()})
-	if err != nil {
+	if err != nil && !apierr.Is(err, errorv1.Reason_REASON_TARGET_NOT_FOUND) {
 		return 0, fmt.Errorf("how many decimals target %s has: %w", u.Target, show.Refusal(err))
 	}
 	return resp.GetTarget().GetDecimals(), nil

@@ -76,7 +76,7 @@ func (w *watchCmd) Run(ctx context.Context, c *console) error {
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	p := &printer{console: c, names: show.NewNames(s.registry()), json: w.JSON, stop: stop}
+	p := &printer{console: c, names: show.NewNames(s.registry()), json: w.JSON, from: at.Sequence, stop: stop}
 	follow := &following{nc: nc, stream: where.GetProgressStream(), progress: progress, facts: facts, at: at}
 	err = follow.run(ctx, event.Config{Conn: nc, Events: s.events(), Subscription: w.Subscription, Subjects: facts, Log: subscriberLog(c)}, p)
 	if cause := context.Cause(ctx); errors.Is(cause, errOutput) {

@@ -66,6 +66,7 @@ type printer struct {
 	console *console
 	names   *show.Names
 	json    bool
+	from    uint64 // number of the event after which it begins
 	stop    context.CancelCauseFunc
 
 	mu sync.Mutex
@@ -83,8 +84,12 @@ func (p *printer) fact(ctx context.Context, e *eventv1.Event) error {
 	return p.printJSON(subject, e.GetSequence(), "event", e)
 }
 
-// progress prints the last value of a total.
+// progress prints the last value of a total. A reader gets the whole board first;
+// what stood on it at the beginning has not just happened.
 func (p *printer) progress(ctx context.Context, v *eventv1.ProgressChanged) error {
+	if v.GetSequence() <= p.from {
+		return nil
+	}
 	if !p.json {
 		return p.print(p.names.Progress(ctx, v))
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // Refusal is an error that a call returned, in words: the reason, the message and
-// each bad field on a line of its own. Errors of the transport keep theirs.
+// each of several bad fields on a line of its own. Errors of the transport keep theirs.
 func Refusal(err error) error {
 	if err == nil {
 		return nil
@@ -23,18 +23,24 @@ func Refusal(err error) error {
 		}
 		return err
 	}
-	var b strings.Builder
-	b.WriteString(Reason(e.Reason))
-	b.WriteString(": ")
-	b.WriteString(e.Message)
-	for _, v := range e.Violations {
-		if len(e.Violations) == 1 && v.Description == e.Message {
-			b.WriteString(" (" + v.Field + ")")
-			break
+	text := Reason(e.Reason) + ": " + e.Message
+	if len(e.Violations) == 1 {
+		v := e.Violations[0]
+		if !strings.HasSuffix(e.Message, v.Description) {
+			text += ": " + v.Description
 		}
-		b.WriteString("\n  " + v.Field + ": " + v.Description)
+		if !strings.Contains(e.Message, v.Field) {
+			text += " (" + v.Field + ")"
+		}
+		return errors.New(text)
 	}
-	return errors.New(b.String())
+	if len(e.Violations) > 1 && strings.HasSuffix(e.Message, e.Violations[0].Description) {
+		text = Reason(e.Reason) + ":" // the message tells only the first
+	}
+	for _, v := range e.Violations {
+		text += "\n  " + v.Field + ": " + v.Description
+	}
+	return errors.New(text)
 }
 
 // Reason is a reason as it stands in an ErrorInfo.
