@@ -73,9 +73,9 @@ func (b *Book) applySubmission(e *eventv1.Event, s *eventv1.SubmissionRecorded, 
 	if err != nil {
 		return err
 	}
-	cell := sheetKey{m.ix, period}
 	b.open(m, period)
-	if err := b.change(cell, m, unit, func(n *node) {
+	cells, current := b.editSheet(sheetKey{m.ix, period}), b.editSheet(sheetKey{m.ix, Current})
+	if err := b.change(cells, period, m, unit, func(n *node) {
 		n.hold(State(s.GetState()), TallyOf(s.GetTally()), QualifierOf(s.GetQualifier()))
 		if n.state == Bare {
 			n.num, n.bareScale = s.GetBarePercentage(), uint8(s.GetBareDecimals())
@@ -86,12 +86,13 @@ func (b *Book) applySubmission(e *eventv1.Event, s *eventv1.SubmissionRecorded, 
 	}
 	b.requests.add(request{requestHash(lastOf(s.GetPath()), s.GetRequestId()), e.GetSequence()})
 	if accepted {
-		b.rememberAccepted(m, unit, e.GetSequence())
+		n := current.nodes.edit(unit)
+		n.last, n.rev = e.GetSequence(), b.placeVersion(unit)
 	}
 	switch s.GetCurrent() {
 	case eventv1.CurrentChange_CURRENT_CHANGE_AS_CELL:
-		from := *b.sheet(cell).nodes.peek(unit)
-		return b.change(sheetKey{m.ix, Current}, m, unit, func(n *node) { n.holdCell(&from, period) })
+		from := cells.nodes.at(unit)
+		return b.change(current, Current, m, unit, func(n *node) { n.holdCell(&from, period) })
 	case eventv1.CurrentChange_CURRENT_CHANGE_TALLY:
 		newest := Current
 		if s.GetCurrentPeriod() != "" {
@@ -99,7 +100,7 @@ func (b *Book) applySubmission(e *eventv1.Event, s *eventv1.SubmissionRecorded, 
 				return err
 			}
 		}
-		return b.change(sheetKey{m.ix, Current}, m, unit, func(n *node) {
+		return b.change(current, Current, m, unit, func(n *node) {
 			n.hold(State(s.GetCurrentState()), TallyOf(s.GetCurrentTally()), QualifierOf(s.GetCurrentQualifier()))
 			n.newest = newest + 1
 		})
@@ -120,11 +121,10 @@ func (n *node) holdCell(from *node, period calendar.Month) {
 	n.excluded, n.bareScale, n.newest = from.excluded, from.bareScale, period+1
 }
 
-// change changes what is kept for a unit and adds the difference to the totals of
+// change changes what a sheet of a period, or Current, keeps for a unit and adds the difference to the totals of
 // the unit and of everything above it.
-func (b *Book) change(k sheetKey, m *Measure, unit unitIx, f func(*node)) error {
-	nodes := b.editSheet(k).nodes
-	n := nodes.edit(unit)
+func (b *Book) change(s *sheet, p calendar.Month, m *Measure, unit unitIx, f func(*node)) error {
+	n := s.nodes.edit(unit)
 	was, wasQual, counted := n.part(m.kind), n.qual, n.counts()
 	f(n)
 	diff, err := n.part(m.kind).Sub(was)
@@ -141,14 +141,13 @@ func (b *Book) change(k sheetKey, m *Measure, unit unitIx, f func(*node)) error 
 	if diff == (Tally{}) && quals == (qualifiers{}) {
 		return nil
 	}
-	return b.spread(k, m, unit, diff, quals)
+	return b.spread(s, p, m, unit, diff, quals)
 }
 
 // spread adds a difference to the totals of a unit and of everything above it.
-func (b *Book) spread(k sheetKey, m *Measure, unit unitIx, diff Tally, quals qualifiers) error {
-	nodes := b.editSheet(k).nodes
+func (b *Book) spread(s *sheet, p calendar.Month, m *Measure, unit unitIx, diff Tally, quals qualifiers) error {
 	for at := unit; at != 0; {
-		n, u := nodes.edit(at), b.unit(at)
+		n, u := s.nodes.edit(at), b.unit(at)
 		before := n.sum
 		after, err := before.Add(diff)
 		if err != nil {
@@ -158,13 +157,13 @@ func (b *Book) spread(k sheetKey, m *Measure, unit unitIx, diff Tally, quals qua
 		for i := range quals {
 			n.quals[i] += quals[i]
 		}
-		if k.period == Current {
-			b.touched.add(FigureKey{k.measure, at})
+		if p == Current {
+			b.touched.add(FigureKey{m.ix, at})
 			if m.task != nil && u.id == m.root {
 				b.count(m, at, before, after)
 			}
 		}
-		at = u.parentIn(k.period)
+		at = u.parentIn(p)
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func New() *Book {
 		goals:      layer.New[goalKey, allocation](), goalCounts: layer.New[measureIx, int](),
 		sheets: make(map[sheetKey]*sheet), opened: layer.New[measureIx, []calendar.Month](),
 		complete: layer.New[measureIx, bool](), subjects: layer.New[subjectKey, uint64](),
-		requests: newRequests(), touched: newTouched(),
+		requests: newRequests(), touched: &touched{},
 	}
 }
 
@@ -71,7 +71,7 @@ func (b *Book) Fork(at ledger.Stamp) *Book {
 		programmes: b.programmes.Fork(), goals: b.goals.Fork(), goalCounts: b.goalCounts.Fork(),
 		sheets: make(map[sheetKey]*sheet), opened: b.opened.Fork(),
 		complete: b.complete.Fork(), subjects: b.subjects.Fork(),
-		requests: b.requests.fork(), touched: newTouched(),
+		requests: b.requests.fork(), touched: &touched{layer: true},
 	}
 }
 
@@ -128,7 +128,7 @@ func (b *Book) Freeze() *Book {
 	}
 	f.opened, f.complete, f.subjects = b.opened.Clone(), b.complete.Clone(), b.subjects.Clone()
 	f.requests = b.requests.freeze()
-	f.touched = newTouched()
+	f.touched = &touched{}
 	return &f
 }
 

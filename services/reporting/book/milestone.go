@@ -113,16 +113,16 @@ func (m *Measure) watched(p calendar.Month) bool {
 // unit to the root and ascending. before holds the totals before it, in that order.
 func (b *Book) announce(m *Measure, k sheetKey, unit unitIx, before []Tally, cause uint64) {
 	step := -1
-	b.up(unit, k.period, func(at unitIx) {
+	s := b.sheet(k)
+	for at := unit; at != 0; at = b.unit(at).parentIn(k.period) {
 		step++
-		s := b.sheet(k)
 		n := s.nodes.at(at)
 		if before[step] == n.sum || !b.watches(m, at, k.period) {
-			return
+			continue
 		}
 		g, ok := b.goalOf(m, at, k.period, s)
 		if !m.judgeable(&n, g) {
-			return
+			continue
 		}
 		state := s.marks.at(at)
 		for i, t := range m.watch.thresholds {
@@ -130,7 +130,7 @@ func (b *Book) announce(m *Measure, k sheetKey, unit unitIx, before []Tally, cau
 				b.cross(m, k, at, i, t, g, reached, before[step], n.sum, cause)
 			}
 		}
-	})
+	}
 }
 
 // cross emits one crossing.
@@ -165,16 +165,22 @@ func periodName(p calendar.Month) string {
 // unit to the root.
 func (b *Book) totals(k sheetKey, unit unitIx) []Tally {
 	out := make([]Tally, 0, 8)
-	b.up(unit, k.period, func(at unitIx) { out = append(out, b.sum(k, at)) })
+	s := b.sheet(k)
+	for at := unit; at != 0; at = b.unit(at).parentIn(k.period) {
+		out = append(out, s.sum(at))
+	}
 	return out
 }
 
 // sum returns a total; the zero tally where there is no sheet.
 func (b *Book) sum(k sheetKey, unit unitIx) Tally {
-	s := b.sheet(k)
-	if s == nil {
-		return Tally{}
+	if s := b.sheet(k); s != nil {
+		return s.sum(unit)
 	}
+	return Tally{}
+}
+
+func (s *sheet) sum(unit unitIx) Tally {
 	if n := s.nodes.peek(unit); n != nil {
 		return n.sum
 	}

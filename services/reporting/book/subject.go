@@ -109,12 +109,6 @@ func (b *Book) previousAccepted(m *Measure, unit unitIx) uint64 {
 	return n.last
 }
 
-// rememberAccepted makes an event the last accepted submission.
-func (b *Book) rememberAccepted(m *Measure, unit unitIx, sequence uint64) {
-	n := b.editSheet(sheetKey{m.ix, Current}).nodes.edit(unit)
-	n.last, n.rev = sequence, b.placeVersion(unit)
-}
-
 // idOf returns the last part of a resource name.
 func idOf(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }
 

@@ -124,11 +124,11 @@ func (b *Book) judge(s *Submission, m *Measure, unit unitIx, cell *node) error {
 		return refuse(errorv1.Reason_REASON_PERIOD_NOT_BEGUN, "submission.period",
 			"period %s has not begun; today is %s", s.Period, b.today)
 	}
-	if _, exists := b.unit(unit).on(s.Period.LastDay()); !exists {
-		return refuse(errorv1.Reason_REASON_UNIT_NOT_ACTIVE, "submission.unit",
-			"unit %s does not exist on the last day of %s", s.Unit, s.Period)
-	}
 	if !scopedIn(b.sheet(sheetKey{m.ix, Current}).scope.at(unit), s.Period) {
+		if _, exists := b.unit(unit).on(s.Period.LastDay()); !exists {
+			return refuse(errorv1.Reason_REASON_UNIT_NOT_ACTIVE, "submission.unit",
+				"unit %s does not exist on the last day of %s", s.Unit, s.Period)
+		}
 		return refuse(errorv1.Reason_REASON_NOT_APPLICABLE, "submission.target",
 			"target %s does not apply to unit %s in %s", s.Target, s.Unit, s.Period)
 	}
@@ -270,11 +270,7 @@ func (b *Book) adds(m *Measure, unit unitIx, k sheetKey, next node) error {
 		return b.overflows(unit)
 	}
 	for at := unit; at != 0; at = b.unit(at).parentIn(k.period) {
-		var sum Tally
-		if n := s.nodes.peek(at); n != nil {
-			sum = n.sum
-		}
-		if _, err := sum.Add(diff); err != nil {
+		if _, err := s.sum(at).Add(diff); err != nil {
 			return b.overflows(at)
 		}
 	}
