@@ -122,6 +122,7 @@ func badPersonalData() (all []badSubmission) {
 		all = append(all, bad("item with "+what, sentFor("share", itemsOf("a", text), byUnit("c1")), invalid, personal, "submission.items.items[1].name"))
 	}
 	return append(all, bad("evidence with an e-mail address", sentFor("cards", func(s *reportingv1.Submission) {
+		s.Value = &reportingv1.Submission_Count{Count: 1}
 		s.Evidence = []*reportingv1.Evidence{{Url: "https://example.vn/?to=nguyen.van.a@example.vn", Sha256: make([]byte, 32)}}
 	}), invalid, personal, "submission.evidence[0].url"))
 }
