@@ -50,12 +50,12 @@ func NewDirectory(engine *Engine, registry registryv1.RegistryServiceClient, log
 func (d *Directory) Run(ctx context.Context) {
 	pause := reconnectFirst
 	for ctx.Err() == nil {
-		before := d.revision(ctx)
+		before := d.Revision(ctx)
 		err := d.follow(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if d.revision(ctx) > before {
+		if d.Revision(ctx) > before {
 			pause = reconnectFirst
 		}
 		d.log.Warn("the registry is away; going on with the copy", zap.Error(err), zap.Duration("again_in", pause))
@@ -71,7 +71,7 @@ func (d *Directory) Run(ctx context.Context) {
 func (d *Directory) follow(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	watch, err := d.registry.WatchRegistry(ctx, &registryv1.WatchRegistryRequest{AfterRevision: d.revision(ctx)})
+	watch, err := d.registry.WatchRegistry(ctx, &registryv1.WatchRegistryRequest{AfterRevision: d.Revision(ctx)})
 	if err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (d *Directory) follow(ctx context.Context) error {
 				return err
 			}
 		}
-		d.note(d.revision(ctx) >= msg.GetHeadRevision())
+		d.note(d.Revision(ctx) >= msg.GetHeadRevision())
 	}
 }
 
@@ -109,11 +109,11 @@ func (d *Directory) Ready(ctx context.Context) bool {
 	d.mu.Lock()
 	synced := d.synced
 	d.mu.Unlock()
-	return synced || d.revision(ctx) > 0
+	return synced || d.Revision(ctx) > 0
 }
 
-// revision is the newest registry revision in the copy.
-func (d *Directory) revision(ctx context.Context) (revision int64) {
+// Revision is the newest registry revision in the copy.
+func (d *Directory) Revision(ctx context.Context) (revision int64) {
 	if err := d.engine.View(ctx, 0, func(b *book.Book) error {
 		revision = b.RegistryRevision()
 		return nil
@@ -155,7 +155,7 @@ func (d *Directory) catchUp(c *catchUp) {
 		d.joined = nil
 		d.mu.Unlock()
 	}()
-	was := d.revision(ctx)
+	was := d.Revision(ctx)
 	watch, err := d.registry.WatchRegistry(ctx, &registryv1.WatchRegistryRequest{AfterRevision: was})
 	if err != nil {
 		return
@@ -168,7 +168,7 @@ func (d *Directory) catchUp(c *catchUp) {
 		d.mu.Lock()
 		reached := d.reached
 		d.mu.Unlock()
-		if now := d.revision(ctx); now >= first.GetHeadRevision() {
+		if now := d.Revision(ctx); now >= first.GetHeadRevision() {
 			c.ok = true
 			return
 		}

@@ -12,13 +12,14 @@ const (
 	namePanics           = "cotmoc_rpc_panics_total"
 	nameLedgerHead       = "cotmoc_ledger_head_sequence"
 	nameLedgerQueue      = "cotmoc_ledger_queue_commands"
-	nameLedgerBlock      = "cotmoc_ledger_block_events"
-	nameLedgerCommit     = "cotmoc_ledger_commit_seconds"
+	nameLedgerBlocks     = "cotmoc_ledger_blocks_total"
+	nameLedgerConflicts  = "cotmoc_ledger_conflicts_total"
+	nameLedgerUnsettled  = "cotmoc_ledger_unsettled_total"
+	nameLedgerImage      = "cotmoc_ledger_image_sequence"
 	nameRelayPublished   = "cotmoc_relay_published_sequence"
 	nameRelayLag         = "cotmoc_relay_lag_events"
 	nameRelayProblem     = "cotmoc_relay_problem"
 	nameRegistryRevision = "cotmoc_registry_revision"
-	nameRegistryLag      = "cotmoc_registry_lag_revisions"
 )
 
 // Labels of metrics.
@@ -38,7 +39,7 @@ func NewRegistry() *prometheus.Registry {
 	return r
 }
 
-// Metrics are the figures that one service keeps of itself.
+// Metrics are the figures that a server keeps of its calls.
 type Metrics struct {
 	// Calls counts finished calls by method, gRPC code and reason.
 	Calls *prometheus.CounterVec
@@ -46,64 +47,71 @@ type Metrics struct {
 	CallSeconds *prometheus.HistogramVec
 	// Panics counts handlers that panicked: each one is a defect.
 	Panics prometheus.Counter
-
-	// LedgerHead is the number of the newest event in the log.
-	LedgerHead prometheus.Gauge
-	// LedgerQueue is how many commands wait for the writer loop.
-	LedgerQueue prometheus.Gauge
-	// LedgerBlock is how many events a block had.
-	LedgerBlock prometheus.Histogram
-	// LedgerCommit is how long the store took to append a block.
-	LedgerCommit prometheus.Histogram
-
-	// RelayPublished is the last number on the stream.
-	RelayPublished prometheus.Gauge
-	// RelayLag is how many events of the log are not on the stream yet.
-	RelayLag prometheus.Gauge
-	// RelayProblem is 1 while the relay cannot do its work, else 0.
-	RelayProblem prometheus.Gauge
-
-	// RegistryRevision is the newest registry revision in the service's copy.
-	RegistryRevision prometheus.Gauge
-	// RegistryLag is how many revisions the copy is behind, as far as is known.
-	RegistryLag prometheus.Gauge
 }
 
-// NewMetrics registers the metrics of a service, such as `reporting`. It panics
-// when the same service was registered there before.
+// NewMetrics registers the metrics of a server, such as `reporting`. It panics
+// when the same was registered there before.
 func NewMetrics(r *prometheus.Registry, service string) *Metrics {
-	reg := prometheus.WrapRegistererWith(prometheus.Labels{labelService: service}, r)
-	seconds := prometheus.ExponentialBuckets(0.00025, 2, 17) // 0.25 ms to 16 s
 	m := &Metrics{
 		Calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: nameCalls, Help: "Finished calls.",
 		}, []string{labelMethod, labelCode, labelReason}),
 		CallSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: nameCallSeconds, Help: "Duration of unary calls.", Buckets: seconds,
+			Name: nameCallSeconds, Help: "Duration of unary calls.",
+			Buckets: prometheus.ExponentialBuckets(0.00025, 2, 17), // 0.25 ms to 16 s
 		}, []string{labelMethod}),
-		Panics:     prometheus.NewCounter(prometheus.CounterOpts{Name: namePanics, Help: "Handlers that panicked."}),
-		LedgerHead: gauge(nameLedgerHead, "Number of the newest event in the log."),
-		LedgerQueue: gauge(nameLedgerQueue,
-			"Commands that wait for the writer loop."),
-		LedgerBlock: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: nameLedgerBlock, Help: "Events in a block.", Buckets: prometheus.ExponentialBuckets(1, 2, 15),
-		}),
-		LedgerCommit: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: nameLedgerCommit, Help: "Duration of appending a block.", Buckets: seconds,
-		}),
-		RelayPublished:   gauge(nameRelayPublished, "Last number on the stream."),
-		RelayLag:         gauge(nameRelayLag, "Events of the log that are not on the stream yet."),
-		RelayProblem:     gauge(nameRelayProblem, "1 while the relay cannot do its work."),
-		RegistryRevision: gauge(nameRegistryRevision, "Newest registry revision in the service's copy."),
-		RegistryLag:      gauge(nameRegistryLag, "Registry revisions that the copy is behind."),
+		Panics: prometheus.NewCounter(prometheus.CounterOpts{Name: namePanics, Help: "Handlers that panicked."}),
 	}
-	reg.MustRegister(m.Calls, m.CallSeconds, m.Panics,
-		m.LedgerHead, m.LedgerQueue, m.LedgerBlock, m.LedgerCommit,
-		m.RelayPublished, m.RelayLag, m.RelayProblem, m.RegistryRevision, m.RegistryLag)
+	labelled(r, service).MustRegister(m.Calls, m.CallSeconds, m.Panics)
 	return m
 }
 
-// gauge makes a gauge without labels of its own.
-func gauge(name, help string) prometheus.Gauge {
-	return prometheus.NewGauge(prometheus.GaugeOpts{Name: name, Help: help})
+func labelled(r *prometheus.Registry, service string) prometheus.Registerer {
+	return prometheus.WrapRegistererWith(prometheus.Labels{labelService: service}, r)
+}
+
+// Ledger says where a service's ledger stands; read when metrics are.
+type Ledger struct {
+	Head      func() uint64 // number of the newest event in the log
+	Queue     func() uint64 // commands that wait for the writer loop
+	Blocks    func() uint64 // blocks appended since the start
+	Conflicts func() uint64 // blocks decided again because another writer came first
+	Unsettled func() uint64 // appends whose outcome had to be read back
+	Image     func() uint64 // number of the last event in the newest image
+}
+
+// WatchLedger registers the metrics of a service's ledger.
+func WatchLedger(r *prometheus.Registry, service string, l Ledger) {
+	labelled(r, service).MustRegister(
+		gauge(nameLedgerHead, "Number of the newest event in the log.", l.Head),
+		gauge(nameLedgerQueue, "Commands that wait for the writer loop.", l.Queue),
+		counter(nameLedgerBlocks, "Blocks appended.", l.Blocks),
+		counter(nameLedgerConflicts, "Blocks decided again because another writer came first.", l.Conflicts),
+		counter(nameLedgerUnsettled, "Appends whose outcome had to be read back.", l.Unsettled),
+		gauge(nameLedgerImage, "Number of the last event in the newest image.", l.Image))
+}
+
+// Relay says where a service's stream and its copy of the registry stand.
+type Relay struct {
+	Published func() uint64 // last number on the stream
+	Lag       func() uint64 // events of the log that are not on the stream yet
+	Problem   func() uint64 // 1 while the relay cannot do its work
+	Revision  func() uint64 // newest registry revision in the copy
+}
+
+// WatchRelay registers the metrics of a service's relay and directory.
+func WatchRelay(r *prometheus.Registry, service string, y Relay) {
+	labelled(r, service).MustRegister(
+		gauge(nameRelayPublished, "Last number on the stream.", y.Published),
+		gauge(nameRelayLag, "Events of the log that are not on the stream yet.", y.Lag),
+		gauge(nameRelayProblem, "1 while the relay cannot do its work.", y.Problem),
+		gauge(nameRegistryRevision, "Newest registry revision in the service's copy.", y.Revision))
+}
+
+func gauge(name, help string, read func() uint64) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(read()) })
+}
+
+func counter(name, help string, read func() uint64) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(read()) })
 }

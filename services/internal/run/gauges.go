@@ -1,37 +1,23 @@
 package run
 
 import (
-	"time"
+	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/cotmoc/cotmoc/services/internal/ledger"
 	"github.com/cotmoc/cotmoc/services/internal/obs"
 )
 
-// gauges sets a service's gauges every second.
-type gauges struct{ quit, done chan struct{} }
-
-func watchGauges(m *obs.Metrics, set func(*obs.Metrics)) *gauges {
-	g := &gauges{quit: make(chan struct{}), done: make(chan struct{})}
-	if m == nil {
-		close(g.done)
-		return g
+// watchLedger registers the metrics of an engine; nothing without a registry.
+func watchLedger[S ledger.State[S]](r *prometheus.Registry, service string, e *ledger.Engine[S]) {
+	if r == nil {
+		return
 	}
-	go func() {
-		defer close(g.done)
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
-		for {
-			set(m)
-			select {
-			case <-g.quit:
-				return
-			case <-tick.C:
-			}
-		}
-	}()
-	return g
-}
-
-func (g *gauges) stop() {
-	close(g.quit)
-	<-g.done
+	obs.WatchLedger(r, service, obs.Ledger{
+		Head:      func() uint64 { return e.Head().Sequence },
+		Queue:     func() uint64 { return uint64(e.Stats().Waiting) },
+		Blocks:    func() uint64 { return e.Stats().Blocks },
+		Conflicts: func() uint64 { return e.Stats().Conflicts },
+		Unsettled: func() uint64 { return e.Stats().Unsettled },
+		Image:     func() uint64 { return e.Stats().Imaged },
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 
@@ -18,15 +19,14 @@ import (
 type Registry struct {
 	engine  *ledger.Engine[*registrybook.Book]
 	service *registry.Service
-	gauges  *gauges
 }
 
 // RegistryConfig is what a registry is made of.
 type RegistryConfig struct {
 	Store     ledger.Store
 	ImagePath string
-	Now       func() time.Time // nil means that time goes by itself
-	Metrics   *obs.Metrics     // nil for none
+	Now       func() time.Time     // nil means that time goes by itself
+	Metrics   *prometheus.Registry // nil for none
 	Log       *zap.Logger
 }
 
@@ -41,12 +41,8 @@ func OpenRegistry(ctx context.Context, c RegistryConfig) (*Registry, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Registry{engine: engine, service: service}
-	r.gauges = watchGauges(c.Metrics, func(m *obs.Metrics) {
-		m.LedgerHead.Set(float64(engine.Head().Sequence))
-		m.LedgerQueue.Set(float64(engine.Stats().Waiting))
-	})
-	return r, nil
+	watchLedger(c.Metrics, "registry", engine)
+	return &Registry{engine: engine, service: service}, nil
 }
 
 // Register makes a server serve it.
@@ -62,6 +58,5 @@ func (r *Registry) StopWatches() { r.service.Stop() }
 
 // Close ends its work; its server is closed before it.
 func (r *Registry) Close(ctx context.Context) error {
-	r.gauges.stop()
 	return r.engine.Close(ctx)
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
@@ -30,7 +31,6 @@ type Reporting struct {
 	service   *reporting.Service
 	directory *reporting.Directory
 	relay     *stream.Relay
-	gauges    *gauges
 	cancel    context.CancelFunc
 	work      sync.WaitGroup
 }
@@ -45,7 +45,7 @@ type ReportingConfig struct {
 	// Clock is the manual clock, moved to the log's last event where it stands
 	// before that; nil means that time goes by itself.
 	Clock   *reporting.Clock
-	Metrics *obs.Metrics // nil for none
+	Metrics *prometheus.Registry // nil for none
 	Log     *zap.Logger
 }
 
@@ -96,17 +96,23 @@ func (r *Reporting) begin(c ReportingConfig, boardJS jetstream.JetStream) {
 			c.Log.Error("the relay ended", zap.Error(err))
 		}
 	})
-	r.gauges = watchGauges(c.Metrics, func(m *obs.Metrics) {
-		head := r.engine.Head().Sequence
-		m.LedgerHead.Set(float64(head))
-		m.LedgerQueue.Set(float64(r.engine.Stats().Waiting))
-		published := r.relay.Published()
-		m.RelayPublished.Set(float64(published))
-		m.RelayLag.Set(float64(head) - float64(published))
-		m.RelayProblem.Set(0)
-		if r.relay.Problem() != "" {
-			m.RelayProblem.Set(1)
-		}
+	watchLedger(c.Metrics, "reporting", r.engine)
+	if c.Metrics != nil {
+		r.watchRelay(c.Metrics)
+	}
+}
+
+func (r *Reporting) watchRelay(m *prometheus.Registry) {
+	obs.WatchRelay(m, "reporting", obs.Relay{
+		Published: r.relay.Published,
+		Lag:       func() uint64 { return r.engine.Head().Sequence - min(r.relay.Published(), r.engine.Head().Sequence) },
+		Problem: func() uint64 {
+			if r.relay.Problem() != "" {
+				return 1
+			}
+			return 0
+		},
+		Revision: func() uint64 { return uint64(r.directory.Revision(context.Background())) },
 	})
 }
 
@@ -154,6 +160,5 @@ func (r *Reporting) Ready() []obs.Check {
 func (r *Reporting) Close(ctx context.Context) error {
 	r.cancel()
 	r.work.Wait()
-	r.gauges.stop()
 	return r.engine.Close(ctx)
 }

@@ -135,7 +135,7 @@ func (b *builder) registry(ctx context.Context) error {
 		return err
 	}
 	config := run.RegistryConfig{Store: store, ImagePath: image,
-		Metrics: obs.NewMetrics(b.metrics, "registry-ledger"), Log: b.c.Log.Named("registry")}
+		Metrics: b.metrics, Log: b.c.Log.Named("registry")}
 	if b.clock != nil {
 		config.Now = b.clock.Now
 	}
@@ -169,7 +169,7 @@ func (b *builder) reporting(ctx context.Context) error {
 	}
 	b.p.onClose(func(context.Context) error { return conn.Close() })
 	config := run.ReportingConfig{Store: store, ImagePath: image, Registry: registryv1.NewRegistryServiceClient(conn),
-		NATS: nc, NATSURLs: urls, Clock: b.clock, Metrics: obs.NewMetrics(b.metrics, "reporting-ledger"), Log: b.c.Log.Named("reporting")}
+		NATS: nc, NATSURLs: urls, Clock: b.clock, Metrics: b.metrics, Log: b.c.Log.Named("reporting")}
 	r, err := run.OpenReporting(ctx, config)
 	if err != nil {
 		return err
