@@ -1,6 +1,8 @@
 package book
 
 import (
+	"slices"
+
 	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
@@ -16,7 +18,7 @@ type threshold struct {
 // watching is what milestones a measure has, and where.
 type watching struct {
 	thresholds   []threshold
-	levels       map[string]bool // nil: every unit
+	levels       []string // empty: every unit
 	rootOnly     bool
 	current      bool
 	periods      bool
@@ -53,12 +55,7 @@ func watchTarget(rule *registryv1.MilestoneRule) watching {
 	if rule != nil && rule.MinReporting != nil {
 		w.minReporting = int64(rule.GetMinReporting())
 	}
-	if len(rule.GetLevels()) > 0 {
-		w.levels = make(map[string]bool)
-		for _, l := range rule.GetLevels() {
-			w.levels[l] = true
-		}
-	}
+	w.levels = rule.GetLevels()
 	w.periods = rule.GetScope() == registryv1.MilestoneScope_MILESTONE_SCOPE_PERIOD ||
 		rule.GetScope() == registryv1.MilestoneScope_MILESTONE_SCOPE_BOTH
 	w.current = rule.GetScope() != registryv1.MilestoneScope_MILESTONE_SCOPE_PERIOD
@@ -71,10 +68,7 @@ func (b *Book) watches(m *Measure, unit unitIx, p calendar.Month) bool {
 	if m.watch.rootOnly {
 		return u.id == m.root
 	}
-	if m.watch.levels == nil {
-		return true
-	}
-	return m.watch.levels[u.near(b.judgedOn(p)).level]
+	return len(m.watch.levels) == 0 || slices.Contains(m.watch.levels, u.near(b.judgedOn(p)).level)
 }
 
 // judgedOn is the day by which a period is judged: its last, or today for Current.

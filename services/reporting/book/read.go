@@ -145,9 +145,13 @@ func (b *Book) Figures(m *Measure, top *Unit, p calendar.Month, sel Selection, a
 	s := b.view(m, p)
 	day := b.judgedOn(p)
 	var found []*Unit
-	for ix := unitIx(1); ix <= b.unitCount; ix++ {
+	units := b.childrenIn(top.ix, p)
+	if sel.Descendants {
+		units = b.under(top.ix, p)
+	}
+	for ix := range units {
 		u := b.unit(ix)
-		if u.id <= after || ix == top.ix || !b.below(u, top.ix, p, sel.Descendants) {
+		if u.id <= after {
 			continue
 		}
 		at, exists := u.on(day)
@@ -176,16 +180,6 @@ func (b *Book) Figures(m *Measure, top *Unit, p calendar.Month, sel Selection, a
 	return out, more
 }
 
-// below reports whether a unit stands below another, directly or at any depth.
-func (b *Book) below(u *Unit, top unitIx, p calendar.Month, anyDepth bool) bool {
-	if !anyDepth {
-		return u.parentIn(p) == top
-	}
-	found := false
-	b.up(u.parentIn(p), p, func(at unitIx) { found = found || at == top })
-	return found
-}
-
 // ByKind splits a figure by the kinds of the units that make it, in the order of
 // the contract's numbers. The tallies add up to the figure.
 func (b *Book) ByKind(m *Measure, top *Unit, p calendar.Month) ([]typev1.UnitKind, []Tally) {
@@ -209,14 +203,14 @@ func (b *Book) ByKind(m *Measure, top *Unit, p calendar.Month) ([]typev1.UnitKin
 // parts calls do for each unit expected at or below top.
 func (b *Book) parts(m *Measure, top *Unit, p calendar.Month, do func(*Unit, *node)) {
 	s := b.view(m, p)
-	for ix := unitIx(1); ix <= b.unitCount; ix++ {
-		n := s.nodes.peek(ix)
-		if n == nil || !n.scoped {
-			continue
+	part := func(ix unitIx) {
+		if n := s.nodes.peek(ix); n != nil && n.scoped {
+			do(b.unit(ix), n)
 		}
-		if u := b.unit(ix); ix == top.ix || b.below(u, top.ix, p, true) {
-			do(u, n)
-		}
+	}
+	part(top.ix)
+	for ix := range b.under(top.ix, p) {
+		part(ix)
 	}
 }
 

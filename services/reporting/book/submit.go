@@ -89,21 +89,19 @@ func (b *Book) Submit(s *Submission) (Receipt, error) {
 
 // find resolves what a submission is about.
 func (b *Book) find(s *Submission) (*Measure, unitIx, error) {
-	if b.programmes.Get(s.Programme) == nil {
+	unit := b.unitIDs.Get(s.Unit)
+	m := b.MeasureByID(s.Programme, s.Target)
+	switch {
+	case m == nil && b.programmes.Get(s.Programme) == nil:
 		return nil, 0, refuse(errorv1.Reason_REASON_PROGRAMME_NOT_FOUND, "programme",
 			"there is no programme %s", s.Programme)
-	}
-	unit := b.unitIDs.Get(s.Unit)
-	if unit == 0 {
+	case unit == 0:
 		return nil, 0, refuse(errorv1.Reason_REASON_UNIT_NOT_FOUND, "submission.unit",
 			"there is no unit %s", s.Unit)
-	}
-	m := b.MeasureByID(s.Programme, s.Target)
-	if m == nil {
+	case m == nil:
 		return nil, 0, refuse(errorv1.Reason_REASON_TARGET_NOT_FOUND, "submission.target",
 			"programme %s has no target or task %s", s.Programme, s.Target)
-	}
-	if m.Derived() {
+	case m.Derived():
 		return nil, 0, refuse(errorv1.Reason_REASON_DERIVED_TARGET, "submission.target",
 			"%s is derived by the system from the reports on tasks; nobody submits it", s.Target)
 	}

@@ -247,6 +247,22 @@ func (b *Book) join(u *Unit, isNew bool) {
 	}
 }
 
+// under yields the units below one in a period, at any depth, in no order.
+func (b *Book) under(top unitIx, p calendar.Month) iter.Seq[unitIx] {
+	return func(yield func(unitIx) bool) {
+		for left := []unitIx{top}; len(left) > 0; {
+			at := left[len(left)-1]
+			left = left[:len(left)-1]
+			for child := range b.childrenIn(at, p) {
+				if !yield(child) {
+					return
+				}
+				left = append(left, child)
+			}
+		}
+	}
+}
+
 // childrenIn yields the units directly below one in a period, in no order.
 func (b *Book) childrenIn(unit unitIx, p calendar.Month) iter.Seq[unitIx] {
 	return func(yield func(unitIx) bool) {
