@@ -128,6 +128,13 @@ func (b *Book) MeasureByID(programme, id string) *Measure {
 // ProgrammeByID returns the programme with an id, nil when there is none.
 func (b *Book) ProgrammeByID(id string) *Programme { return b.programmes.Get(id) }
 
+// givenTo reports whether a task is given to a unit that owes it.
+func (m *Measure) givenTo(unit string) bool {
+	return slices.ContainsFunc(m.task.GetAssignments(), func(a *registryv1.Assignment) bool {
+		return a.GetUnit() == unit && owes(a.GetRole())
+	})
+}
+
 // owes reports whether a role makes a unit report a task.
 func owes(role registryv1.AssignmentRole) bool {
 	return role == registryv1.AssignmentRole_ASSIGNMENT_ROLE_LEAD ||

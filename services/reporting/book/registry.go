@@ -98,7 +98,11 @@ func (b *Book) unitChanged(c *registryv1.Change, res *registryv1.Unit) {
 	unit := b.unitIDs.Get(id)
 	b.move(unit, cause)
 	for _, m := range b.measuresOf("") {
-		if !m.Derived() {
+		switch {
+		case m.Derived():
+		case m.task != nil && !m.givenTo(id): // most tasks: their scope stays
+			b.settleCompletion(m, cause)
+		default:
 			b.rescope(m, []unitIx{unit}, cause)
 		}
 	}
