@@ -2,11 +2,13 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
 
 	"github.com/cotmoc/cotmoc/pkg/apierr"
+	"github.com/cotmoc/cotmoc/services/internal/ledger"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -126,10 +128,10 @@ func (s *interceptor) record(method, id string, req any, took time.Duration, err
 		return
 	}
 	fields = append(fields, zap.String("reason", reason), zap.String("field", e.Field), zap.Error(err))
-	switch e.Code {
-	case codes.Internal:
+	switch {
+	case e.Code == codes.Internal:
 		s.c.Log.Error("call", fields...)
-	case codes.Unavailable:
+	case e.Code == codes.Unavailable && !errors.Is(err, ledger.ErrStopped): // a stop was asked for
 		s.c.Log.Warn("call", fields...)
 	default:
 		s.c.Log.Info("call", fields...)

@@ -32,6 +32,7 @@ type Reporting struct {
 	directory *reporting.Directory
 	relay     *stream.Relay
 	cancel    context.CancelFunc
+	unfollow  context.CancelFunc
 	work      sync.WaitGroup
 }
 
@@ -89,7 +90,9 @@ func (r *Reporting) begin(c ReportingConfig, boardJS jetstream.JetStream) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
 	board := reporting.NewBoard(r.engine, boardJS, c.Log)
-	r.work.Go(func() { r.directory.Run(ctx) })
+	following, unfollow := context.WithCancel(ctx)
+	r.unfollow = unfollow
+	r.work.Go(func() { r.directory.Run(following) })
 	r.work.Go(func() { board.Run(ctx) })
 	r.work.Go(func() {
 		if err := r.relay.Run(ctx); err != nil && c.Log != nil {
@@ -155,6 +158,10 @@ func (r *Reporting) Ready() []obs.Check {
 		}},
 	}
 }
+
+// StopFollowing ends its watch of the registry, so that a server in the same process
+// can end its calls.
+func (r *Reporting) StopFollowing() { r.unfollow() }
 
 // Close ends its work; its server is closed before it.
 func (r *Reporting) Close(ctx context.Context) error {

@@ -22,7 +22,11 @@ func (r *Relay) check(ctx context.Context) (uint64, error) {
 	if !errors.Is(err, errMade) {
 		return last, err
 	}
-	r.log.Warn("relay makes the stream", zap.String("stream", r.name), zap.Error(err))
+	level := zap.WarnLevel
+	if r.published.Load() == 0 {
+		level = zap.InfoLevel // the first time nothing was lost
+	}
+	r.log.Log(level, "relay makes the stream", zap.String("stream", r.name), zap.Error(err))
 	if err := r.remake(ctx); err != nil {
 		return 0, fmt.Errorf("make stream %s: %w", r.name, err)
 	}

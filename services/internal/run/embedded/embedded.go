@@ -47,10 +47,10 @@ type Process struct {
 	AdminAddr string // for metrics and health; empty when nowhere
 	NATSURL   string // for subscribers in other processes; empty when there is none
 
-	server      *run.Server
-	stopWatches func()
-	inside      *natsd.Server
-	closers     []func(context.Context) error // in the order in which parts were made
+	server  *run.Server
+	quiet   []func() // ends watches, in order, before the server ends its calls
+	inside  *natsd.Server
+	closers []func(context.Context) error // in the order in which parts were made
 }
 
 // Up runs the pair in one process.
@@ -144,7 +144,7 @@ func (b *builder) registry(ctx context.Context) error {
 		return err
 	}
 	b.p.onClose(r.Close)
-	b.p.stopWatches = r.StopWatches
+	b.p.quiet = append(b.p.quiet, r.StopWatches)
 	b.parts = append(b.parts, r)
 	b.ready = append(b.ready, r.Ready())
 	return nil
@@ -175,6 +175,7 @@ func (b *builder) reporting(ctx context.Context) error {
 		return err
 	}
 	b.p.onClose(r.Close)
+	b.p.quiet = append([]func(){r.StopFollowing}, b.p.quiet...) // who follows goes first
 	b.parts = append(b.parts, r)
 	b.ready = append(b.ready, r.Ready()...)
 	return nil
@@ -219,8 +220,8 @@ func (p *Process) Failed() <-chan error { return p.server.Failed() }
 // durable all the same.
 func (p *Process) Close(ctx context.Context) error {
 	var errs []error
-	if p.stopWatches != nil {
-		p.stopWatches()
+	for _, end := range p.quiet {
+		end()
 	}
 	if p.server != nil {
 		errs = append(errs, p.server.Close(ctx))
