@@ -90,8 +90,12 @@ func newTarget(i int) *registryv1.Target {
 		t.ValueKind = typev1.ValueKind_VALUE_KIND_RATIO
 		t.Goal.Value = 950_000
 	}
-	if i%10 >= 7 {
+	switch {
+	case i%10 < 7:
+	case i < 10:
 		t.Accumulation = typev1.Accumulation_ACCUMULATION_SUM_YEAR
+	default:
+		t.Accumulation = typev1.Accumulation_ACCUMULATION_SUM // ratios are not summed by the year
 	}
 	return t
 }

@@ -14,13 +14,9 @@ func (b *Book) apply(e *eventv1.Event) error {
 	var err error
 	switch p := e.GetPayload().(type) {
 	case *eventv1.Event_SubmissionAccepted:
-		if err := b.applySubmission(e, p.SubmissionAccepted, true); err != nil {
-			return err
-		}
-		b.head = e.GetSequence()
-		return nil
+		return b.applySubmission(e, p.SubmissionAccepted, onAccepted)
 	case *eventv1.Event_SubmissionWithdrawn:
-		err = b.applySubmission(e, p.SubmissionWithdrawn, false)
+		return b.applySubmission(e, p.SubmissionWithdrawn, onWithdrawn)
 	case *eventv1.Event_MilestoneReached:
 		err = b.applyCrossing(e, p.MilestoneReached, true)
 	case *eventv1.Event_MilestoneRevoked:
@@ -64,35 +60,48 @@ func (b *Book) look(e *eventv1.Event, target, path string) (*Measure, unitIx, er
 	return m, unit, nil
 }
 
-func (b *Book) applySubmission(e *eventv1.Event, s *eventv1.SubmissionRecorded, accepted bool) error {
-	m, unit, err := b.look(e, s.GetTarget(), s.GetPath())
+// applySubmission folds in a submission of the log.
+func (b *Book) applySubmission(e *eventv1.Event, s *eventv1.SubmissionRecorded, kind subjectKind) error {
+	at, err := b.spotOf(e, s)
 	if err != nil {
 		return err
 	}
-	period, err := calendar.ParseMonth(s.GetPeriod())
-	if err != nil {
-		return err
-	}
-	b.open(m, period)
-	cells, current := b.editSheet(sheetKey{m.ix, period}), b.editSheet(sheetKey{m.ix, Current})
-	if err := b.change(cells, period, m, unit, func(n *node) {
+	return b.applyAt(at, e, s, kind)
+}
+
+// applyAt folds in a submission whose place is known, and makes it the last event
+// on its subject.
+func (b *Book) applyAt(at *spot, e *eventv1.Event, s *eventv1.SubmissionRecorded, kind subjectKind) error {
+	b.open(at.m, at.period)
+	cell, err := b.change(at.cell(), at.m, at.own, func(n *node) {
 		n.hold(State(s.GetState()), TallyOf(s.GetTally()), QualifierOf(s.GetQualifier()))
 		if n.state == Bare {
 			n.num, n.bareScale = s.GetBarePercentage(), uint8(s.GetBareDecimals())
 		}
 		n.rev, n.last = s.GetRevision(), e.GetSequence()
-	}); err != nil {
+	})
+	if err != nil {
 		return err
 	}
-	b.requests.add(request{requestHash(lastOf(s.GetPath()), s.GetRequestId()), e.GetSequence()})
-	if accepted {
-		n := current.nodes.edit(unit)
-		n.last, n.rev = e.GetSequence(), b.placeVersion(unit)
+	b.requests.add(request{at.hash, e.GetSequence()})
+	if err := b.applyCurrent(at, s, *cell); err != nil {
+		return err
 	}
+	b.head = e.GetSequence()
+	if kind != onAccepted {
+		b.subjects.Set(at.subject(kind), e.GetSequence())
+		return nil
+	}
+	n := b.editSheet(at.current()).nodes.edit(at.unit)
+	n.last, n.rev = e.GetSequence(), at.place()
+	return nil
+}
+
+// applyCurrent makes of a submission the unit's current value, if it is to be.
+func (b *Book) applyCurrent(at *spot, s *eventv1.SubmissionRecorded, cell node) (err error) {
 	switch s.GetCurrent() {
 	case eventv1.CurrentChange_CURRENT_CHANGE_AS_CELL:
-		from := cells.nodes.at(unit)
-		return b.change(current, Current, m, unit, func(n *node) { n.holdCell(&from, period) })
+		_, err = b.change(at.current(), at.m, &at.today, func(n *node) { n.holdCell(&cell, at.period) })
 	case eventv1.CurrentChange_CURRENT_CHANGE_TALLY:
 		newest := Current
 		if s.GetCurrentPeriod() != "" {
@@ -100,12 +109,12 @@ func (b *Book) applySubmission(e *eventv1.Event, s *eventv1.SubmissionRecorded, 
 				return err
 			}
 		}
-		return b.change(current, Current, m, unit, func(n *node) {
+		_, err = b.change(at.current(), at.m, &at.today, func(n *node) {
 			n.hold(State(s.GetCurrentState()), TallyOf(s.GetCurrentTally()), QualifierOf(s.GetCurrentQualifier()))
 			n.newest = newest + 1
 		})
 	}
-	return nil
+	return err
 }
 
 // hold makes a value the unit's own.
@@ -121,15 +130,25 @@ func (n *node) holdCell(from *node, period calendar.Month) {
 	n.excluded, n.bareScale, n.newest = from.excluded, from.bareScale, period+1
 }
 
-// change changes what a sheet of a period, or Current, keeps for a unit and adds the difference to the totals of
-// the unit and of everything above it.
-func (b *Book) change(s *sheet, p calendar.Month, m *Measure, unit unitIx, f func(*node)) error {
-	n := s.nodes.edit(unit)
+// changeAt is change by the tree of a sheet's own period.
+func (b *Book) changeAt(k sheetKey, m *Measure, unit unitIx, f func(*node)) error {
+	var l line
+	b.trace(&l, unit, k.period)
+	_, err := b.change(k, m, &l, f)
+	return err
+}
+
+// change changes what is kept for the unit at the foot of a line and adds the
+// difference to the totals of all of the line. It returns the unit's own node, to
+// be read only.
+func (b *Book) change(k sheetKey, m *Measure, l *line, f func(*node)) (*node, error) {
+	nodes := b.editSheet(k).nodes
+	n := nodes.edit(l.at[0].ix)
 	was, wasQual, counted := n.part(m.kind), n.qual, n.counts()
 	f(n)
 	diff, err := n.part(m.kind).Sub(was)
 	if err != nil {
-		return err
+		return n, err
 	}
 	var quals qualifiers
 	if counted {
@@ -139,15 +158,16 @@ func (b *Book) change(s *sheet, p calendar.Month, m *Measure, unit unitIx, f fun
 		quals.add(n.qual, 1)
 	}
 	if diff == (Tally{}) && quals == (qualifiers{}) {
-		return nil
+		return n, nil
 	}
-	return b.spread(s, p, m, unit, diff, quals)
+	return n, b.spread(k, m, l, diff, quals)
 }
 
-// spread adds a difference to the totals of a unit and of everything above it.
-func (b *Book) spread(s *sheet, p calendar.Month, m *Measure, unit unitIx, diff Tally, quals qualifiers) error {
-	for at := unit; at != 0; {
-		n, u := s.nodes.edit(at), b.unit(at)
+// spread adds a difference to the totals of all units of a line.
+func (b *Book) spread(k sheetKey, m *Measure, l *line, diff Tally, quals qualifiers) error {
+	nodes := b.editSheet(k).nodes
+	for _, u := range l.units() {
+		n := nodes.edit(u.ix)
 		before := n.sum
 		after, err := before.Add(diff)
 		if err != nil {
@@ -157,13 +177,12 @@ func (b *Book) spread(s *sheet, p calendar.Month, m *Measure, unit unitIx, diff 
 		for i := range quals {
 			n.quals[i] += quals[i]
 		}
-		if p == Current {
-			b.touched.add(FigureKey{m.ix, at})
+		if k.period == Current {
+			b.touched.add(FigureKey{k.measure, u.ix})
 			if m.task != nil && u.id == m.root {
-				b.count(m, at, before, after)
+				b.count(m, u.ix, before, after)
 			}
 		}
-		at = u.parentIn(p)
 	}
 	return nil
 }

@@ -194,13 +194,13 @@ func (b *Book) turn(m *Measure, s *eventv1.ScopeChanged, from calendar.Month, id
 				if p < from {
 					continue
 				}
-				if err := b.change(b.editSheet(sheetKey{m.ix, p}), p, m, unit, set); err != nil {
+				if err := b.changeAt(sheetKey{m.ix, p}, m, unit, set); err != nil {
 					return err
 				}
 			}
 		}
 		if s.GetCurrent() {
-			if err := b.change(b.editSheet(sheetKey{m.ix, Current}), Current, m, unit, set); err != nil {
+			if err := b.changeAt(sheetKey{m.ix, Current}, m, unit, set); err != nil {
 				return err
 			}
 		}
@@ -267,14 +267,17 @@ func (b *Book) moveTotals(k sheetKey, old, moved *Unit) error {
 	m := *b.measure(k.measure)
 	m.task = nil
 	root := b.unitIDs.Get(m.root)
-	s, before := b.editSheet(k), b.sum(k, root)
+	before := b.sum(k, root)
+	var above line
 	if parent := old.parentIn(k.period); parent != 0 {
-		if err := b.spread(s, k.period, &m, parent, less, qualifiers{-quals[0], -quals[1], -quals[2]}); err != nil {
+		b.trace(&above, parent, k.period)
+		if err := b.spread(k, &m, &above, less, qualifiers{-quals[0], -quals[1], -quals[2]}); err != nil {
 			return err
 		}
 	}
 	if parent := moved.parentIn(k.period); parent != 0 {
-		if err := b.spread(s, k.period, &m, parent, sum, quals); err != nil {
+		b.trace(&above, parent, k.period)
+		if err := b.spread(k, &m, &above, sum, quals); err != nil {
 			return err
 		}
 	}
@@ -303,7 +306,7 @@ func (b *Book) applyTurn(c *eventv1.ClockTurned) error {
 		}
 		for unit := unitIx(1); unit <= b.unitCount; unit++ {
 			now := b.currentOf(m, unit, b.window, 0, nil)
-			if err := b.change(b.editSheet(sheetKey{ix, Current}), Current, m, unit, now.set); err != nil {
+			if err := b.changeAt(sheetKey{ix, Current}, m, unit, now.set); err != nil {
 				return err
 			}
 		}

@@ -43,7 +43,9 @@ type Book struct {
 	subjects *layer.Table[subjectKey, uint64]
 	requests *requests
 
-	touched *touched
+	touched *touched // of a book that is not a layer
+	here    *spot    // of the submission in hand
+	room    []byte   // what is left of the buffer that events are encoded into
 }
 
 var _ ledger.State[*Book] = (*Book)(nil)
@@ -57,7 +59,7 @@ func New() *Book {
 		goals:      layer.New[goalKey, allocation](), goalCounts: layer.New[measureIx, int](),
 		sheets: make(map[sheetKey]*sheet), opened: layer.New[measureIx, []calendar.Month](),
 		complete: layer.New[measureIx, bool](), subjects: layer.New[subjectKey, uint64](),
-		requests: newRequests(), touched: &touched{},
+		requests: newRequests(), touched: newTouched(),
 	}
 }
 
@@ -71,7 +73,7 @@ func (b *Book) Fork(at ledger.Stamp) *Book {
 		programmes: b.programmes.Fork(), goals: b.goals.Fork(), goalCounts: b.goalCounts.Fork(),
 		sheets: make(map[sheetKey]*sheet), opened: b.opened.Fork(),
 		complete: b.complete.Fork(), subjects: b.subjects.Fork(),
-		requests: b.requests.fork(), touched: &touched{layer: true},
+		requests: b.requests.fork(),
 	}
 }
 
@@ -84,19 +86,29 @@ func (b *Book) Merge() {
 	p := b.parent
 	p.head, p.registryRevision, p.today, p.window, p.moves = b.head, b.registryRevision, b.today, b.window, b.moves
 	p.unitCount, p.measureN = b.unitCount, b.measureN
-	b.units.merge()
+	b.units.merge(nil)
 	b.unitIDs.Merge()
 	b.kin.Merge()
-	b.measures.merge()
+	b.measures.merge(nil)
 	b.measureIDs.Merge()
 	b.programmes.Merge()
 	b.goals.Merge()
 	b.goalCounts.Merge()
 	for k, s := range b.sheets {
+		moved := p.touched
+		if k.period != Current {
+			moved = nil
+		}
 		if _, there := p.sheets[k]; there && s.forked() {
-			s.merge()
-		} else {
-			p.sheets[k] = s
+			s.merge(k.measure, moved)
+			continue
+		}
+		p.sheets[k] = s
+		if moved != nil { // the sheet is new
+			s.nodes.all(func(unit int32, n *node) bool {
+				moved.differ(k.measure, unit, &node{}, n)
+				return true
+			})
 		}
 	}
 	clear(b.sheets)
@@ -104,7 +116,6 @@ func (b *Book) Merge() {
 	b.complete.Merge()
 	b.subjects.Merge()
 	b.requests.merge()
-	p.touched.addAll(b.touched)
 	if p.parent != nil {
 		p.drafts = append(p.drafts, b.drafts...)
 		p.stamp.Next = b.stamp.Next
@@ -128,7 +139,7 @@ func (b *Book) Freeze() *Book {
 	}
 	f.opened, f.complete, f.subjects = b.opened.Clone(), b.complete.Clone(), b.subjects.Clone()
 	f.requests = b.requests.freeze()
-	f.touched = &touched{}
+	f.touched = newTouched()
 	return &f
 }
 
@@ -148,6 +159,20 @@ func (b *Book) Units() int { return int(b.unitCount) }
 // apply cannot digest is a defect of the rule that decided it: emit panics, and
 // the engine drops the layer with all that was half done.
 func (b *Book) emit(e *eventv1.Event, annex []byte) {
+	b.number(e, annex)
+	e.Previous = b.previousOn(b.subjectOf(e), e)
+	b.done(e, annex, b.apply(e))
+}
+
+// emitAt is emit for a submission whose place is known.
+func (b *Book) emitAt(at *spot, e *eventv1.Event, s *eventv1.SubmissionRecorded, kind subjectKind, annex []byte) {
+	b.number(e, annex)
+	e.Previous = b.previousOn(at.subject(kind), e)
+	b.done(e, annex, b.applyAt(at, e, s, kind))
+}
+
+// number gives an event its number and what else follows from the layer.
+func (b *Book) number(e *eventv1.Event, annex []byte) {
 	e.Sequence = b.stamp.Next
 	e.TimeUnixMicros = b.stamp.Time.UnixMicro()
 	e.Epoch = b.stamp.Epoch
@@ -156,19 +181,29 @@ func (b *Book) emit(e *eventv1.Event, annex []byte) {
 		digest := sha256.Sum256(annex)
 		e.AnnexDigest = digest[:16]
 	}
-	if e.GetSubmissionAccepted() == nil { // Submit knows that of an accepted one
-		e.Previous = b.previousOn(e)
+}
+
+// done adds an applied event to the drafts.
+func (b *Book) done(e *eventv1.Event, annex []byte, applied error) {
+	if applied != nil {
+		panic(fmt.Errorf("event %d cannot be applied: %w", e.Sequence, applied))
 	}
-	if err := b.apply(e); err != nil {
-		panic(fmt.Errorf("event %d cannot be applied: %w", e.Sequence, err))
+	options := proto.MarshalOptions{Deterministic: true}
+	if size := options.Size(e); size > cap(b.room)-len(b.room) {
+		b.room = make([]byte, 0, max(size, roomBytes))
 	}
-	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(e)
+	begin := len(b.room)
+	data, err := proto.MarshalOptions{Deterministic: true, UseCachedSize: true}.MarshalAppend(b.room, e)
 	if err != nil {
 		panic(fmt.Errorf("event %d cannot be encoded: %w", e.Sequence, err))
 	}
+	b.room = data
 	b.stamp.Next++
-	b.drafts = append(b.drafts, ledger.Entry{Event: data, Annex: annex})
+	b.drafts = append(b.drafts, ledger.Entry{Event: data[begin:len(data):len(data)], Annex: annex})
 }
+
+// roomBytes is how much is taken at once for the bytes of events.
+const roomBytes = 8 << 10
 
 // Apply folds in an entry of the log; see ledger.State.
 func (b *Book) Apply(sequence uint64, entry ledger.Entry) error {

@@ -122,7 +122,7 @@ func never(*Measure) bool { return false }
 // reset all begins afresh under the measure's new revision.
 func (b *Book) carry(m *Measure, before []judged, reset bool, cause uint64) {
 	var silent []*eventv1.CarriedMarks
-	before = slices.DeleteFunc(before, func(j judged) bool { return !m.watched(j.period) || !b.watches(m, j.unit, j.period) })
+	before = slices.DeleteFunc(before, func(j judged) bool { return !m.watched(j.period) || !b.watches(m, b.unit(j.unit), j.period) })
 	now := make([]judged, len(before))
 	for i, j := range before {
 		now[i] = b.judgeAll(m, m.watch.thresholds, []place{j.place})[0]

@@ -8,44 +8,44 @@ const segSize = 8
 
 type segment[T any] [segSize]T
 
-// column is an array by index that is cheap to fork and to freeze: a fork copies
-// the segments it changes, and merging puts them in the place of the old ones.
-// Nothing that a reader or a frozen cut may hold is changed in place. The zero
-// column is empty and ready.
+// column is an array by index that is cheap to fork and to freeze. A fork keeps
+// the values that it changes to itself until it is merged. Freezing copies the
+// spine; after it, a merge copies a segment before it changes it for the first
+// time, so that what a frozen cut holds stays as it is. The zero column is empty
+// and ready.
 type column[T any] struct {
 	parent *column[T]
-	spine  []*segment[T]         // of a column that is not a fork
-	own    map[int32]*segment[T] // of a fork: the segments that it changed
+	own    overlay[T] // of a fork: the values that it changed
+
+	// Of a column that is not a fork:
+	spine []*segment[T]
+	made  []uint32 // by segment: how many cuts there were when it was made
+	cuts  uint32
 }
 
 func (c *column[T]) fork() *column[T] { return &column[T]{parent: c} }
 
-func (c *column[T]) segment(i int32) *segment[T] {
-	for ; c.parent != nil; c = c.parent {
-		if s, ok := c.own[i]; ok {
-			return s
-		}
-	}
-	if int(i) < len(c.spine) {
-		return c.spine[i]
-	}
-	return nil
-}
-
 // at returns the value of index i, the zero value when it was never edited.
 func (c *column[T]) at(i int32) T {
-	if s := c.segment(i / segSize); s != nil {
-		return s[i%segSize]
+	if v := c.peek(i); v != nil {
+		return *v
 	}
 	var none T
 	return none
 }
 
-// peek returns where the value of index i is, to be read only; nil when it was
-// never edited.
+// peek returns where the value of index i is, to be read only and before the next
+// change; nil when it was never edited.
 func (c *column[T]) peek(i int32) *T {
-	if s := c.segment(i / segSize); s != nil {
-		return &s[i%segSize]
+	for ; c.parent != nil; c = c.parent {
+		if v := c.own.find(i); v != nil {
+			return v
+		}
+	}
+	if at := int(i / segSize); at < len(c.spine) {
+		if s := c.spine[at]; s != nil {
+			return &s[i%segSize]
+		}
 	}
 	return nil
 }
@@ -54,54 +54,62 @@ func (c *column[T]) peek(i int32) *T {
 // not a fork this changes what others may read: only for replay into a state
 // that nobody else holds.
 func (c *column[T]) edit(i int32) *T {
-	at := i / segSize
 	if c.parent == nil {
-		c.grow(at)
-		if c.spine[at] == nil {
-			c.spine[at] = new(segment[T])
-		}
-		return &c.spine[at][i%segSize]
+		return &c.writable(i / segSize)[i%segSize]
 	}
-	s, ok := c.own[at]
-	if !ok {
-		s = new(segment[T])
-		if old := c.parent.segment(at); old != nil {
-			*s = *old
+	v, found := c.own.place(i)
+	if !found {
+		if old := c.parent.peek(i); old != nil {
+			*v = *old
 		}
-		if c.own == nil {
-			c.own = make(map[int32]*segment[T])
-		}
-		c.own[at] = s
 	}
-	return &s[i%segSize]
+	return v
 }
 
-func (c *column[T]) grow(at int32) {
+// writable returns a segment that no frozen cut holds.
+func (c *column[T]) writable(at int32) *segment[T] {
 	if n := int(at) + 1; n > len(c.spine) {
 		c.spine = append(c.spine, make([]*segment[T], n-len(c.spine))...)
+		c.made = append(c.made, make([]uint32, n-len(c.made))...)
 	}
+	s := c.spine[at]
+	switch {
+	case s == nil:
+		s = new(segment[T])
+	case c.made[at] == c.cuts:
+		return s
+	default:
+		old := s
+		s = new(segment[T])
+		*s = *old
+	}
+	c.spine[at], c.made[at] = s, c.cuts
+	return s
 }
 
-// merge puts what the fork c changed into its parent.
-func (c *column[T]) merge() {
+// merge puts what the fork c changed into its parent. Where seen is not nil it is
+// called for each value with the old and the new one; both are to be read only.
+func (c *column[T]) merge(seen func(i int32, old, next *T)) {
 	p := c.parent
-	for at, s := range c.own {
+	for i, v := range c.own.all {
+		var to *T
 		if p.parent == nil {
-			p.grow(at)
-			p.spine[at] = s
-			continue
+			to = &p.writable(i / segSize)[i%segSize]
+		} else {
+			to, _ = p.own.place(i)
 		}
-		if p.own == nil {
-			p.own = make(map[int32]*segment[T])
+		if seen != nil {
+			seen(i, to, v)
 		}
-		p.own[at] = s
+		*to = *v
 	}
-	c.own = nil
+	c.own = overlay[T]{}
 }
 
 // freeze returns a cut of a column that is not a fork; merges into c do not change it.
 func (c *column[T]) freeze() *column[T] {
-	return &column[T]{spine: slices.Clone(c.spine)}
+	c.cuts++
+	return &column[T]{spine: slices.Clone(c.spine), made: make([]uint32, len(c.spine)), cuts: 1}
 }
 
 // all yields each index that was edited, with its value, ascending, of a column

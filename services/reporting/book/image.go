@@ -122,7 +122,7 @@ func (b *Book) readUnits(r *imageReader) {
 	for n := r.count(); n > 0 && r.err == nil; n-- {
 		u := &Unit{id: r.string(), name: r.string()}
 		for k := r.count(); k > 0 && r.err == nil; k-- {
-			u.placements = append(u.placements, placement{calendar.Date(r.int()), r.string(), typev1.UnitKind(r.int()), r.string()})
+			u.place(placement{calendar.Date(r.int()), r.string(), typev1.UnitKind(r.int()), r.string()})
 		}
 		u.closed = calendar.Date(r.int())
 		for k := r.count(); k > 0 && r.err == nil; k-- {

@@ -63,8 +63,7 @@ func watchTarget(rule *registryv1.MilestoneRule) watching {
 }
 
 // watches reports whether the measure's milestones are announced at a unit.
-func (b *Book) watches(m *Measure, unit unitIx, p calendar.Month) bool {
-	u := b.unit(unit)
+func (b *Book) watches(m *Measure, u *Unit, p calendar.Month) bool {
 	if m.watch.rootOnly {
 		return u.id == m.root
 	}
@@ -105,23 +104,26 @@ func (m *Measure) watched(p calendar.Month) bool {
 
 // announce emits what a submission made of the thresholds of a sheet, from the
 // unit to the root and ascending. before holds the totals before it, in that order.
-func (b *Book) announce(m *Measure, k sheetKey, unit unitIx, before []Tally, cause uint64) {
-	step := -1
+func (b *Book) announce(m *Measure, k sheetKey, l *line, before []Tally, cause uint64) {
 	s := b.sheet(k)
-	for at := unit; at != 0; at = b.unit(at).parentIn(k.period) {
-		step++
-		n := s.nodes.at(at)
-		if before[step] == n.sum || !b.watches(m, at, k.period) {
+	for step, u := range l.units() {
+		n := s.nodes.peek(u.ix)
+		if n == nil || before[step] == n.sum || !b.watches(m, u, k.period) {
 			continue
 		}
-		g, ok := b.goalOf(m, at, k.period, s)
-		if !m.judgeable(&n, g) {
+		g, ok := b.goalOf(m, u.ix, k.period, s)
+		if !m.judgeable(n, g) {
 			continue
 		}
-		state := s.marks.at(at)
+		var state marks
+		if was := s.marks.peek(u.ix); was != nil {
+			state = *was
+		}
+		sum := n.sum
 		for i, t := range m.watch.thresholds {
-			if reached := t.met(g, ok, n.sum); reached != state.reached(i) {
-				b.cross(m, k, at, i, t, g, reached, before[step], n.sum, cause)
+			if reached := t.met(g, ok, sum); reached != state.reached(i) {
+				b.cross(m, k, u.ix, i, t, g, reached, before[step], sum, cause)
+				s = b.sheet(k) // the layer may have its own only now
 			}
 		}
 	}
@@ -155,26 +157,23 @@ func periodName(p calendar.Month) string {
 	return p.String()
 }
 
-// totals returns the totals of a unit and of all above it in a sheet, from the
-// unit to the root.
-func (b *Book) totals(k sheetKey, unit unitIx) []Tally {
-	out := make([]Tally, 0, 8)
+// totals appends the totals of a line in a sheet, from the unit to the root.
+func (b *Book) totals(to []Tally, k sheetKey, l *line) []Tally {
 	s := b.sheet(k)
-	for at := unit; at != 0; at = b.unit(at).parentIn(k.period) {
-		out = append(out, s.sum(at))
+	for _, u := range l.units() {
+		to = append(to, s.sum(u.ix))
 	}
-	return out
+	return to
 }
 
 // sum returns a total; the zero tally where there is no sheet.
-func (b *Book) sum(k sheetKey, unit unitIx) Tally {
-	if s := b.sheet(k); s != nil {
-		return s.sum(unit)
-	}
-	return Tally{}
-}
+func (b *Book) sum(k sheetKey, unit unitIx) Tally { return b.sheet(k).sum(unit) }
 
+// sum returns a unit's total; the zero tally where there is none.
 func (s *sheet) sum(unit unitIx) Tally {
+	if s == nil {
+		return Tally{}
+	}
 	if n := s.nodes.peek(unit); n != nil {
 		return n.sum
 	}

@@ -26,8 +26,9 @@ func (r *requests) fork() *requests { return &requests{parent: r} }
 
 // requestHash is a digest of a submitter's request id.
 func requestHash(submitter, id string) uint64 {
-	var buf [256]byte
-	sum := sha256.Sum256(append(append(append(buf[:0], submitter...), 0), id...))
+	var room [128]byte // without this there would be garbage for each
+	text := append(append(append(room[:0], submitter...), 0), id...)
+	sum := sha256.Sum256(text)
 	return binary.LittleEndian.Uint64(sum[:])
 }
 

@@ -113,10 +113,16 @@ func (s *sheet) fork() *sheet {
 
 func (s *sheet) forked() bool { return s.nodes.parent != nil }
 
-func (s *sheet) merge() {
-	s.nodes.merge()
-	s.marks.merge()
-	s.scope.merge()
+// merge puts what the fork s changed into its parent. Where touched is not nil, it
+// collects the totals that this changes.
+func (s *sheet) merge(m measureIx, touched *touched) {
+	if touched == nil {
+		s.nodes.merge(nil)
+	} else {
+		s.nodes.merge(func(unit int32, was, n *node) { touched.differ(m, unit, was, n) })
+	}
+	s.marks.merge(nil)
+	s.scope.merge(nil)
 }
 
 func (s *sheet) freeze() *sheet {

@@ -21,6 +21,7 @@ type subjectKind uint8
 
 const (
 	onNothing subjectKind = iota
+	onAccepted
 	onWithdrawn
 	onReached
 	onRevoked
@@ -34,14 +35,15 @@ const (
 	onClockTurned
 )
 
-// subjectOf returns the subject of an event, by what the book knows now. Those of
-// accepted submissions are too many for a table: see previousAccepted.
+// subjectOf returns the subject of an event, by what the book knows now.
 func (b *Book) subjectOf(e *eventv1.Event) subjectKey {
 	about := func(kind subjectKind, target, path string) subjectKey {
 		unit := b.unitIDs.Get(lastOf(path))
 		return subjectKey{kind: kind, measure: b.measureIDs.Get(measureKey{e.GetProgramme(), target}), unit: unit, place: b.placeVersion(unit)}
 	}
 	switch p := e.GetPayload().(type) {
+	case *eventv1.Event_SubmissionAccepted:
+		return about(onAccepted, p.SubmissionAccepted.GetTarget(), p.SubmissionAccepted.GetPath())
 	case *eventv1.Event_SubmissionWithdrawn:
 		return about(onWithdrawn, p.SubmissionWithdrawn.GetTarget(), p.SubmissionWithdrawn.GetPath())
 	case *eventv1.Event_MilestoneReached:
@@ -86,28 +88,28 @@ func (b *Book) registrySubject(programme string, c *registryv1.Change) string {
 	return ""
 }
 
-// previousOn returns the number of the last event on the subject of an event that
-// was not applied yet.
-func (b *Book) previousOn(e *eventv1.Event) uint64 {
-	k := b.subjectOf(e)
+// previousOn returns the number of the last event on the subject k of an event
+// that was not applied yet.
+func (b *Book) previousOn(k subjectKey, e *eventv1.Event) uint64 {
 	if k.kind == onRegistry && k.measure == 0 && e.GetProgramme() != "" {
 		return 0 // the first about a programme, target or task
 	}
-	return b.subjects.Get(k)
-}
-
-// remember makes an event the last on its subject, after it was applied.
-func (b *Book) remember(e *eventv1.Event) { b.subjects.Set(b.subjectOf(e), e.GetSequence()) }
-
-// previousAccepted returns the number of the last accepted submission of a unit for
-// a measure since the unit took its present place; it is kept with the current figure.
-func (b *Book) previousAccepted(m *Measure, unit unitIx) uint64 {
-	n := b.sheet(sheetKey{m.ix, Current}).nodes.peek(unit)
-	if n == nil || n.rev != b.placeVersion(unit) {
+	if k.kind != onAccepted {
+		return b.subjects.Get(k)
+	}
+	s := b.sheet(sheetKey{k.measure, Current})
+	if s == nil {
 		return 0
 	}
-	return n.last
+	if n := s.nodes.peek(k.unit); n != nil && n.rev == k.place {
+		return n.last
+	}
+	return 0
 }
+
+// remember makes an event the last on its subject, after it was applied. For
+// accepted submissions see applyAt.
+func (b *Book) remember(e *eventv1.Event) { b.subjects.Set(b.subjectOf(e), e.GetSequence()) }
 
 // idOf returns the last part of a resource name.
 func idOf(name string) string { return name[strings.LastIndexByte(name, '/')+1:] }

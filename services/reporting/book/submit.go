@@ -48,19 +48,19 @@ type Receipt struct {
 // revision, the milestones that its totals cross, the task that it completes. It
 // refuses with a *Refusal, a *Stale or a *Reused, and then has decided nothing.
 func (b *Book) Submit(s *Submission) (Receipt, error) {
-	m, unit, err := b.find(s)
+	at, err := b.find(s)
 	if err != nil {
 		return Receipt{}, err
 	}
-	k := sheetKey{m.ix, s.Period}
-	cell := b.cell(k, unit)
+	m := at.m
+	cell := b.cell(at.cell(), at.unit)
 	if cell.rev != s.ExpectedRevision {
 		return Receipt{}, &Stale{Expected: s.ExpectedRevision, Actual: cell.rev, Last: cell.last}
 	}
-	if n := b.requests.find(requestHash(s.Unit, s.RequestID)); n != 0 && n != s.NotReused {
+	if n := b.requests.find(at.hash); n != 0 && n != s.NotReused {
 		return Receipt{}, &Reused{Sequence: n}
 	}
-	if err := b.judge(s, m, unit, &cell); err != nil {
+	if err := b.judge(s, at, &cell); err != nil {
 		return Receipt{}, err
 	}
 	v, err := s.Value.of(m)
@@ -68,44 +68,44 @@ func (b *Book) Submit(s *Submission) (Receipt, error) {
 		return Receipt{}, err
 	}
 	next := s.node(m, v)
-	cur := b.currentAfter(m, unit, s.Period, &next)
-	if err := b.fits(m, unit, k, &next, cur); err != nil {
+	cur := b.currentAfter(at, &cell, &next)
+	if err := b.fits(at, &next, cur); err != nil {
 		return Receipt{}, err
 	}
 	b.open(m, s.Period) // as the event will, so that what was missing is in the totals before
-	beforePeriod, beforeCurrent := b.before(m, k, unit)
+	b.before(at)
 	counted := b.countsBefore(m)
 	sequence := b.stamp.Next
-	b.emit(b.recorded(s, m, unit, &cell, &next, cur), s.Annex)
-	if beforePeriod != nil {
-		b.announce(m, k, unit, beforePeriod, sequence)
+	b.recordAt(s, at, &cell, &next, cur)
+	if m.watched(s.Period) {
+		b.announce(m, at.cell(), at.own, at.periodWas, sequence)
 	}
-	if beforeCurrent != nil {
-		b.announce(m, sheetKey{m.ix, Current}, unit, beforeCurrent, sequence)
+	if m.watched(Current) {
+		b.announce(m, at.current(), &at.today, at.currentWas, sequence)
 	}
 	b.settleTask(m, counted, sequence)
 	return Receipt{sequence, cell.rev + 1, b.registryRevision, b.stamp.Time.UnixMicro()}, nil
 }
 
 // find resolves what a submission is about.
-func (b *Book) find(s *Submission) (*Measure, unitIx, error) {
+func (b *Book) find(s *Submission) (*spot, error) {
 	unit := b.unitIDs.Get(s.Unit)
 	m := b.MeasureByID(s.Programme, s.Target)
 	switch {
 	case m == nil && b.programmes.Get(s.Programme) == nil:
-		return nil, 0, refuse(errorv1.Reason_REASON_PROGRAMME_NOT_FOUND, "programme",
+		return nil, refuse(errorv1.Reason_REASON_PROGRAMME_NOT_FOUND, "programme",
 			"there is no programme %s", s.Programme)
 	case unit == 0:
-		return nil, 0, refuse(errorv1.Reason_REASON_UNIT_NOT_FOUND, "submission.unit",
+		return nil, refuse(errorv1.Reason_REASON_UNIT_NOT_FOUND, "submission.unit",
 			"there is no unit %s", s.Unit)
 	case m == nil:
-		return nil, 0, refuse(errorv1.Reason_REASON_TARGET_NOT_FOUND, "submission.target",
+		return nil, refuse(errorv1.Reason_REASON_TARGET_NOT_FOUND, "submission.target",
 			"programme %s has no target or task %s", s.Programme, s.Target)
 	case m.Derived():
-		return nil, 0, refuse(errorv1.Reason_REASON_DERIVED_TARGET, "submission.target",
+		return nil, refuse(errorv1.Reason_REASON_DERIVED_TARGET, "submission.target",
 			"%s is derived by the system from the reports on tasks; nobody submits it", s.Target)
 	}
-	return m, unit, nil
+	return b.spotAt(m, unit, s.Period, requestHash(s.Unit, s.RequestID)), nil
 }
 
 // cell returns what is kept for a cell; the zero node when nothing was reported.
@@ -117,22 +117,33 @@ func (b *Book) cell(k sheetKey, unit unitIx) node {
 }
 
 // judge applies the rules about who may report what and when.
-func (b *Book) judge(s *Submission, m *Measure, unit unitIx, cell *node) error {
+func (b *Book) judge(s *Submission, at *spot, cell *node) error {
 	if s.Period > b.today.MonthOf() {
 		return refuse(errorv1.Reason_REASON_PERIOD_NOT_BEGUN, "submission.period",
 			"period %s has not begun; today is %s", s.Period, b.today)
 	}
-	if !scopedIn(b.sheet(sheetKey{m.ix, Current}).scope.at(unit), s.Period) {
-		if _, exists := b.unit(unit).on(s.Period.LastDay()); !exists {
-			return refuse(errorv1.Reason_REASON_UNIT_NOT_ACTIVE, "submission.unit",
-				"unit %s does not exist on the last day of %s", s.Unit, s.Period)
+	if !cell.scoped { // or else it exists and is expected: the sheet of the period says so
+		if err := b.judgeScope(s, at); err != nil {
+			return err
 		}
-		return refuse(errorv1.Reason_REASON_NOT_APPLICABLE, "submission.target",
-			"target %s does not apply to unit %s in %s", s.Target, s.Unit, s.Period)
 	}
 	if s.Value.State == Withdrawn && !cell.state.held() {
 		return refuse(errorv1.Reason_REASON_NOTHING_TO_WITHDRAW, "submission.withdrawal",
 			"nothing is reported for target %s, unit %s, %s", s.Target, s.Unit, s.Period)
+	}
+	return nil
+}
+
+// judgeScope refuses a unit that does not exist in the period, or to which the
+// target does not apply then.
+func (b *Book) judgeScope(s *Submission, at *spot) error {
+	if _, exists := at.today.at[0].on(s.Period.LastDay()); !exists {
+		return refuse(errorv1.Reason_REASON_UNIT_NOT_ACTIVE, "submission.unit",
+			"unit %s does not exist on the last day of %s", s.Unit, s.Period)
+	}
+	if !scopedIn(b.sheet(at.current()).scope.at(at.unit), s.Period) {
+		return refuse(errorv1.Reason_REASON_NOT_APPLICABLE, "submission.target",
+			"target %s does not apply to unit %s in %s", s.Target, s.Unit, s.Period)
 	}
 	return nil
 }
@@ -168,7 +179,8 @@ func (c currentCell) set(n *node) {
 
 // currentAfter says what becomes of the unit's current value when the cell of a
 // period becomes next.
-func (b *Book) currentAfter(m *Measure, unit unitIx, p calendar.Month, next *node) currentCell {
+func (b *Book) currentAfter(at *spot, cell, next *node) currentCell {
+	m, p, now := at.m, at.period, b.cell(at.current(), at.unit)
 	if m.accumulation != typev1.Accumulation_ACCUMULATION_LAST {
 		from := calendar.Month(0)
 		if m.accumulation == typev1.Accumulation_ACCUMULATION_SUM_YEAR {
@@ -176,9 +188,11 @@ func (b *Book) currentAfter(m *Measure, unit unitIx, p calendar.Month, next *nod
 				return currentCell{}
 			}
 		}
-		return b.currentOf(m, unit, from, p, next)
+		if c, ok := movedBy(&now, cell, next, p); ok {
+			return c
+		}
+		return b.currentOf(m, at.unit, from, p, next)
 	}
-	now := b.cell(sheetKey{m.ix, Current}, unit)
 	newest := now.newest - 1
 	switch {
 	case next.state.held() && p >= newest:
@@ -186,9 +200,24 @@ func (b *Book) currentAfter(m *Measure, unit unitIx, p calendar.Month, next *nod
 		c.node.newest = p + 1
 		return c
 	case next.state == Withdrawn && p == newest:
-		return b.newestBefore(m, unit, p)
+		return b.newestBefore(m, at.unit, p)
 	}
 	return currentCell{}
+}
+
+// movedBy is the current value of a flow when one of its cells changes, without
+// summing the others again: only where nothing but exact numbers comes or goes.
+func movedBy(now, cell, next *node, p calendar.Month) (currentCell, bool) {
+	plain := cell.state == Missing || cell.state == Reported && cell.qual == Exact
+	if !plain || next.state != Reported || now.state != Missing && now.state != Reported {
+		return currentCell{}, false
+	}
+	c := currentCell{change: eventv1.CurrentChange_CURRENT_CHANGE_TALLY}
+	num, ok1 := addInt(now.num-cell.num, next.num) // now holds what cell does
+	den, ok2 := addInt(now.den-cell.den, next.den)
+	c.over = !ok1 || !ok2
+	c.node = node{state: Reported, num: num, den: den, qual: max(now.qual, next.qual), excluded: now.excluded, newest: max(now.newest, p+1)}
+	return c, true
 }
 
 // newestBefore is a unit's current stock when its cell of a period is taken away:
@@ -204,21 +233,21 @@ func (b *Book) newestBefore(m *Measure, unit unitIx, p calendar.Month) currentCe
 	return c
 }
 
-// currentOf sums a unit's cells of the periods from one on, of a flow. The cell of
-// one period is taken to be instead, when that is given.
-func (b *Book) currentOf(m *Measure, unit unitIx, from, p calendar.Month, instead *node) currentCell {
+// currentOf sums a unit's cells of the periods from one on, of a flow. Where next
+// is not nil it stands in the place of what the book has for a period.
+func (b *Book) currentOf(m *Measure, unit unitIx, from, instead calendar.Month, next *node) currentCell {
 	c := currentCell{change: eventv1.CurrentChange_CURRENT_CHANGE_TALLY}
 	counts := func(q calendar.Month) bool {
 		return q >= from && (m.accumulation != typev1.Accumulation_ACCUMULATION_SUM_YEAR || q.Year() == from.Year())
 	}
 	for _, q := range b.periods(m.ix) {
-		if counts(q) && (instead == nil || q != p) {
+		if counts(q) && (next == nil || q != instead) {
 			n := b.cell(sheetKey{m.ix, q}, unit)
 			c.add(q, &n)
 		}
 	}
-	if instead != nil && counts(p) {
-		c.add(p, instead)
+	if next != nil && counts(instead) {
+		c.add(instead, next)
 	}
 	return c
 }
@@ -245,31 +274,36 @@ func (c *currentCell) add(p calendar.Month, n *node) {
 }
 
 // fits refuses a value whose totals would leave the range of 64 bits.
-func (b *Book) fits(m *Measure, unit unitIx, k sheetKey, next *node, cur currentCell) error {
-	if err := b.adds(m, unit, k, *next); err != nil || cur.change == eventv1.CurrentChange_CURRENT_CHANGE_UNSPECIFIED {
+func (b *Book) fits(at *spot, next *node, cur currentCell) error {
+	if err := b.fitsIn(at.cell(), at.m, at.own, next); err != nil || cur.change == eventv1.CurrentChange_CURRENT_CHANGE_UNSPECIFIED {
 		return err
 	}
 	if cur.over {
-		return b.overflows(unit)
+		return b.overflows(at.unit)
 	}
-	return b.adds(m, unit, sheetKey{m.ix, Current}, cur.node)
+	n := cur.node
+	return b.fitsIn(at.current(), at.m, &at.today, &n)
 }
 
-// adds refuses a unit's new part of a sheet when a total would overflow.
-func (b *Book) adds(m *Measure, unit unitIx, k sheetKey, next node) error {
+// fitsIn is fits for one sheet: n is what the unit would have there.
+func (b *Book) fitsIn(k sheetKey, m *Measure, l *line, n *node) error {
 	s := b.sheet(k)
-	if s == nil {
-		return nil // it would be the first
+	var old node
+	if s != nil {
+		old = s.nodes.at(l.at[0].ix)
 	}
-	old := s.nodes.at(unit)
-	next.scoped = k.period != Current || old.scoped
-	diff, err := next.part(m.kind).Sub(old.part(m.kind))
+	n.scoped = k.period != Current || old.scoped
+	diff, err := n.part(m.kind).Sub(old.part(m.kind))
 	if err != nil {
-		return b.overflows(unit)
+		return b.overflows(l.at[0].ix)
 	}
-	for at := unit; at != 0; at = b.unit(at).parentIn(k.period) {
-		if _, err := s.sum(at).Add(diff); err != nil {
-			return b.overflows(at)
+	// No part is below 0, so no total below the topmost is above its total.
+	if _, err := s.sum(l.at[l.n-1].ix).Add(diff); err == nil {
+		return nil
+	}
+	for _, u := range l.units() {
+		if _, err := s.sum(u.ix).Add(diff); err != nil {
+			return b.overflows(u.ix)
 		}
 	}
 	return nil
@@ -281,33 +315,26 @@ func (b *Book) overflows(unit unitIx) error {
 		"the total of unit %s would leave the range of 64 bits", id).with("unit", id)
 }
 
-// before returns the totals that milestones will be judged against; nil where
-// nothing is watched.
-func (b *Book) before(m *Measure, k sheetKey, unit unitIx) (period, current []Tally) {
-	if m.watched(k.period) {
-		period = b.totals(k, unit)
+// before notes the totals that milestones will be judged against, where any are watched.
+func (b *Book) before(at *spot) {
+	if at.m.watched(at.period) {
+		at.periodWas = b.totals(at.periodWas[:0], at.cell(), at.own)
 	}
-	if m.watched(Current) {
-		current = b.totals(sheetKey{m.ix, Current}, unit)
+	if at.m.watched(Current) {
+		at.currentWas = b.totals(at.currentWas[:0], at.current(), &at.today)
 	}
-	return period, current
 }
 
-// recorded is the event of an accepted submission.
-func (b *Book) recorded(s *Submission, m *Measure, unit unitIx, cell, next *node, cur currentCell) *eventv1.Event {
-	whole := new(struct { // what every such event is made of, at once
-		event    eventv1.Event
-		accepted eventv1.Event_SubmissionAccepted
-		recorded eventv1.SubmissionRecorded
-		tally    typev1.Tally
-	})
-	e, r := &whole.event, &whole.recorded
-	next.part(m.kind).into(&whole.tally)
-	r.Target, r.Path, r.Period, r.Revision = s.Target, b.path(unit, Current), s.Period.String(), cell.rev+1
-	r.State, r.Tally, r.Current = eventv1.CellState(next.state), &whole.tally, cur.change
+// recordAt emits the event of an accepted submission.
+func (b *Book) recordAt(s *Submission, at *spot, cell, next *node, cur currentCell) {
+	m, e, r := at.m, &at.event.event, &at.event.recorded
+	e.Reset()
+	r.Reset()
+	r.Target, r.Path, r.Period, r.Revision = s.Target, at.today.path(), s.Period.String(), cell.rev+1
+	r.State, r.Tally, r.Current = eventv1.CellState(next.state), next.part(m.kind).Proto(), cur.change
 	r.Supersedes, r.RequestId, r.Itemised = cell.last, s.RequestID, s.Itemised
-	if !b.stoodAsToday(unit, s.Period) {
-		r.PeriodPath = b.path(unit, s.Period)
+	if at.own != &at.today {
+		r.PeriodPath = at.own.path()
 	}
 	if next.qual != Exact {
 		r.Qualifier = next.qual.Proto()
@@ -319,24 +346,30 @@ func (b *Book) recorded(s *Submission, m *Measure, unit unitIx, cell, next *node
 		r.BarePercentage, r.BareDecimals = next.num, uint32(next.bareScale)
 	}
 	if cur.change == eventv1.CurrentChange_CURRENT_CHANGE_TALLY {
-		n := cur.node
-		n.scoped = true
-		r.CurrentTally, r.CurrentState = n.part(m.kind).Proto(), eventv1.CellState(n.state)
-		if n.qual != Exact {
-			r.CurrentQualifier = n.qual.Proto()
-		}
-		if n.newest != 0 {
-			r.CurrentPeriod = (n.newest - 1).String()
-		}
+		recordCurrent(r, m, cur.node)
 	}
 	e.Programme = s.Programme
 	if next.state == Withdrawn {
-		e.Payload = &eventv1.Event_SubmissionWithdrawn{SubmissionWithdrawn: r}
-		return e
+		at.event.withdrawn.SubmissionWithdrawn = r
+		e.Payload = &at.event.withdrawn
+		b.emitAt(at, e, r, onWithdrawn, s.Annex)
+		return
 	}
-	whole.accepted.SubmissionAccepted, e.Payload = r, &whole.accepted
-	e.Previous = b.previousAccepted(m, unit)
-	return e
+	at.event.accepted.SubmissionAccepted = r
+	e.Payload = &at.event.accepted
+	b.emitAt(at, e, r, onAccepted, s.Annex)
+}
+
+// recordCurrent writes the unit's new current value into the event.
+func recordCurrent(r *eventv1.SubmissionRecorded, m *Measure, n node) {
+	n.scoped = true
+	r.CurrentTally, r.CurrentState = n.part(m.kind).Proto(), eventv1.CellState(n.state)
+	if n.qual != Exact {
+		r.CurrentQualifier = n.qual.Proto()
+	}
+	if n.newest != 0 {
+		r.CurrentPeriod = (n.newest - 1).String()
+	}
 }
 
 // Refusal is why a command was refused: a reason of the contract, the field that

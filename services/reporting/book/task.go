@@ -14,8 +14,8 @@ func (b *Book) countsBefore(m *Measure) countsTotals {
 	if m.task == nil {
 		return countsTotals{}
 	}
-	root := b.unitIDs.Get(m.root)
-	return countsTotals{b.totals(sheetKey{m.tasks, Current}, root), b.totals(sheetKey{m.assignments, Current}, root)}
+	root := b.rootOf(m)
+	return countsTotals{b.totals(nil, sheetKey{m.tasks, Current}, root), b.totals(nil, sheetKey{m.assignments, Current}, root)}
 }
 
 // settleTask decides whether a task was completed or is open again after its
@@ -25,9 +25,16 @@ func (b *Book) settleTask(m *Measure, before countsTotals, cause uint64) {
 		return
 	}
 	b.settleCompletion(m, cause)
-	root := b.unitIDs.Get(m.root)
+	root := b.rootOf(m)
 	b.announce(b.measure(m.tasks), sheetKey{m.tasks, Current}, root, before.tasks, cause)
 	b.announce(b.measure(m.assignments), sheetKey{m.assignments, Current}, root, before.assignments, cause)
+}
+
+// rootOf is the line of a measure's root.
+func (b *Book) rootOf(m *Measure) *line {
+	l := new(line)
+	b.trace(l, b.unitIDs.Get(m.root), Current)
+	return l
 }
 
 // settleCompletion emits the task's completion or reopening, if it changed.

@@ -9,58 +9,49 @@ import (
 type FigureKey struct{ Measure, Unit int32 }
 
 // touched collects the current totals that moved, for whoever publishes them. It
-// has a lock of its own because the publisher takes while others read the book.
+// has a lock of its own because the publisher takes while others read the book. A
+// nil one, that of a layer, collects nothing: merging finds what differs.
 type touched struct {
-	layer bool
-	keys  []FigureKey // of a layer: in order, some more than once
 	mu    sync.Mutex
-	moved [][]uint64 // of a book that is not a layer: by measure, a bit for each unit
+	units map[measureIx][]uint64 // by measure a bit for each unit
 }
+
+func newTouched() *touched { return &touched{units: make(map[measureIx][]uint64)} }
 
 func (t *touched) add(k FigureKey) {
-	if t.layer {
-		t.keys = append(t.keys, k)
+	if t == nil {
 		return
 	}
-	t.mark(k)
-}
-
-func (t *touched) mark(k FigureKey) {
-	for int(k.Measure) >= len(t.moved) {
-		t.moved = append(t.moved, nil)
-	}
-	units, at := t.moved[k.Measure], int(k.Unit/64)
-	if at >= len(units) {
-		units = append(units, make([]uint64, at+1-len(units))...)
-		t.moved[k.Measure] = units
-	}
-	units[at] |= 1 << (k.Unit % 64)
-}
-
-// addAll takes in what a layer collected.
-func (t *touched) addAll(from *touched) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, k := range from.keys {
-		t.add(k)
+	bits, at := t.units[k.Measure], int(k.Unit/64)
+	if at >= len(bits) {
+		bits = append(bits, make([]uint64, at+1-len(bits))...)
+		t.units[k.Measure] = bits
 	}
-	from.keys = nil
+	bits[at] |= 1 << (k.Unit % 64)
+}
+
+// differ adds a total if it is another one than it was.
+func (t *touched) differ(m measureIx, unit unitIx, was, n *node) {
+	if was.sum != n.sum || was.quals != n.quals {
+		t.add(FigureKey{m, unit})
+	}
 }
 
 // TakeTouched returns the current totals that moved since it was last called on
 // this book, and forgets them.
 func (b *Book) TakeTouched() map[FigureKey]struct{} {
-	t := b.touched
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	b.touched.mu.Lock()
+	defer b.touched.mu.Unlock()
 	keys := make(map[FigureKey]struct{})
-	for m, units := range t.moved {
-		for at, word := range units {
-			for ; word != 0; word &= word - 1 {
-				keys[FigureKey{int32(m), int32(at*64 + bits.TrailingZeros64(word))}] = struct{}{}
+	for m, all := range b.touched.units {
+		for at, set := range all {
+			for ; set != 0; set &= set - 1 {
+				keys[FigureKey{m, unitIx(at*64 + bits.TrailingZeros64(set))}] = struct{}{}
 			}
 		}
-		clear(units)
 	}
+	clear(b.touched.units)
 	return keys
 }

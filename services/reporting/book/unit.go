@@ -5,6 +5,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"unique"
 
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
@@ -30,6 +31,7 @@ type Unit struct {
 	parents    []parentFrom  // where its figures are added, by period
 	parent     unitIx        // where its current figures are added
 	moved      uint32        // when `parent` last changed, counting the moves of all units; 0 for never
+	only       placement     // the placement, when there is but one: what most units have, near at hand
 }
 
 // placement is where a unit stands from a day on.
@@ -57,7 +59,7 @@ func readUnit(res *registryv1.Unit) (*Unit, error) {
 		if err != nil {
 			return nil, fmt.Errorf("placement of unit %s: %w", u.id, err)
 		}
-		u.placements = append(u.placements, placement{from, p.GetParent(), p.GetKind(), p.GetLevel()})
+		u.place(placement{from, p.GetParent(), p.GetKind(), p.GetLevel()})
 	}
 	if res.GetClosedDate() != "" {
 		closed, err := calendar.ParseDate(res.GetClosedDate())
@@ -67,6 +69,15 @@ func readUnit(res *registryv1.Unit) (*Unit, error) {
 		u.closed = closed
 	}
 	return u, nil
+}
+
+// place adds a placement, in order. Its words are the same in memory for all units.
+func (u *Unit) place(p placement) {
+	p.parent, p.level = unique.Make(p.parent).Value(), unique.Make(p.level).Value()
+	u.placements = append(u.placements, p)
+	if u.only = p; len(u.placements) > 1 {
+		u.only = placement{}
+	}
 }
 
 // on returns the unit's placement on a day, and whether it exists then.
@@ -85,6 +96,9 @@ func (u *Unit) on(d calendar.Date) (placement, bool) {
 // near returns the placement on a day, or the nearest one to it: what a unit is
 // shown as when it does not exist then.
 func (u *Unit) near(d calendar.Date) placement {
+	if u.only.kind != 0 {
+		return u.only
+	}
 	at := u.placements[0]
 	for _, p := range u.placements[1:] {
 		if p.from <= d {
@@ -174,49 +188,26 @@ func (b *Book) UnitByID(id string) *Unit { return b.unit(b.unitIDs.Get(id)) }
 // up calls do for the unit and each unit above it, up to the root, by the tree of
 // a period (or Current).
 func (b *Book) up(ix unitIx, p calendar.Month, do func(unitIx)) {
-	for n := 0; ix != 0 && n < maxDepth; n++ {
-		do(ix)
-		u := b.unit(ix)
-		if u == nil {
-			return
-		}
-		ix = u.parentIn(p)
+	var l line
+	b.trace(&l, ix, p)
+	for _, u := range l.units() {
+		do(u.ix)
 	}
 }
 
 // path returns the ids from the root to the unit, joined by dots.
 func (b *Book) path(ix unitIx, p calendar.Month) string {
-	var ids [maxDepth]string
-	n := maxDepth
-	for ix != 0 && n > 0 {
-		u := b.unit(ix)
-		n--
-		ids[n], ix = u.id, u.parentIn(p)
-	}
-	return strings.Join(ids[n:], ".")
-}
-
-// stoodAsToday reports whether a unit's path in a period is today's.
-func (b *Book) stoodAsToday(ix unitIx, p calendar.Month) bool {
-	for ix != 0 {
-		u := b.unit(ix)
-		if u.parentIn(p) != u.parent {
-			return false
-		}
-		ix = u.parent
-	}
-	return true
+	var l line
+	b.trace(&l, ix, p)
+	return l.path()
 }
 
 // placeVersion is another one whenever the unit's current path changes: the
 // number of the last move of the unit or of one above it.
 func (b *Book) placeVersion(ix unitIx) uint32 {
-	var v uint32
-	for ix != 0 {
-		u := b.unit(ix)
-		v, ix = max(v, u.moved), u.parent
-	}
-	return v
+	var l line
+	b.trace(&l, ix, Current)
+	return l.moved()
 }
 
 // kin is a link in the list of the units that stand or ever stood below a unit;
