@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math/big"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -23,7 +24,7 @@ import (
 // it again alone with -histories=1.
 var (
 	histories   = flag.Int("histories", 10_000, "random histories to play")
-	historyTime = flag.Duration("history-time", 3*time.Minute, "time after which no further history is begun")
+	historyTime = flag.Duration("history-time", 210*time.Second, "time after which no further history is begun")
 	historySeed = flag.Uint64("history-seed", 0, "seed of the first random history; 0 takes the clock")
 )
 
@@ -679,15 +680,10 @@ func (h *history) reads() error {
 
 // is reports whether the book's goal is the model's.
 func (g *mGoal) is(got Goal, scale int64) bool {
-	value, _ := g.value.Float64()
-	if value != float64(got.value)/float64(scale) || (g.base != nil) != got.hasBaseline {
+	if g.value.Cmp(big.NewRat(got.value, scale)) != 0 || (g.base != nil) != got.hasBaseline {
 		return false
 	}
-	if g.base == nil {
-		return true
-	}
-	base, _ := g.base.Float64()
-	return base == float64(got.baseline)/float64(scale)
+	return g.base == nil || g.base.Cmp(big.NewRat(got.baseline, scale)) == 0
 }
 
 // counts holds the counts of tasks against the model.
