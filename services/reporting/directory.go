@@ -18,6 +18,10 @@ const (
 	catchUpWithin  = time.Second
 )
 
+// followBytes closes a command to the ledger: the rest of the changes goes into the
+// next. One change can concern every unit there is, and a command is bounded.
+const followBytes = 4 << 20
+
 // Directory follows the registry: each of its changes becomes a command to the
 // reporting ledger, in the order of revisions, and so part of the service's own
 // durable copy. The service goes on working when the registry is away.
@@ -80,18 +84,34 @@ func (d *Directory) follow(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if len(msg.GetChanges()) > 0 {
-			if _, err := d.engine.Do(ctx, func(b *book.Book) error {
-				for _, c := range msg.GetChanges() {
-					b.Registry(c)
-				}
-				return nil
-			}); err != nil {
-				return err
-			}
+		if err := d.take(ctx, msg.GetChanges()); err != nil {
+			return err
 		}
 		d.note(d.Revision(ctx) >= msg.GetHeadRevision())
 	}
+}
+
+// take makes changes a part of the ledger, in as many commands as what follows from
+// them needs.
+func (d *Directory) take(ctx context.Context, changes []*registryv1.Change) error {
+	for len(changes) > 0 {
+		taken := 0
+		if _, err := d.engine.Do(ctx, func(b *book.Book) error {
+			taken = 0
+			for size, seen := 0, len(b.Drafts()); taken < len(changes) && size < followBytes; taken++ {
+				b.Registry(changes[taken])
+				for _, e := range b.Drafts()[seen:] {
+					size += len(e.Event)
+				}
+				seen = len(b.Drafts())
+			}
+			return nil
+		}); err != nil {
+			return err
+		}
+		changes = changes[taken:]
+	}
+	return nil
 }
 
 // note wakes those who wait for the copy to grow.
