@@ -92,12 +92,20 @@ type history struct {
 	sent   []*Submission
 	keys   map[string]bool // of milestones
 	last   map[string]uint64
-	still  bool // huge values: the registry and the clock stand still
+	board  map[FigureKey]shown // current totals, as whoever publishes what moved has them
+	still  bool                // huge values: the registry and the clock stand still
 	played tallyOfPlay
 }
 
+// shown is a total as it is published.
+type shown struct {
+	total Tally
+	qual  Qualifier
+}
+
 func newHistory(seed uint64) *history {
-	return &history{r: rand.New(rand.NewPCG(seed, 6)), w: newWorld(), b: New(), keys: map[string]bool{}, last: map[string]uint64{}}
+	return &history{r: rand.New(rand.NewPCG(seed, 6)), w: newWorld(), b: New(),
+		keys: map[string]bool{}, last: map[string]uint64{}, board: map[FigureKey]shown{}}
 }
 
 func (h *history) one(n int) bool { return h.r.IntN(n) == 0 }
@@ -190,6 +198,10 @@ func (h *history) block(do func() error) error {
 	entries := h.layer.Drafts()
 	h.layer.Merge()
 	h.log = append(h.log, entries...)
+	for k := range h.b.TakeTouched() {
+		_, _, total, qual := h.b.Moved(k)
+		h.board[k] = shown{total, qual}
+	}
 	return h.follows(entries)
 }
 
@@ -567,6 +579,9 @@ func (h *history) samePeriod(m *mMeasure, own *Measure, p calendar.Month) error 
 		n := s.nodes.at(h.b.UnitByID(u.id).ix)
 		if want := totals[u.ix]; (own.derived == nil || u.id == mRoot) && (n.sum != want.Tally || n.quals.weakest() != want.qual) {
 			return fmt.Errorf("%s at %s in %q is %+v %d, want %+v", m.id, u.id, periodName(p), n.sum, n.quals.weakest(), want)
+		}
+		if got := h.board[FigureKey{own.ix, h.b.UnitByID(u.id).ix}]; p == Current && got != (shown{n.sum, n.quals.weakest()}) {
+			return fmt.Errorf("%s at %s is published as %+v, and is %+v", m.id, u.id, got, n.sum)
 		}
 		at := s.marks.at(h.b.UnitByID(u.id).ix)
 		for i := range at {
