@@ -133,25 +133,17 @@ func itemField(i int, field string) string {
 // run decides the items that are not settled, in order, in one command.
 func (b *batch) run(ctx context.Context, validateOnly bool) error {
 	decide := func(at *book.Book) error {
-		layer := at
-		if b.whole {
-			layer = at.Sub()
-		}
 		bad := false
 		for i, sub := range b.subs {
 			if sub == nil {
 				continue
 			}
-			b.receipts[i], b.errs[i] = layer.Submit(sub)
+			b.receipts[i], b.errs[i] = at.Submit(sub)
 			bad = bad || b.errs[i] != nil
 		}
-		switch {
-		case !b.whole:
-			return nil
-		case bad:
-			return errRefused
+		if b.whole && bad {
+			return errRefused // the engine undoes what was decided
 		}
-		layer.Merge()
 		return nil
 	}
 	var err error

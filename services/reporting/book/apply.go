@@ -73,18 +73,19 @@ func (b *Book) applySubmission(e *eventv1.Event, s *eventv1.SubmissionRecorded, 
 // on its subject.
 func (b *Book) applyAt(at *spot, e *eventv1.Event, s *eventv1.SubmissionRecorded, kind subjectKind) error {
 	b.open(at.m, at.period)
-	cell, err := b.change(at.cell(), at.m, at.own, func(n *node) {
+	b.take(&at.cells)
+	if err := b.change(&at.cells, at.m, func(n *node) {
 		n.hold(State(s.GetState()), TallyOf(s.GetTally()), QualifierOf(s.GetQualifier()))
 		if n.state == Bare {
 			n.num, n.bareScale = s.GetBarePercentage(), uint8(s.GetBareDecimals())
 		}
 		n.rev, n.last = s.GetRevision(), e.GetSequence()
-	})
-	if err != nil {
+	}); err != nil {
 		return err
 	}
 	b.requests.add(request{at.hash, e.GetSequence()})
-	if err := b.applyCurrent(at, s, *cell); err != nil {
+	b.take(&at.now)
+	if err := b.applyCurrent(at, s); err != nil {
 		return err
 	}
 	b.head = e.GetSequence()
@@ -92,16 +93,16 @@ func (b *Book) applyAt(at *spot, e *eventv1.Event, s *eventv1.SubmissionRecorded
 		b.subjects.Set(at.subject(kind), e.GetSequence())
 		return nil
 	}
-	n := b.editSheet(at.current()).nodes.edit(at.unit)
+	n := at.now.nodes[0]
 	n.last, n.rev = e.GetSequence(), at.place()
 	return nil
 }
 
 // applyCurrent makes of a submission the unit's current value, if it is to be.
-func (b *Book) applyCurrent(at *spot, s *eventv1.SubmissionRecorded, cell node) (err error) {
+func (b *Book) applyCurrent(at *spot, s *eventv1.SubmissionRecorded) (err error) {
 	switch s.GetCurrent() {
 	case eventv1.CurrentChange_CURRENT_CHANGE_AS_CELL:
-		_, err = b.change(at.current(), at.m, &at.today, func(n *node) { n.holdCell(&cell, at.period) })
+		return b.change(&at.now, at.m, func(n *node) { n.holdCell(at.cells.nodes[0], at.period) })
 	case eventv1.CurrentChange_CURRENT_CHANGE_TALLY:
 		newest := Current
 		if s.GetCurrentPeriod() != "" {
@@ -109,12 +110,12 @@ func (b *Book) applyCurrent(at *spot, s *eventv1.SubmissionRecorded, cell node) 
 				return err
 			}
 		}
-		_, err = b.change(at.current(), at.m, &at.today, func(n *node) {
+		return b.change(&at.now, at.m, func(n *node) {
 			n.hold(State(s.GetCurrentState()), TallyOf(s.GetCurrentTally()), QualifierOf(s.GetCurrentQualifier()))
 			n.newest = newest + 1
 		})
 	}
-	return err
+	return nil
 }
 
 // hold makes a value the unit's own.
@@ -130,25 +131,35 @@ func (n *node) holdCell(from *node, period calendar.Month) {
 	n.excluded, n.bareScale, n.newest = from.excluded, from.bareScale, period+1
 }
 
-// changeAt is change by the tree of a sheet's own period.
+// changeAt is change for a unit by the tree of a sheet's own period.
 func (b *Book) changeAt(k sheetKey, m *Measure, unit unitIx, f func(*node)) error {
 	var l line
+	var d ladder
 	b.trace(&l, unit, k.period)
-	_, err := b.change(k, m, &l, f)
-	return err
+	b.read(&d, k, &l)
+	b.take(&d)
+	return b.change(&d, m, f)
 }
 
-// change changes what is kept for the unit at the foot of a line and adds the
-// difference to the totals of all of the line. It returns the unit's own node, to
-// be read only.
-func (b *Book) change(k sheetKey, m *Measure, l *line, f func(*node)) (*node, error) {
-	nodes := b.editSheet(k).nodes
-	n := nodes.edit(l.at[0].ix)
+// spreadAt is spread for a unit by the tree of a sheet's own period.
+func (b *Book) spreadAt(k sheetKey, m *Measure, unit unitIx, diff Tally, quals qualifiers) error {
+	var l line
+	var d ladder
+	b.trace(&l, unit, k.period)
+	b.read(&d, k, &l)
+	b.take(&d)
+	return b.spread(&d, m, diff, quals)
+}
+
+// change changes what is kept for the unit at the foot of a ladder, which the layer
+// owns, and adds the difference to all totals of the ladder.
+func (b *Book) change(d *ladder, m *Measure, f func(*node)) error {
+	n := d.nodes[0]
 	was, wasQual, counted := n.part(m.kind), n.qual, n.counts()
 	f(n)
 	diff, err := n.part(m.kind).Sub(was)
 	if err != nil {
-		return n, err
+		return err
 	}
 	var quals qualifiers
 	if counted {
@@ -158,16 +169,15 @@ func (b *Book) change(k sheetKey, m *Measure, l *line, f func(*node)) (*node, er
 		quals.add(n.qual, 1)
 	}
 	if diff == (Tally{}) && quals == (qualifiers{}) {
-		return n, nil
+		return nil
 	}
-	return n, b.spread(k, m, l, diff, quals)
+	return b.spread(d, m, diff, quals)
 }
 
-// spread adds a difference to the totals of all units of a line.
-func (b *Book) spread(k sheetKey, m *Measure, l *line, diff Tally, quals qualifiers) error {
-	nodes := b.editSheet(k).nodes
-	for _, u := range l.units() {
-		n := nodes.edit(u.ix)
+// spread adds a difference to all totals of a ladder.
+func (b *Book) spread(d *ladder, m *Measure, diff Tally, quals qualifiers) error {
+	for i, u := range d.line.units() {
+		n := d.nodes[i]
 		before := n.sum
 		after, err := before.Add(diff)
 		if err != nil {
@@ -177,8 +187,8 @@ func (b *Book) spread(k sheetKey, m *Measure, l *line, diff Tally, quals qualifi
 		for i := range quals {
 			n.quals[i] += quals[i]
 		}
-		if k.period == Current {
-			b.touched.add(FigureKey{k.measure, u.ix})
+		if d.key.period == Current {
+			b.touched.add(FigureKey{d.key.measure, u.ix})
 			if m.task != nil && u.id == m.root {
 				b.count(m, u.ix, before, after)
 			}
@@ -188,16 +198,17 @@ func (b *Book) spread(k sheetKey, m *Measure, l *line, diff Tally, quals qualifi
 }
 
 // open makes the sheet of a period where there is none: each unit expected in it
-// counts as missing.
-func (b *Book) open(m *Measure, period calendar.Month) {
+// counts as missing. It reports whether it did.
+func (b *Book) open(m *Measure, period calendar.Month) bool {
 	k := sheetKey{m.ix, period}
 	if b.sheet(k) != nil {
-		return
+		return false
 	}
 	b.sheets[k] = b.emptySheet(m, period)
 	old := b.opened.Get(m.ix)
 	at, _ := slices.BinarySearch(old, period)
 	b.opened.Set(m.ix, slices.Insert(slices.Clone(old), at, period))
+	return true
 }
 
 // emptySheet returns the sheet of a period in which nothing was reported.

@@ -55,14 +55,14 @@ func (b *Book) setUnit(res *registryv1.Unit) error {
 	}
 	if old := b.UnitByID(u.id); old != nil {
 		u.ix, u.parents, u.parent, u.moved = old.ix, old.parents, old.parent, old.moved
-		*b.units.edit(u.ix) = u
+		b.keep(u)
 		return nil
 	}
 	b.unitCount++
 	u.ix = b.unitCount
 	b.unitIDs.Set(u.id, u.ix)
 	u.parents, u.parent = b.parentsByMonth(u), b.parentToday(u)
-	*b.units.edit(u.ix) = u
+	b.keep(u)
 	b.join(u, true)
 	return nil
 }
@@ -222,6 +222,7 @@ func (b *Book) applyMove(v *eventv1.UnitMoved) error {
 		parent = b.unitIDs.Get(lastOf(v.GetPath()[:n]))
 	}
 	moved := *unit
+	moved.still = false // until it is kept
 	if v.GetPeriods() {
 		moved.parents = movedFrom(unit.parents, from, parent)
 	}
@@ -246,7 +247,7 @@ func (b *Book) applyMove(v *eventv1.UnitMoved) error {
 			}
 		}
 	}
-	*b.units.edit(unit.ix) = &moved
+	b.keep(&moved)
 	b.join(&moved, false)
 	return nil
 }
@@ -268,16 +269,13 @@ func (b *Book) moveTotals(k sheetKey, old, moved *Unit) error {
 	m.task = nil
 	root := b.unitIDs.Get(m.root)
 	before := b.sum(k, root)
-	var above line
 	if parent := old.parentIn(k.period); parent != 0 {
-		b.trace(&above, parent, k.period)
-		if err := b.spread(k, &m, &above, less, qualifiers{-quals[0], -quals[1], -quals[2]}); err != nil {
+		if err := b.spreadAt(k, &m, parent, less, qualifiers{-quals[0], -quals[1], -quals[2]}); err != nil {
 			return err
 		}
 	}
 	if parent := moved.parentIn(k.period); parent != 0 {
-		b.trace(&above, parent, k.period)
-		if err := b.spread(k, &m, &above, sum, quals); err != nil {
+		if err := b.spreadAt(k, &m, parent, sum, quals); err != nil {
 			return err
 		}
 	}

@@ -66,6 +66,18 @@ func (c *column[T]) edit(i int32) *T {
 	return v
 }
 
+// editFrom is edit where what peek returned is at hand.
+func (c *column[T]) editFrom(i int32, old *T) *T {
+	if c.parent == nil {
+		return c.edit(i)
+	}
+	v, found := c.own.place(i)
+	if !found && old != nil {
+		*v = *old
+	}
+	return v
+}
+
 // writable returns a segment that no frozen cut holds.
 func (c *column[T]) writable(at int32) *segment[T] {
 	if n := int(at) + 1; n > len(c.spine) {

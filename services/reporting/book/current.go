@@ -22,7 +22,7 @@ func (c currentCell) set(n *node) {
 // currentAfter says what becomes of the unit's current value when the cell of a
 // period becomes next.
 func (b *Book) currentAfter(at *spot, cell, next *node) currentCell {
-	m, p, now := at.m, at.period, b.cell(at.current(), at.unit)
+	m, p, now := at.m, at.period, at.now.at(0)
 	if m.accumulation != typev1.Accumulation_ACCUMULATION_LAST {
 		from := calendar.Month(0)
 		if m.accumulation == typev1.Accumulation_ACCUMULATION_SUM_YEAR {

@@ -132,7 +132,7 @@ func (b *Book) readUnits(r *imageReader) {
 		b.unitCount++
 		u.ix = b.unitCount
 		b.unitIDs.Set(u.id, u.ix)
-		*b.units.edit(u.ix) = u
+		b.keep(u)
 		b.join(u, true)
 	}
 }

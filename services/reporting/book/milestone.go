@@ -104,26 +104,22 @@ func (m *Measure) watched(p calendar.Month) bool {
 
 // announce emits what a submission made of the thresholds of a sheet, from the
 // unit to the root and ascending. before holds the totals before it, in that order.
-func (b *Book) announce(m *Measure, k sheetKey, l *line, before []Tally, cause uint64) {
-	s := b.sheet(k)
-	for step, u := range l.units() {
-		n := s.nodes.peek(u.ix)
-		if n == nil || before[step] == n.sum || !b.watches(m, u, k.period) {
+func (b *Book) announce(m *Measure, d *ladder, before []Tally, cause uint64) {
+	k := d.key
+	for i, u := range d.line.units() {
+		n := d.nodes[i]
+		if n == nil || before[i] == n.sum || !b.watches(m, u, k.period) {
 			continue
 		}
+		s := b.sheet(k)
 		g, ok := b.goalOf(m, u.ix, k.period, s)
 		if !m.judgeable(n, g) {
 			continue
 		}
-		var state marks
-		if was := s.marks.peek(u.ix); was != nil {
-			state = *was
-		}
-		sum := n.sum
-		for i, t := range m.watch.thresholds {
-			if reached := t.met(g, ok, sum); reached != state.reached(i) {
-				b.cross(m, k, u.ix, i, t, g, reached, before[step], sum, cause)
-				s = b.sheet(k) // the layer may have its own only now
+		state, sum := s.marks.at(u.ix), n.sum
+		for t, threshold := range m.watch.thresholds {
+			if reached := threshold.met(g, ok, sum); reached != state.reached(t) {
+				b.cross(m, k, u.ix, t, threshold, g, reached, before[i], sum, cause)
 			}
 		}
 	}
@@ -155,15 +151,6 @@ func periodName(p calendar.Month) string {
 		return ""
 	}
 	return p.String()
-}
-
-// totals appends the totals of a line in a sheet, from the unit to the root.
-func (b *Book) totals(to []Tally, k sheetKey, l *line) []Tally {
-	s := b.sheet(k)
-	for _, u := range l.units() {
-		to = append(to, s.sum(u.ix))
-	}
-	return to
 }
 
 // sum returns a total; the zero tally where there is no sheet.

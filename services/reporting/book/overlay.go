@@ -17,8 +17,8 @@ type slot[T any] struct {
 }
 
 const (
-	firstSlots = 16
-	firstChunk = 4
+	firstSlots = 32
+	firstChunk = 8
 	lastChunk  = 64
 )
 

@@ -18,6 +18,10 @@ type spot struct {
 	today  line   // the same by the tree of today
 	other  line   // what own is where the two differ
 
+	cells ladder // of the period
+	now   ladder // of the current figures
+	seen  uint32
+
 	periodWas, currentWas []Tally // their totals before the submission
 	event                 recording
 }
@@ -30,10 +34,6 @@ type recording struct {
 	accepted  eventv1.Event_SubmissionAccepted
 	withdrawn eventv1.Event_SubmissionWithdrawn
 }
-
-func (s *spot) cell() sheetKey { return sheetKey{s.m.ix, s.period} }
-
-func (s *spot) current() sheetKey { return sheetKey{s.m.ix, Current} }
 
 // place is another one whenever the unit's current path changes: the number of the
 // last move of the unit or of one above it.
@@ -115,6 +115,9 @@ func (b *Book) spotAt(m *Measure, unit unitIx, p calendar.Month, hash uint64) *s
 		b.trace(&at.other, unit, p)
 		at.own = &at.other
 	}
+	b.read(&at.cells, sheetKey{m.ix, p}, at.own)
+	b.read(&at.now, sheetKey{m.ix, Current}, &at.today)
+	at.seen = at.cells.fetch() | at.now.fetch()
 	return at
 }
 

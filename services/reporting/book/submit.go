@@ -53,7 +53,7 @@ func (b *Book) Submit(s *Submission) (Receipt, error) {
 		return Receipt{}, err
 	}
 	m := at.m
-	cell := b.cell(at.cell(), at.unit)
+	cell := at.cells.at(0)
 	if cell.rev != s.ExpectedRevision {
 		return Receipt{}, &Stale{Expected: s.ExpectedRevision, Actual: cell.rev, Last: cell.last}
 	}
@@ -72,16 +72,15 @@ func (b *Book) Submit(s *Submission) (Receipt, error) {
 	if err := b.fits(at, &next, cur); err != nil {
 		return Receipt{}, err
 	}
-	b.open(m, s.Period) // as the event will, so that what was missing is in the totals before
 	b.before(at)
 	counted := b.countsBefore(m)
 	sequence := b.stamp.Next
 	b.recordAt(s, at, &cell, &next, cur)
 	if m.watched(s.Period) {
-		b.announce(m, at.cell(), at.own, at.periodWas, sequence)
+		b.announce(m, &at.cells, at.periodWas, sequence)
 	}
 	if m.watched(Current) {
-		b.announce(m, at.current(), &at.today, at.currentWas, sequence)
+		b.announce(m, &at.now, at.currentWas, sequence)
 	}
 	b.settleTask(m, counted, sequence)
 	return Receipt{sequence, cell.rev + 1, b.registryRevision, b.stamp.Time.UnixMicro()}, nil
@@ -141,7 +140,7 @@ func (b *Book) judgeScope(s *Submission, at *spot) error {
 		return refuse(errorv1.Reason_REASON_UNIT_NOT_ACTIVE, "submission.unit",
 			"unit %s does not exist on the last day of %s", s.Unit, s.Period)
 	}
-	if !scopedIn(b.sheet(at.current()).scope.at(at.unit), s.Period) {
+	if !scopedIn(b.sheet(at.now.key).scope.at(at.unit), s.Period) {
 		return refuse(errorv1.Reason_REASON_NOT_APPLICABLE, "submission.target",
 			"target %s does not apply to unit %s in %s", s.Target, s.Unit, s.Period)
 	}
@@ -166,34 +165,30 @@ func (s *Submission) node(m *Measure, v Value) node {
 
 // fits refuses a value whose totals would leave the range of 64 bits.
 func (b *Book) fits(at *spot, next *node, cur currentCell) error {
-	if err := b.fitsIn(at.cell(), at.m, at.own, next); err != nil || cur.change == eventv1.CurrentChange_CURRENT_CHANGE_UNSPECIFIED {
+	if err := b.fitsIn(&at.cells, at.m, next); err != nil || cur.change == eventv1.CurrentChange_CURRENT_CHANGE_UNSPECIFIED {
 		return err
 	}
 	if cur.over {
 		return b.overflows(at.unit)
 	}
 	n := cur.node
-	return b.fitsIn(at.current(), at.m, &at.today, &n)
+	return b.fitsIn(&at.now, at.m, &n)
 }
 
 // fitsIn is fits for one sheet: n is what the unit would have there.
-func (b *Book) fitsIn(k sheetKey, m *Measure, l *line, n *node) error {
-	s := b.sheet(k)
-	var old node
-	if s != nil {
-		old = s.nodes.at(l.at[0].ix)
-	}
-	n.scoped = k.period != Current || old.scoped
+func (b *Book) fitsIn(d *ladder, m *Measure, n *node) error {
+	old := d.at(0)
+	n.scoped = d.key.period != Current || old.scoped
 	diff, err := n.part(m.kind).Sub(old.part(m.kind))
 	if err != nil {
-		return b.overflows(l.at[0].ix)
+		return b.overflows(d.line.at[0].ix)
 	}
 	// No part is below 0, so no total below the topmost is above its total.
-	if _, err := s.sum(l.at[l.n-1].ix).Add(diff); err == nil {
+	if _, err := d.sum(d.line.n - 1).Add(diff); err == nil {
 		return nil
 	}
-	for _, u := range l.units() {
-		if _, err := s.sum(u.ix).Add(diff); err != nil {
+	for i, u := range d.line.units() {
+		if _, err := d.sum(i).Add(diff); err != nil {
 			return b.overflows(u.ix)
 		}
 	}
@@ -206,13 +201,17 @@ func (b *Book) overflows(unit unitIx) error {
 		"the total of unit %s would leave the range of 64 bits", id).with("unit", id)
 }
 
-// before notes the totals that milestones will be judged against, where any are watched.
+// before notes the totals that milestones will be judged against, where any are
+// watched. It opens the period as the event will, so that what was missing is in them.
 func (b *Book) before(at *spot) {
+	if b.open(at.m, at.period) {
+		b.read(&at.cells, at.cells.key, at.own)
+	}
 	if at.m.watched(at.period) {
-		at.periodWas = b.totals(at.periodWas[:0], at.cell(), at.own)
+		at.periodWas = at.cells.sums(at.periodWas[:0])
 	}
 	if at.m.watched(Current) {
-		at.currentWas = b.totals(at.currentWas[:0], at.current(), &at.today)
+		at.currentWas = at.now.sums(at.currentWas[:0])
 	}
 }
 

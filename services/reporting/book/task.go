@@ -14,8 +14,7 @@ func (b *Book) countsBefore(m *Measure) countsTotals {
 	if m.task == nil {
 		return countsTotals{}
 	}
-	root := b.rootOf(m)
-	return countsTotals{b.totals(nil, sheetKey{m.tasks, Current}, root), b.totals(nil, sheetKey{m.assignments, Current}, root)}
+	return countsTotals{b.atRoot(m, m.tasks).sums(nil), b.atRoot(m, m.assignments).sums(nil)}
 }
 
 // settleTask decides whether a task was completed or is open again after its
@@ -25,16 +24,16 @@ func (b *Book) settleTask(m *Measure, before countsTotals, cause uint64) {
 		return
 	}
 	b.settleCompletion(m, cause)
-	root := b.rootOf(m)
-	b.announce(b.measure(m.tasks), sheetKey{m.tasks, Current}, root, before.tasks, cause)
-	b.announce(b.measure(m.assignments), sheetKey{m.assignments, Current}, root, before.assignments, cause)
+	b.announce(b.measure(m.tasks), b.atRoot(m, m.tasks), before.tasks, cause)
+	b.announce(b.measure(m.assignments), b.atRoot(m, m.assignments), before.assignments, cause)
 }
 
-// rootOf is the line of a measure's root.
-func (b *Book) rootOf(m *Measure) *line {
-	l := new(line)
+// atRoot reads the current totals of a derived count from a task's root on.
+func (b *Book) atRoot(m *Measure, count measureIx) *ladder {
+	l, d := new(line), new(ladder)
 	b.trace(l, b.unitIDs.Get(m.root), Current)
-	return l
+	b.read(d, sheetKey{count, Current}, l)
+	return d
 }
 
 // settleCompletion emits the task's completion or reopening, if it changed.

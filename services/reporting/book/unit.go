@@ -23,15 +23,18 @@ const maxDepth = 32
 
 // Unit is a unit as the reporting service knows it. It is replaced, never changed.
 type Unit struct {
-	ix         unitIx
-	id         string
+	// What each submission asks for comes first, near together.
+	id     string
+	parent unitIx // where its current figures are added
+	moved  uint32 // when `parent` last changed, counting the moves of all units; 0 for never
+	ix     unitIx
+	still  bool      // in every period its figures are added where its current ones are
+	only   placement // the placement, when there is but one
+
 	name       string
 	placements []placement   // what the registry says, by day
 	closed     calendar.Date // first day on which it no longer exists; 0 for none
 	parents    []parentFrom  // where its figures are added, by period
-	parent     unitIx        // where its current figures are added
-	moved      uint32        // when `parent` last changed, counting the moves of all units; 0 for never
-	only       placement     // the placement, when there is but one: what most units have, near at hand
 }
 
 // placement is where a unit stands from a day on.
@@ -151,7 +154,7 @@ func (b *Book) parentToday(u *Unit) unitIx { return b.unitIDs.Get(u.near(b.today
 // parentIn is where the figures of a period are added; before the unit's first
 // period, where they are from it on.
 func (u *Unit) parentIn(p calendar.Month) unitIx {
-	if p == Current {
+	if p == Current || u.still {
 		return u.parent
 	}
 	for i := len(u.parents) - 1; i > 0; i-- {
@@ -173,6 +176,12 @@ func movedFrom(old []parentFrom, from calendar.Month, parent unitIx) []parentFro
 		return slices.Clone(old[:at])
 	}
 	return append(slices.Clone(old[:at]), parentFrom{from, parent})
+}
+
+// keep makes u the present version of its unit.
+func (b *Book) keep(u *Unit) {
+	u.still = len(u.parents) == 1 && u.parents[0].parent == u.parent
+	*b.units.edit(u.ix) = u
 }
 
 func (b *Book) unit(ix unitIx) *Unit {
