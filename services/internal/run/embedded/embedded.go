@@ -119,8 +119,11 @@ func start(ctx context.Context, c Config, name string, steps ...func(*builder, c
 
 func (p *Process) onClose(f func(context.Context) error) { p.closers = append(p.closers, f) }
 
-// store opens a ledger of the state folder.
+// store opens a ledger of the state folder, which nobody else works on.
 func (b *builder) store(ctx context.Context, name string) (*sqlite.Store, string, error) {
+	if err := b.lock(name); err != nil {
+		return nil, "", err
+	}
 	store, err := sqlite.Open(ctx, filepath.Join(b.c.Dir, name+".db"))
 	if err != nil {
 		return nil, "", err
@@ -186,6 +189,9 @@ func (b *builder) nats() (*nats.Conn, []string, error) {
 	options := []nats.Option{nats.Name("cotmoc reporting"), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true),
 		nats.ReconnectWait(250 * time.Millisecond)}
 	if b.p.NATSURL = b.c.NATSURL; b.p.NATSURL == "" {
+		if err := b.free(b.c.NATSListen); err != nil {
+			return nil, nil, err
+		}
 		inside, err := natsd.Start(natsd.Config{StoreDir: filepath.Join(b.c.Dir, "nats"), Listen: b.c.NATSListen, Log: b.c.Log.Named("nats")})
 		if err != nil {
 			return nil, nil, err
@@ -202,6 +208,19 @@ func (b *builder) nats() (*nats.Conn, []string, error) {
 		return nc, nil, nil
 	}
 	return nc, []string{b.p.NATSURL}, nil
+}
+
+// free refuses an address for NATS that is not on loopback or is taken; the server
+// itself takes any, and tells of a taken one only by not getting ready.
+func (b *builder) free(address string) error {
+	if address == "" {
+		return nil
+	}
+	l, err := run.Listen(address)
+	if err != nil {
+		return fmt.Errorf("NATS: %w", err)
+	}
+	return l.Close()
 }
 
 // ConnectNATS connects to the NATS that the process uses.

@@ -1,0 +1,85 @@
+package e2e_test
+
+import (
+	"context"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cotmoc/cotmoc/services/internal/run/embedded"
+)
+
+// TestStartRefused starts the pair as it may not be started, and then as it may.
+func TestStartRefused(t *testing.T) {
+	dir := t.TempDir()
+	first, err := embedded.Up(t.Context(), embedded.Config{Dir: dir, Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Close() }()
+	for _, c := range []struct {
+		name, want string
+		config     embedded.Config
+	}{
+		{"folder_in_use", "another process runs the registry service", embedded.Config{Dir: dir}},
+		{"nats_off_loopback", "not on loopback", embedded.Config{NATSListen: "0.0.0.0:0"}},
+		{"nats_port_taken", "address already in use", embedded.Config{NATSListen: taken.Addr().String()}},
+		{"metrics_port_taken", "address already in use", embedded.Config{AdminListen: taken.Addr().String()}},
+		{"metrics_off_loopback", "not on loopback", embedded.Config{AdminListen: "0.0.0.0:0"}},
+		{"calls_off_loopback", "not on loopback", embedded.Config{Listen: "0.0.0.0:0"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if c.config.Dir == "" {
+				c.config.Dir = t.TempDir()
+			}
+			if c.config.Listen == "" {
+				c.config.Listen = "127.0.0.1:0"
+			}
+			began := time.Now()
+			p, err := embedded.Up(t.Context(), c.config)
+			if err == nil {
+				_ = p.Close(t.Context())
+				t.Fatal("it started")
+			}
+			if !strings.Contains(err.Error(), c.want) || time.Since(began) > 5*time.Second {
+				t.Errorf("refused after %v: %v; want %q at once", time.Since(began), err, c.want)
+			}
+		})
+	}
+	closeNow(t, first)
+	again, err := embedded.Up(t.Context(), embedded.Config{Dir: dir, Listen: "127.0.0.1:0", NATSListen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatalf("after the first ended: %v", err)
+	}
+	closeNow(t, again)
+}
+
+// TestRegistryAndReportingShareAFolder: each locks its own part.
+func TestRegistryAndReportingShareAFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "both")
+	registry, err := embedded.Registry(t.Context(), embedded.Config{Dir: dir, Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	reporting, err := embedded.Reporting(t.Context(), embedded.Config{Dir: dir, Listen: "127.0.0.1:0", RegistryAddr: registry.Addr})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeNow(t, reporting)
+	closeNow(t, registry)
+}
+
+func closeNow(t *testing.T, p *embedded.Process) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := p.Close(ctx); err != nil {
+		t.Errorf("close: %v", err)
+	}
+}
