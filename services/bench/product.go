@@ -167,6 +167,7 @@ func openUp(ctx context.Context, dir string) (process, error) {
 	if err != nil {
 		return nil, err
 	}
+	run.KeepMemoryNear()
 	p, err := embedded.Up(ctx, embedded.Config{Dir: dir, Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0",
 		NATSListen: "127.0.0.1:0", Log: log})
 	if err != nil {

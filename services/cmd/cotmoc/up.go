@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/cotmoc/cotmoc/services/internal/obs"
+	"github.com/cotmoc/cotmoc/services/internal/run"
 	"github.com/cotmoc/cotmoc/services/internal/run/embedded"
 )
 
@@ -129,15 +129,9 @@ func (r *reportingCmd) Run(ctx context.Context) error {
 	return serve(ctx, c, embedded.Reporting)
 }
 
-// gcPercent keeps memory near what is held: the book is most of it and lives long,
-// so collecting twice as often as by default costs little and saves a quarter.
-const gcPercent = 50
-
 // serve runs a process until ctx ends or a listener fails, and stops it cleanly.
 func serve(ctx context.Context, c embedded.Config, start func(context.Context, embedded.Config) (*embedded.Process, error)) error {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
+	run.KeepMemoryNear()
 	began := time.Now()
 	p, err := start(ctx, c)
 	if err != nil {

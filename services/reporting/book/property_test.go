@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"math/big"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,7 +27,6 @@ import (
 // it again alone with -histories=1.
 var (
 	histories   = flag.Int("histories", 10_000, "random histories to play")
-	historyTime = flag.Duration("history-time", 210*time.Second, "time after which no further history is begun")
 	historySeed = flag.Uint64("history-seed", 0, "seed of the first random history; 0 takes the clock")
 )
 
@@ -37,19 +39,30 @@ func TestHistories(t *testing.T) {
 		seed = uint64(time.Now().UnixNano())
 	}
 	t.Logf("%d histories from -history-seed=%d", *histories, seed)
-	var sum tallyOfPlay
+	var (
+		sum    tallyOfPlay
+		mu     sync.Mutex
+		next   atomic.Uint64
+		failed atomic.Bool
+		work   sync.WaitGroup
+	)
 	begun, played := time.Now(), 0
-	for i := range uint64(*histories) {
-		if time.Since(begun) > *historyTime {
-			break
-		}
-		h := newHistory(seed + i)
-		if err := h.play(); err != nil {
-			t.Fatalf("play again with -run=TestHistories -histories=1 -history-seed=%d: %v", seed+i, err)
-		}
-		sum.add(h.played)
-		played++
+	for range runtime.GOMAXPROCS(0) {
+		work.Go(func() {
+			for i := next.Add(1) - 1; i < uint64(*histories) && !failed.Load(); i = next.Add(1) - 1 {
+				h := newHistory(seed + i)
+				if err := h.play(); err != nil {
+					failed.Store(true)
+					t.Errorf("play again with -run=TestHistories -histories=1 -history-seed=%d: %v", seed+i, err)
+				}
+				mu.Lock()
+				sum.add(h.played)
+				played++
+				mu.Unlock()
+			}
+		})
 	}
+	work.Wait()
 	t.Logf("%d histories played in %s: %+v", played, time.Since(begun).Round(time.Millisecond), sum)
 	if sum.Accepted == 0 || sum.Reached == 0 || sum.Revoked == 0 || sum.Carried == 0 || sum.Tasks == 0 || sum.Moved == 0 {
 		if played > 100 {
