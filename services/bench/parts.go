@@ -89,7 +89,7 @@ func (b *bench) profiled(c *child, name string, f func() error) error {
 	if err := f(); err != nil {
 		return err
 	}
-	_, err = c.ask(order{Do: "profiled"})
+	_, err = c.ask(order{Do: "profiled", Arg: path})
 	return err
 }
 

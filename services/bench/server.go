@@ -108,6 +108,11 @@ func do(p process, o order) (a answer, err error) {
 		return a, pprof.StartCPUProfile(f) // the file is the process's until it ends
 	case "profiled":
 		pprof.StopCPUProfile()
+		f, err := os.Create(o.Arg + ".heap")
+		if err != nil {
+			return a, err
+		}
+		return a, errors.Join(pprof.Lookup("heap").WriteTo(f, 0), f.Close())
 	case "rows":
 		if a, err = p.rows(o); err != nil {
 			return a, err

@@ -27,8 +27,9 @@ const (
 	connectionAge      = 30 * time.Minute
 	connectionAgeGrace = time.Minute
 	defaultDeadline    = time.Minute
-	// Goroutines that are kept to handle calls, which saves growing a new stack for each.
-	streamWorkers = 8
+	// Goroutines that are kept to handle calls: as many as wait for a commit at once,
+	// which saves growing a new stack for each.
+	streamWorkers = 512
 )
 
 // Config is what a server is made of. The zero Config works, and logs nothing.
