@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/cotmoc/cotmoc/services/internal/rpc"
+	"github.com/cotmoc/cotmoc/services/internal/run"
 )
 
 // Roles of a server process.
@@ -41,6 +42,7 @@ type process interface {
 // serve is the whole of a server process: it says where it serves and then does
 // what the client's lines ask, until there are no more.
 func serve(args []string) (err error) {
+	run.KeepMemoryNear() // as the serving commands do, and the limit too
 	role, dir := args[0], args[1]
 	out := json.NewEncoder(os.Stdout)
 	p, err := open(role, dir)

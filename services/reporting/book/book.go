@@ -43,9 +43,10 @@ type Book struct {
 	subjects *layer.Table[subjectKey, uint64]
 	requests *requests
 
-	touched *touched // of a book that is not a layer
-	here    *spot    // of the submission in hand
-	room    []byte   // what is left of the buffer that events are encoded into
+	pool    *sheetPool // shared with all layers
+	touched *touched   // of a book that is not a layer
+	here    *spot      // of the submission in hand
+	room    []byte     // what is left of the buffer that events are encoded into
 }
 
 var _ ledger.State[*Book] = (*Book)(nil)
@@ -59,7 +60,7 @@ func New() *Book {
 		goals:      layer.New[goalKey, allocation](), goalCounts: layer.New[measureIx, int](),
 		sheets: make(map[sheetKey]*sheet), opened: layer.New[measureIx, []calendar.Month](),
 		complete: layer.New[measureIx, bool](), subjects: layer.New[subjectKey, uint64](),
-		requests: newRequests(), touched: newTouched(),
+		requests: newRequests(), touched: newTouched(), pool: new(sheetPool),
 	}
 }
 
@@ -73,7 +74,7 @@ func (b *Book) Fork(at ledger.Stamp) *Book {
 		programmes: b.programmes.Fork(), goals: b.goals.Fork(), goalCounts: b.goalCounts.Fork(),
 		sheets: make(map[sheetKey]*sheet), opened: b.opened.Fork(),
 		complete: b.complete.Fork(), subjects: b.subjects.Fork(),
-		requests: b.requests.fork(),
+		requests: b.requests.fork(), pool: b.pool,
 	}
 }
 
@@ -101,6 +102,7 @@ func (b *Book) Merge() {
 		}
 		if _, there := p.sheets[k]; there && s.forked() {
 			s.merge(k.measure, moved)
+			b.pool.done(s)
 			continue
 		}
 		p.sheets[k] = s
@@ -120,7 +122,7 @@ func (b *Book) Merge() {
 		p.drafts = append(p.drafts, b.drafts...)
 		p.stamp.Next = b.stamp.Next
 	}
-	b.drafts = nil
+	b.drafts, b.here = nil, nil
 }
 
 // Drafts returns the entries decided in this layer, in order.

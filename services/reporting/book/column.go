@@ -115,7 +115,7 @@ func (c *column[T]) merge(seen func(i int32, old, next *T)) {
 		}
 		*to = *v
 	}
-	c.own = overlay[T]{}
+	c.own.clear()
 }
 
 // freeze returns a cut of a column that is not a fork; merges into c do not change it.

@@ -6,6 +6,7 @@ package book
 type overlay[T any] struct {
 	slots []slot[T] // as many as a power of two, never full
 	used  int
+	first []T // the first chunk, kept for the next use
 	free  []T // of the chunk that is being used up
 	chunk int // size of that chunk
 }
@@ -20,11 +21,26 @@ const (
 	firstSlots = 32
 	firstChunk = 8
 	lastChunk  = 64
+	keptSlots  = 256
 )
 
 // home is where the search for an index begins: Fibonacci hashing, since indexes
 // are neighbours more often than not.
 func (o *overlay[T]) home(i int32) uint32 { return uint32(i) * 0x9e3779b1 >> 7 }
+
+// clear empties the overlay and keeps its room, if it is not much, for the next use.
+func (o *overlay[T]) clear() {
+	if o.used == 0 {
+		return
+	}
+	if len(o.slots) > keptSlots {
+		*o = overlay[T]{}
+		return
+	}
+	clear(o.slots)
+	clear(o.first)
+	o.used, o.free, o.chunk = 0, o.first, len(o.first)
+}
 
 // find returns where the value of an index is, nil when there is none.
 func (o *overlay[T]) find(i int32) *T {
@@ -65,6 +81,9 @@ func (o *overlay[T]) value() *T {
 	if len(o.free) == 0 {
 		o.chunk = min(max(2*o.chunk, firstChunk), lastChunk)
 		o.free = make([]T, o.chunk)
+		if o.first == nil {
+			o.first = o.free
+		}
 	}
 	v := &o.free[0]
 	o.free = o.free[1:]

@@ -1,6 +1,8 @@
 package book
 
 import (
+	"sync"
+
 	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
 	"github.com/cotmoc/cotmoc/services/internal/calendar"
 )
@@ -101,14 +103,40 @@ type sheet struct {
 	// scope, in current sheets only: the months at which the unit begins and ceases
 	// to be expected, in turn, ascending. The slices are shared and never changed.
 	scope *column[[]calendar.Month]
+	whole *layerSheet // of a layer
 }
 
 func newSheet() *sheet {
-	return &sheet{&column[node]{}, &column[marks]{}, &column[[]calendar.Month]{}}
+	return &sheet{nodes: &column[node]{}, marks: &column[marks]{}, scope: &column[[]calendar.Month]{}}
 }
 
-func (s *sheet) fork() *sheet {
-	return &sheet{s.nodes.fork(), s.marks.fork(), s.scope.fork()}
+// layerSheet is all that a layer needs for a sheet, in one piece.
+type layerSheet struct {
+	sheet
+	nodes column[node]
+	marks column[marks]
+	scope column[[]calendar.Month]
+}
+
+// sheetPool keeps what layers needed for the next ones.
+type sheetPool struct{ free sync.Pool }
+
+// fork returns a layer of s.
+func (p *sheetPool) fork(s *sheet) *sheet {
+	f, _ := p.free.Get().(*layerSheet)
+	if f == nil {
+		f = new(layerSheet)
+		f.sheet = sheet{nodes: &f.nodes, marks: &f.marks, scope: &f.scope, whole: f}
+	}
+	f.nodes.parent, f.marks.parent, f.scope.parent = s.nodes, s.marks, s.scope
+	return &f.sheet
+}
+
+// done takes back a layer that was merged: nobody may hold it, nor a part of it.
+func (p *sheetPool) done(s *sheet) {
+	if f := s.whole; f != nil {
+		p.free.Put(f)
+	}
 }
 
 func (s *sheet) forked() bool { return s.nodes.parent != nil }
@@ -126,7 +154,7 @@ func (s *sheet) merge(m measureIx, touched *touched) {
 }
 
 func (s *sheet) freeze() *sheet {
-	return &sheet{s.nodes.freeze(), s.marks.freeze(), s.scope.freeze()}
+	return &sheet{nodes: s.nodes.freeze(), marks: s.marks.freeze(), scope: s.scope.freeze()}
 }
 
 // sheet returns a sheet to be read; nil when it was never opened.
@@ -151,7 +179,7 @@ func (b *Book) editSheet(k sheetKey) *sheet {
 	if s == nil {
 		return nil
 	}
-	f := s.fork()
+	f := b.pool.fork(s)
 	b.sheets[k] = f
 	return f
 }
