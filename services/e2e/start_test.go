@@ -8,6 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/reflection/grpc_reflection_v1"
+	grpcstatus "google.golang.org/grpc/status"
+
 	"github.com/cotmoc/cotmoc/services/internal/run/embedded"
 )
 
@@ -73,6 +78,49 @@ func TestRegistryAndReportingShareAFolder(t *testing.T) {
 	}
 	closeNow(t, reporting)
 	closeNow(t, registry)
+}
+
+// TestStopWithStreamsOpen: a stream that its caller never ends does not hold up a stop.
+func TestStopWithStreamsOpen(t *testing.T) {
+	p, err := embedded.Up(t.Context(), embedded.Config{Dir: t.TempDir(), Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := dial(t, p.Addr)
+	health, err := grpc_health_v1.NewHealthClient(conn).Watch(t.Context(), &grpc_health_v1.HealthCheckRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := health.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	files, err := grpc_reflection_v1.NewServerReflectionClient(conn).ServerReflectionInfo(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := files.Send(&grpc_reflection_v1.ServerReflectionRequest{
+		MessageRequest: &grpc_reflection_v1.ServerReflectionRequest_ListServices{}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := files.Recv(); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	closeNow(t, p)
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("the stop took %v", took)
+	}
+	for {
+		if _, err := health.Recv(); err != nil {
+			if grpcstatus.Code(err) != codes.Unavailable {
+				t.Errorf("the watch of health ended with %v", err)
+			}
+			break
+		}
+	}
+	if _, err := files.Recv(); grpcstatus.Code(err) != codes.Unavailable {
+		t.Errorf("reflection ended with %v", err)
+	}
 }
 
 func closeNow(t *testing.T, p *embedded.Process) {

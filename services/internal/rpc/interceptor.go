@@ -51,9 +51,15 @@ func (s *interceptor) stream(srv any, ss grpc.ServerStream, info *grpc.StreamSer
 	start := s.c.Now()
 	ctx, id := withRequestID(ss.Context())
 	_ = ss.SetHeader(idHeader(id))
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(s.c.Stopping, func() { cancel(ledger.ErrStopped) })()
 	cs := &checkedStream{ServerStream: ss, ctx: ctx, s: s}
 
 	_, err := s.guarded(func() (any, error) { return nil, h(srv, cs) })
+	if err != nil && errors.Is(context.Cause(ctx), ledger.ErrStopped) {
+		err = ledger.ErrStopped // whatever the handler made of it
+	}
 	out := outcome(ctx, err, id)
 	s.record(info.FullMethod, id, cs.first, s.c.Now().Sub(start), err, out)
 	return out
@@ -146,13 +152,20 @@ type checkedStream struct {
 	first any
 }
 
-// Context carries the request id.
+// Context carries the request id, and ends with the server.
 func (cs *checkedStream) Context() context.Context { return cs.ctx }
 
 // RecvMsg returns the next message that keeps the contract's rules.
 func (cs *checkedStream) RecvMsg(m any) error {
-	if err := cs.ServerStream.RecvMsg(m); err != nil {
-		return err
+	got := make(chan error, 1)
+	go func() { got <- cs.ServerStream.RecvMsg(m) }() // ends with the call at the latest
+	select {
+	case err := <-got:
+		if err != nil {
+			return err
+		}
+	case <-cs.ctx.Done():
+		return context.Cause(cs.ctx)
 	}
 	if cs.first == nil {
 		cs.first = m

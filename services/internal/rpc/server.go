@@ -5,6 +5,7 @@
 package rpc
 
 import (
+	"context"
 	"time"
 
 	"github.com/cotmoc/cotmoc/services/internal/obs"
@@ -46,6 +47,9 @@ type Config struct {
 	// Deadlines are other limits for single methods, by full name such as
 	// `/cotmoc.reporting.v1.ReportingAdminService/Verify`; negative means none.
 	Deadlines map[string]time.Duration
+	// Stopping, when it is done, ends streams: a server that stops waits for its
+	// calls, and a stream may never end by itself. Nil means never.
+	Stopping context.Context
 	// Deferred names, for a request, the message type whose contents the handler
 	// checks itself by Checker.CheckAt, because a bad one shall not refuse the
 	// whole request. Nil, or an empty name, means that all is checked before.
@@ -87,6 +91,9 @@ func newInterceptor(c Config) *interceptor {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Stopping == nil {
+		c.Stopping = context.Background()
 	}
 	if c.Deadline == 0 {
 		c.Deadline = defaultDeadline

@@ -51,7 +51,8 @@ type Server struct {
 	health *health.Server
 	addr   net.Addr
 	admin  net.Addr
-	stop   context.CancelFunc
+	stop   context.CancelFunc // what goes on beside calls
+	hangUp context.CancelFunc // streams
 	done   chan error
 }
 
@@ -81,10 +82,10 @@ func Listen(address string) (net.Listener, error) {
 // NewServer serves. It closes the listener when it ends, also when it fails.
 func NewServer(c ServerConfig) (*Server, error) {
 	l := c.Listener
-	s := &Server{
-		grpc:   rpc.NewServer(rpc.Config{Log: c.Log, Metrics: c.Calls, Deferred: deferred, Deadlines: reporting.Deadlines()}),
-		health: health.NewServer(), addr: l.Addr(), done: make(chan error, 2),
-	}
+	s := &Server{health: health.NewServer(), addr: l.Addr(), done: make(chan error, 2)}
+	var stopping context.Context
+	stopping, s.hangUp = context.WithCancel(context.Background())
+	s.grpc = rpc.NewServer(rpc.Config{Log: c.Log, Metrics: c.Calls, Stopping: stopping, Deferred: deferred, Deadlines: reporting.Deadlines()})
 	for _, p := range c.Parts {
 		p.Register(s.grpc)
 	}
@@ -95,6 +96,7 @@ func NewServer(c ServerConfig) (*Server, error) {
 	if c.AdminListen != "" {
 		if err := s.serveAdmin(ctx, c); err != nil {
 			cancel()
+			s.hangUp()
 			_ = l.Close()
 			return nil, err
 		}
@@ -160,9 +162,11 @@ func (s *Server) AdminAddr() string {
 // Failed gets the error that ended a listener, if one did by itself.
 func (s *Server) Failed() <-chan error { return s.done }
 
-// Close lets calls end, until ctx does, and then cuts off those that are left.
+// Close ends streams and lets calls end, until ctx does, and then cuts off those
+// that are left.
 func (s *Server) Close(ctx context.Context) error {
 	s.health.Shutdown()
+	s.hangUp()
 	stopped := make(chan struct{})
 	go func() {
 		s.grpc.GracefulStop()
