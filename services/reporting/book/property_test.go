@@ -675,7 +675,7 @@ func (h *history) reads() error {
 	if f.Total != totals[u.ix].Tally {
 		return fmt.Errorf("the figure of %s at %s in %q is %+v, want %+v", m.id, u.id, periodName(p), f.Total, totals[u.ix])
 	}
-	if m.target != nil {
+	if m.target != nil && u.exists(h.w.day(p)) { // before its birth a unit has no place, and so no goal to speak of
 		want := h.w.goal(m, u, p, totals)
 		got, ok := f.Goal, f.HasGoal
 		scale := int64(1)
