@@ -18,7 +18,7 @@ import (
 	"github.com/cotmoc/cotmoc/services/internal/stream"
 )
 
-// Bounds of one answer of ListEvents.
+// Bounds of one answer of ListEvents; the second also of ListCellHistory.
 const (
 	maxScanned   = 20_000
 	maxListBytes = 2 << 20

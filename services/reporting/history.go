@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strconv"
 
+	"google.golang.org/protobuf/proto"
+
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/cotmoc/cotmoc/services/internal/rpc"
@@ -43,14 +45,15 @@ func (s *Service) ListCellHistory(ctx context.Context, req *reportingv1.ListCell
 		}
 	}
 	resp := &reportingv1.ListCellHistoryResponse{}
-	for at != 0 {
-		if len(resp.Records) == pageSize(req.GetPageSize()) {
-			resp.NextPageToken = rpc.EncodePageToken(req, strconv.FormatUint(at, 10))
-			break
-		}
+	for bytes := 0; at != 0; {
 		rec, err := s.record(ctx, at)
 		if err != nil {
 			return nil, err
+		}
+		bytes += proto.Size(rec) // with a thousand items in it, it is far from small
+		if n := len(resp.Records); n == pageSize(req.GetPageSize()) || n > 0 && bytes > maxListBytes {
+			resp.NextPageToken = rpc.EncodePageToken(req, strconv.FormatUint(at, 10))
+			break
 		}
 		resp.Records = append(resp.Records, rec)
 		at = rec.GetSupersedes()
