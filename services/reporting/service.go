@@ -65,6 +65,7 @@ type Service struct {
 	clock     *Clock
 	log       *zap.Logger
 	check     *rpc.Checker
+	verifying chan struct{} // holds one while Verify is at work
 }
 
 // New returns a service.
@@ -76,7 +77,7 @@ func New(c Config) (*Service, error) {
 		c.Log = zap.NewNop()
 	}
 	return &Service{engine: c.Engine, directory: c.Directory, js: c.JetStream, natsURLs: c.NATSURLs,
-		publisher: c.Publisher, clock: c.Clock, log: c.Log, check: rpc.NewChecker()}, nil
+		publisher: c.Publisher, clock: c.Clock, log: c.Log, check: rpc.NewChecker(), verifying: make(chan struct{}, 1)}, nil
 }
 
 // Register makes a server serve s.
