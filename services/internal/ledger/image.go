@@ -197,9 +197,10 @@ func (e *Engine[S]) image(cut S, h Head) {
 	e.log.Info("image written", zap.Uint64("sequence", h.Sequence), zap.Duration("took", time.Since(began)))
 }
 
-// writeImage puts a cut in the place of the file at path, whole or not at all.
+// writeImage puts a cut in the place of the file at path, whole or not at all. What
+// it could not finish takes no room, of which there may be none.
 func writeImage[S State[S]](path string, cut S, h Head) (err error) {
-	f, err := os.Create(path + ".tmp")
+	f, err := os.OpenFile(path+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
@@ -207,9 +208,11 @@ func writeImage[S State[S]](path string, cut S, h Head) (err error) {
 		if err = errors.Join(err, f.Close()); err == nil {
 			err = os.Rename(path+".tmp", path)
 		}
-		if err == nil {
-			err = syncFolder(filepath.Dir(path))
+		if err != nil {
+			_ = os.Remove(path + ".tmp")
+			return
 		}
+		err = syncFolder(filepath.Dir(path))
 	}()
 	sum := crc32.New(castagnoli)
 	w := bufio.NewWriterSize(io.MultiWriter(f, sum), imageBuffer)

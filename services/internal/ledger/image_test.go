@@ -3,6 +3,7 @@ package ledger_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -120,6 +121,21 @@ func TestImage_is_written_while_commands_come(t *testing.T) {
 	}
 	if d := cmp.Diff(values(t, e, 0), values(t, again, 0)); d != "" {
 		t.Error(d)
+	}
+}
+
+func TestImage_that_fails_leaves_nothing(t *testing.T) {
+	dir := t.TempDir()
+	image := filepath.Join(dir, "image")
+	must(t, os.MkdirAll(filepath.Join(image, "in the way"), 0o700))
+	e, logs := reopen(t, dir, func(*ledger.Config[*counters]) {})
+	mustDo(t, e, add("a", 1))
+	must(t, e.Close(t.Context()))
+	if logs.FilterMessage("write image").Len() != 1 {
+		t.Errorf("logged %v", logs.All())
+	}
+	if _, err := os.Stat(image + ".tmp"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("half an image is left: %v", err)
 	}
 }
 
