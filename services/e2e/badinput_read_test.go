@@ -297,7 +297,7 @@ func badEvents() (all []badCall) {
 		}
 	}
 	for _, subject := range []string{"", " ", "cotmoc..x", ".cotmoc", "cotmoc.", "cotmoc.>.vn", ">.", "cotmoc.mile*", "cotmoc.P.>",
-		"cotmoc.p.milestone reached", "cotmoc.đề-án.>", strings.Repeat("a.", 125) + "a"} {
+		"cotmoc.p.milestone reached", "cotmoc.đề-án.>", strings.Repeat("a.", 500) + "a"} {
 		all = append(all,
 			not(fmt.Sprintf("events of subject %.20q", subject), list(&reportingv1.ListEventsRequest{Subjects: []string{"cotmoc.>", subject}}), "subjects[1]"),
 			not(fmt.Sprintf("subscription to subject %.20q", subject), ensure("s", 0, "cotmoc.>", subject), "subjects[1]"),

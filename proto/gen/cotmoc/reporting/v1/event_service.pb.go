@@ -377,7 +377,7 @@ const file_cotmoc_reporting_v1_event_service_proto_rawDesc = "" +
 	"'cotmoc/reporting/v1/event_service.proto\x12\x13cotmoc.reporting.v1\x1a\x1bbuf/validate/validate.proto\"\x92\x01\n" +
 	"\x11ListEventsRequest\x12%\n" +
 	"\x0eafter_sequence\x18\x01 \x01(\x04R\rafterSequence\x12-\n" +
-	"\bsubjects\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x102\"\ar\x05\x10\x01\x18\xfa\x01R\bsubjects\x12'\n" +
+	"\bsubjects\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x102\"\ar\x05\x10\x01\x18\xe8\aR\bsubjects\x12'\n" +
 	"\tpage_size\x18\x03 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\"\xae\x01\n" +
 	"\x12ListEventsResponse\x128\n" +
@@ -391,7 +391,7 @@ const file_cotmoc_reporting_v1_event_service_proto_rawDesc = "" +
 	"\x05event\x18\x03 \x01(\fR\x05event\"\xb7\x01\n" +
 	"\x19EnsureSubscriptionRequest\x12D\n" +
 	"\fsubscription\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\fsubscription\x12-\n" +
-	"\bsubjects\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x102\"\ar\x05\x10\x01\x18\xfa\x01R\bsubjects\x12%\n" +
+	"\bsubjects\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x102\"\ar\x05\x10\x01\x18\xe8\aR\bsubjects\x12%\n" +
 	"\x0eafter_sequence\x18\x03 \x01(\x04R\rafterSequence\"\xac\x01\n" +
 	"\x1aEnsureSubscriptionResponse\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12\x1a\n" +
