@@ -135,6 +135,9 @@ func (b *batch) run(ctx context.Context, validateOnly bool) error {
 	decide := func(at *book.Book) error {
 		bad := false
 		for i, sub := range b.subs {
+			if i%book.PrepareMost == 0 {
+				b.prepare(at, i)
+			}
 			if sub == nil {
 				continue
 			}
@@ -156,6 +159,18 @@ func (b *batch) run(ctx context.Context, validateOnly bool) error {
 		return nil
 	}
 	return err
+}
+
+// prepare lets the book look up the next items together.
+func (b *batch) prepare(at *book.Book, from int) {
+	var room [book.PrepareMost]*book.Submission
+	next := room[:0]
+	for _, sub := range b.subs[from:min(from+book.PrepareMost, len(b.subs))] {
+		if sub != nil {
+			next = append(next, sub)
+		}
+	}
+	at.Prepare(next)
 }
 
 // resolve settles the items: those taken, those that were accepted before, those

@@ -45,6 +45,7 @@ type Book struct {
 
 	pool    *sheetPool // shared with all layers
 	touched *touched   // of a book that is not a layer
+	fetched uint64     // of no meaning: it keeps reads from being left out
 	here    *spot      // of the submission in hand
 	room    []byte     // what is left of the buffer that events are encoded into
 }

@@ -23,6 +23,8 @@ type Submission struct {
 	// NotReused names an event whose request was compared and found to be another
 	// one, though its hash is the same.
 	NotReused uint64
+
+	found prepared
 }
 
 // Value is what a submission says.
@@ -88,8 +90,8 @@ func (b *Book) Submit(s *Submission) (Receipt, error) {
 
 // find resolves what a submission is about.
 func (b *Book) find(s *Submission) (*spot, error) {
-	unit := b.unitIDs.Get(s.Unit)
-	m := b.MeasureByID(s.Programme, s.Target)
+	found := s.foundBy(b)
+	m, unit := found.m, found.unit
 	switch {
 	case m == nil && b.programmes.Get(s.Programme) == nil:
 		return nil, refuse(errorv1.Reason_REASON_PROGRAMME_NOT_FOUND, "programme",
@@ -104,7 +106,7 @@ func (b *Book) find(s *Submission) (*spot, error) {
 		return nil, refuse(errorv1.Reason_REASON_DERIVED_TARGET, "submission.target",
 			"%s is derived by the system from the reports on tasks; nobody submits it", s.Target)
 	}
-	return b.spotAt(m, unit, s.Period, requestHash(s.Unit, s.RequestID)), nil
+	return b.spotAt(m, unit, s.Period, found.hash), nil
 }
 
 // cell returns what is kept for a cell; the zero node when nothing was reported.
