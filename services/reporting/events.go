@@ -24,6 +24,9 @@ const (
 	maxListBytes = 2 << 20
 )
 
+// natsWithin is how long a caller waits for NATS, which may be away.
+const natsWithin = 5 * time.Second
+
 // maxSequence is the last number that an event can have in SQL and in a stream.
 const maxSequence = math.MaxInt64 - 1
 
@@ -124,6 +127,8 @@ func (s *Service) EnsureSubscription(ctx context.Context, req *reportingv1.Ensur
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: req.GetAfterSequence() + 1,
 		InactiveThreshold: 30 * 24 * time.Hour,
 	}
+	ctx, cancel := context.WithTimeout(ctx, natsWithin)
+	defer cancel()
 	_, err := s.js.CreateConsumer(ctx, facts, config)
 	if errors.Is(err, jetstream.ErrConsumerExists) {
 		// It is there with another start or filter. Its start is where it was first

@@ -14,12 +14,16 @@ import (
 const (
 	verifyAhead  = 2000
 	catchUpGrace = 10 * time.Second
+	nextWithin   = 10 * time.Second // for one message
 )
+
+// errNoAnswer says that NATS is away.
+var errNoAnswer = errors.New("NATS does not answer")
 
 // Verify compares a stream with the log, number by number and byte by byte, up to
 // where the log ended when it was called; it waits a little for a relay that is
 // behind. Messages that the stream no longer keeps, for want of room, are not
-// compared. The error names the first difference.
+// compared. The error names the first difference, or says that NATS does not answer.
 func Verify(ctx context.Context, js jetstream.JetStream, stream string, source Source) error {
 	head := source.Head().Sequence
 	info, err := reached(ctx, js, stream, head)
@@ -44,11 +48,10 @@ func Verify(ctx context.Context, js jetstream.JetStream, stream string, source S
 // reached returns the stream's state once it has come to the number.
 func reached(ctx context.Context, js jetstream.JetStream, stream string, n uint64) (*jetstream.StreamInfo, error) {
 	for deadline := time.Now().Add(catchUpGrace); ; {
-		s, err := js.Stream(ctx, stream)
+		info, err := look(ctx, js, stream)
 		if err != nil {
 			return nil, err
 		}
-		info := s.CachedInfo()
 		if info.State.LastSeq >= n {
 			return info, nil
 		}
@@ -61,6 +64,31 @@ func reached(ctx context.Context, js jetstream.JetStream, stream string, n uint6
 			return nil, ctx.Err()
 		}
 	}
+}
+
+// look returns the stream's state. A server that is away is not waited for.
+func look(ctx context.Context, js jetstream.JetStream, stream string) (*jetstream.StreamInfo, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, callTimeout, errNoAnswer)
+	defer cancel()
+	s, err := js.Stream(ctx, stream)
+	if err != nil && errors.Is(context.Cause(ctx), errNoAnswer) {
+		return nil, errNoAnswer
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.CachedInfo(), nil
+}
+
+// next is the next message. One that does not come is not waited for.
+func next(ctx context.Context, msgs jetstream.MessagesContext) (jetstream.Msg, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, nextWithin, errNoAnswer)
+	defer cancel()
+	m, err := msgs.Next(jetstream.NextContext(ctx))
+	if err != nil && errors.Is(context.Cause(ctx), errNoAnswer) {
+		return nil, errNoAnswer
+	}
+	return m, err
 }
 
 func compareAll(ctx context.Context, js jetstream.JetStream, stream string, source Source, first, last uint64) error {
@@ -82,7 +110,7 @@ func compareAll(ctx context.Context, js jetstream.JetStream, stream string, sour
 		if err != nil || !ok {
 			return errors.Join(fmt.Errorf("the log has no event %d", n), err)
 		}
-		m, err := msgs.Next(jetstream.NextContext(ctx))
+		m, err := next(ctx, msgs)
 		if err != nil {
 			return fmt.Errorf("read message %d: %w", n, err)
 		}
