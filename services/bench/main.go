@@ -25,7 +25,7 @@ var errMissed = errors.New("a goal was missed")
 type command struct {
 	Only  []string `help:"Parts to run: P1, P2, P4, P7, P9; all of them when not given." placeholder:"P1,..."`
 	Short bool     `help:"A quick look: short runs, fewer pairs. Its figures are not to be quoted."`
-	Dir   string   `help:"Folder for the data of the runs; a temporary one below the working directory by default." type:"path"`
+	Dir   string   `help:"Folder in which a temporary one holds the data of the runs; it should be on a disk." default:"." type:"path"`
 	// Profile is for those who make it faster.
 	Profile string `help:"Folder in which each server leaves processor profiles of its measured runs." type:"path"`
 }
@@ -61,13 +61,11 @@ func parts() []part {
 
 // Run runs the parts and tells what they came to.
 func (c *command) Run(ctx context.Context) (err error) {
-	dir := c.Dir
-	if dir == "" {
-		if dir, err = os.MkdirTemp(".", ".bench-"); err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	dir, err := os.MkdirTemp(c.Dir, ".bench-")
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	b := &bench{dir: dir, profile: c.Profile, pairs: 5, run: 3 * time.Second, nation: newNation()}
 	if c.Short {
 		b.pairs, b.run, b.short = 2, time.Second, true

@@ -117,18 +117,24 @@ func (b *bench) unary(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			logged(before, after)
+			if err := logged(before, after); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
 }
 
-// logged tells what a part left in the log.
-func logged(before, after answer) {
+// logged tells what a part left in the log, which is at least an event a call.
+func logged(before, after answer) error {
 	events, commands := after.Sequence-before.Sequence, after.Commands-before.Commands
+	if events < commands {
+		return fmt.Errorf("%d commands made only %d events: something was not measured", commands, events)
+	}
 	fmt.Printf("  %s commands made %s events in %s blocks (%.0f commands a block); %.0f bytes of log an event; %d MiB resident\n",
 		human(float64(commands)), human(float64(events)), human(float64(after.Blocks-before.Blocks)),
 		float64(commands)/float64(after.Blocks-before.Blocks), float64(after.Log-before.Log)/float64(events), after.RSS>>20)
+	return nil
 }
 
 // batches is P2: batches against batches that do nothing, and against rows that are
