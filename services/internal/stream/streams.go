@@ -105,3 +105,16 @@ func create(ctx context.Context, js jetstream.JetStream, c jetstream.StreamConfi
 		return err
 	}
 }
+
+// Subjects returns the subjects on which a stream has messages, and how many.
+func Subjects(ctx context.Context, js jetstream.JetStream, name string) (map[string]uint64, error) {
+	s, err := js.Stream(ctx, name)
+	if err != nil {
+		return nil, fmt.Errorf("stream %s: %w", name, err)
+	}
+	info, err := s.Info(ctx, jetstream.WithSubjectFilter(">"))
+	if err != nil {
+		return nil, fmt.Errorf("subjects of stream %s: %w", name, err)
+	}
+	return info.State.Subjects, nil
+}

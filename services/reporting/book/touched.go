@@ -55,3 +55,12 @@ func (b *Book) TakeTouched() map[FigureKey]struct{} {
 	clear(b.touched.units)
 	return keys
 }
+
+// FigureKeyOf returns the key of a current total, if the ids are known.
+func (b *Book) FigureKeyOf(programme, target, unit string) (FigureKey, bool) {
+	k := FigureKey{b.measureIDs.Get(measureKey{programme, target}), b.unitIDs.Get(unit)}
+	return k, k.Measure != 0 && k.Unit != 0
+}
+
+// Moves counts the moves of units in today's tree.
+func (b *Book) Moves() uint32 { return b.moves }
