@@ -115,7 +115,7 @@ func help(t *testing.T, args ...string) string {
 	return out.String()
 }
 
-func TestHelpOfEachCommandShowsAnExample(t *testing.T) {
+func TestHelpOfEachCommandShowsAnExampleAndDefaults(t *testing.T) {
 	parser, err := kong.New(&cli{}, kong.Name("cotmoc"))
 	if err != nil {
 		t.Fatal(err)
@@ -129,6 +129,13 @@ func TestHelpOfEachCommandShowsAnExample(t *testing.T) {
 		text := help(t, words...)
 		if !strings.Contains(text, "Example") || !strings.Contains(text, "cotmoc "+strings.Join(words, " ")) {
 			t.Errorf("%v shows no example:\n%s", words, text)
+		}
+		for _, group := range leaf.AllFlags(true) {
+			for _, flag := range group {
+				if flag.HasDefault && !strings.Contains(text, flag.Default) {
+					t.Errorf("%v does not show that --%s is %q when not given", words, flag.Name, flag.Default)
+				}
+			}
 		}
 	}
 }

@@ -19,8 +19,8 @@ type importCmd struct {
 type importUnitsCmd struct {
 	target
 	File   string `arg:"" help:"CSV file in UTF-8, or - for standard input."`
-	Parent string `help:"Id of the unit above those without a parent_code." default:"vn" placeholder:"UNIT"`
-	From   string `help:"First day of every unit." default:"2000-01-01" placeholder:"DATE"`
+	Parent string `help:"Id of the unit above those without a parent_code; ${default} when not given." default:"vn" placeholder:"UNIT"`
+	From   string `help:"First day of every unit; ${default} when not given." default:"2000-01-01" placeholder:"DATE"`
 	DryRun bool   `help:"Check only, and change nothing."`
 }
 

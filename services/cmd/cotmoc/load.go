@@ -20,9 +20,9 @@ import (
 // loadCmd plays a wave of reports.
 type loadCmd struct {
 	target
-	Programme string        `help:"Id of the scratch programme, made where there is none." default:"load" placeholder:"ID"`
-	Root      string        `help:"Unit at the top of the tree." default:"vn" placeholder:"UNIT"`
-	Units     string        `help:"How many units report: all, or a number." default:"all" placeholder:"all|N"`
+	Programme string        `help:"Id of the scratch programme, made where there is none; ${default} when not given." default:"load" placeholder:"ID"`
+	Root      string        `help:"Unit at the top of the tree; ${default} when not given." default:"vn" placeholder:"UNIT"`
+	Units     string        `help:"How many units report: all, which is the default, or a number." default:"all" placeholder:"all|N"`
 	Targets   int           `help:"How many targets each reports, 1 to 99." default:"24"`
 	Period    string        `help:"Period reported; by default that of the service's time." placeholder:"2022-M07"`
 	Mode      string        `help:"One report a call (unary) or many (batch)." enum:"batch,unary" default:"batch"`

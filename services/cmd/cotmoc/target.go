@@ -17,8 +17,8 @@ const reachWithin = 5 * time.Second
 
 // target is the services that a command talks to.
 type target struct {
-	RegistryAddr  string `name:"registry" help:"Address of the registry." default:"127.0.0.1:7600" env:"COTMOC_REGISTRY" placeholder:"HOST:PORT"`
-	ReportingAddr string `name:"reporting" help:"Address of the reporting service." default:"127.0.0.1:7600" env:"COTMOC_REPORTING" placeholder:"HOST:PORT"`
+	RegistryAddr  string `name:"registry" help:"Address of the registry; ${default} when not given." default:"127.0.0.1:7600" env:"COTMOC_REGISTRY" placeholder:"HOST:PORT"`
+	ReportingAddr string `name:"reporting" help:"Address of the reporting service; ${default} when not given." default:"127.0.0.1:7600" env:"COTMOC_REPORTING" placeholder:"HOST:PORT"`
 }
 
 // services is connections to a target; one when both services have one address.
