@@ -77,9 +77,10 @@ func (b *Book) applyAt(at *spot, e *eventv1.Event, s *eventv1.SubmissionRecorded
 	if err := b.change(&at.cells, at.m, func(n *node) {
 		n.hold(State(s.GetState()), TallyOf(s.GetTally()), QualifierOf(s.GetQualifier()))
 		if n.state == Bare {
-			n.num, n.bareScale = s.GetBarePercentage(), uint8(s.GetBareDecimals())
+			n.num, n.den = s.GetBarePercentage(), int64(s.GetBareDecimals())
 		}
-		n.rev, n.last = s.GetRevision(), e.GetSequence()
+		n.rev = s.GetRevision()
+		n.setLast(e.GetSequence())
 	}); err != nil {
 		return err
 	}
@@ -94,7 +95,8 @@ func (b *Book) applyAt(at *spot, e *eventv1.Event, s *eventv1.SubmissionRecorded
 		return nil
 	}
 	n := at.now.nodes[0]
-	n.last, n.rev = e.GetSequence(), at.place()
+	n.setLast(e.GetSequence())
+	n.rev = at.place()
 	return nil
 }
 
@@ -112,7 +114,7 @@ func (b *Book) applyCurrent(at *spot, s *eventv1.SubmissionRecorded) (err error)
 		}
 		return b.change(&at.now, at.m, func(n *node) {
 			n.hold(State(s.GetCurrentState()), TallyOf(s.GetCurrentTally()), QualifierOf(s.GetCurrentQualifier()))
-			n.newest = newest + 1
+			n.setNewest(newest + 1)
 		})
 	}
 	return nil
@@ -122,13 +124,13 @@ func (b *Book) applyCurrent(at *spot, s *eventv1.SubmissionRecorded) (err error)
 func (n *node) hold(state State, t Tally, q Qualifier) {
 	n.state, n.num, n.den, n.qual = state, t.Num, t.Den, q
 	n.excluded = state == Reported && t.Excluded > 0
-	n.bareScale = 0
 }
 
 // holdCell makes a cell's value the unit's current one.
 func (n *node) holdCell(from *node, period calendar.Month) {
 	n.state, n.num, n.den, n.qual = from.state, from.num, from.den, from.qual
-	n.excluded, n.bareScale, n.newest = from.excluded, from.bareScale, period+1
+	n.excluded = from.excluded
+	n.setNewest(period + 1)
 }
 
 // changeAt is change for a unit by the tree of a sheet's own period.
@@ -184,8 +186,11 @@ func (b *Book) spread(d *ladder, m *Measure, diff Tally, quals qualifiers) error
 			return fmt.Errorf("total of unit %s: %w", u.id, err)
 		}
 		n.sum = after
-		for i := range quals {
-			n.quals[i] += quals[i]
+		if quals != (qualifiers{}) {
+			weak := b.editSheet(d.key).quals.edit(u.ix)
+			for k := range quals {
+				weak[k] += quals[k]
+			}
 		}
 		if d.key.period == Current {
 			b.touched.add(FigureKey{d.key.measure, u.ix})

@@ -255,11 +255,10 @@ func (b *Book) applyMove(v *eventv1.UnitMoved) error {
 // moveTotals takes the total of a unit from those above it and gives it to those
 // above its new place.
 func (b *Book) moveTotals(k sheetKey, old, moved *Unit) error {
-	n := b.sheet(k).nodes.peek(old.ix)
-	if n == nil || n.sum == (Tally{}) && n.quals == (qualifiers{}) {
+	sum, quals := b.sum(k, old.ix), b.sheet(k).quals.at(old.ix)
+	if sum == (Tally{}) && quals == (qualifiers{}) {
 		return nil
 	}
-	sum, quals := n.sum, n.quals
 	less, err := Tally{}.Sub(sum)
 	if err != nil {
 		return err

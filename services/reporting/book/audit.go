@@ -52,7 +52,7 @@ func (b *Book) recomputeSheet(m *Measure, k sheetKey) (int, error) {
 	}
 	for unit := unitIx(1); unit <= b.unitCount; unit++ {
 		n := s.nodes.at(unit)
-		if n.sum != sums[unit] || n.quals != quals[unit] {
+		if n.sum != sums[unit] || s.quals.at(unit) != quals[unit] {
 			return 0, fmt.Errorf("total of %s/%s at unit %s in %q is %+v, the cells add up to %+v",
 				m.key.programme, m.key.id, b.unit(unit).id, periodName(k.period), n.sum, sums[unit])
 		}
@@ -75,7 +75,7 @@ func (b *Book) recomputeCurrent(m *Measure, k sheetKey, unit unitIx, n *node) er
 		want = b.currentOf(m, unit, 0, 0, nil)
 	}
 	want.node.scoped = n.scoped
-	if want.node.part(m.kind) != n.part(m.kind) || want.node.newest != n.newest {
+	if want.node.part(m.kind) != n.part(m.kind) || want.node.newest() != n.newest() {
 		return fmt.Errorf("current value of %s/%s at unit %s is %+v, its cells make %+v",
 			m.key.programme, m.key.id, b.unit(unit).id, n.part(m.kind), want.node.part(m.kind))
 	}
@@ -142,7 +142,7 @@ func compareMeasures(x, y *Book, ix measureIx) error {
 		s, t := x.sheet(sheetKey{ix, p}), y.sheet(sheetKey{ix, p})
 		for unit := unitIx(1); unit <= x.unitCount; unit++ {
 			a, b := s.nodes.at(unit), t.nodes.at(unit)
-			if a != b || s.marks.at(unit) != t.marks.at(unit) || !slices.Equal(s.scope.at(unit), t.scope.at(unit)) {
+			if a != b || s.quals.at(unit) != t.quals.at(unit) || s.marks.at(unit) != t.marks.at(unit) || !slices.Equal(s.scope.at(unit), t.scope.at(unit)) {
 				return fmt.Errorf("%s/%s at unit %s in %q: %+v against %+v", m.key.programme, m.key.id,
 					x.unit(unit).id, periodName(p), a, b)
 			}

@@ -16,7 +16,8 @@ type currentCell struct {
 // set makes it the unit's current value.
 func (c currentCell) set(n *node) {
 	n.state, n.num, n.den, n.qual = c.node.state, c.node.num, c.node.den, c.node.qual
-	n.excluded, n.bareScale, n.newest = c.node.excluded, c.node.bareScale, c.node.newest
+	n.excluded = c.node.excluded
+	n.setNewest(c.node.newest())
 }
 
 // currentAfter says what becomes of the unit's current value when the cell of a
@@ -35,11 +36,11 @@ func (b *Book) currentAfter(at *spot, cell, next *node) currentCell {
 		}
 		return b.currentOf(m, at.unit, from, p, next)
 	}
-	newest := now.newest - 1
+	newest := now.newest() - 1
 	switch {
 	case next.state.held() && p >= newest:
 		c := currentCell{change: eventv1.CurrentChange_CURRENT_CHANGE_AS_CELL, node: *next}
-		c.node.newest = p + 1
+		c.node.setNewest(p + 1)
 		return c
 	case next.state == Withdrawn && p == newest:
 		return b.newestBefore(m, at.unit, p)
@@ -58,7 +59,8 @@ func movedBy(now, cell, next *node, p calendar.Month) (currentCell, bool) {
 	num, ok1 := addInt(now.num-cell.num, next.num) // now holds what cell does
 	den, ok2 := addInt(now.den-cell.den, next.den)
 	c.over = !ok1 || !ok2
-	c.node = node{state: Reported, num: num, den: den, qual: max(now.qual, next.qual), excluded: now.excluded, newest: max(now.newest, p+1)}
+	c.node = node{state: Reported, num: num, den: den, qual: max(now.qual, next.qual), excluded: now.excluded}
+	c.node.setNewest(max(now.newest(), p+1))
 	return c, true
 }
 
@@ -69,7 +71,7 @@ func (b *Book) newestBefore(m *Measure, unit unitIx, p calendar.Month) currentCe
 	for _, q := range b.periods(m.ix) {
 		if n := b.cell(sheetKey{m.ix, q}, unit); q < p && n.state.held() {
 			c.node = n
-			c.node.newest = q + 1
+			c.node.setNewest(q + 1)
 		}
 	}
 	return c
@@ -99,7 +101,7 @@ func (c *currentCell) add(p calendar.Month, n *node) {
 	if !n.state.held() {
 		return
 	}
-	c.node.newest = max(c.node.newest, p+1)
+	c.node.setNewest(max(c.node.newest(), p+1))
 	switch {
 	case n.state == Reported:
 		num, ok1 := addInt(c.node.num, n.num)

@@ -6,8 +6,7 @@ import "github.com/cotmoc/cotmoc/services/internal/calendar"
 const (
 	nodeScoped = 1 << iota
 	nodeExcluded
-	nodeOwn   // the unit itself reported
-	nodeQuals // something below is not exact
+	nodeOwn // the unit itself reported
 )
 
 func writeSheet(w *imageWriter, k sheetKey, s *sheet) {
@@ -22,6 +21,17 @@ func writeSheet(w *imageWriter, k sheetKey, s *sheet) {
 		if *n != (node{}) {
 			skip(i)
 			writeNode(w, n)
+		}
+		return w.err == nil
+	})
+	w.uint(0)
+	next = 0
+	s.quals.all(func(i int32, q *qualifiers) bool {
+		if *q != (qualifiers{}) {
+			skip(i)
+			for _, n := range q {
+				w.int(int64(n))
+			}
 		}
 		return w.err == nil
 	})
@@ -66,6 +76,11 @@ func readSheet(r *imageReader) *sheet {
 	}
 	each(func(i int32) { readNode(r, s.nodes.edit(i)) })
 	each(func(i int32) {
+		for k, q := 0, s.quals.edit(i); k < len(q); k++ {
+			q[k] = int32(r.int())
+		}
+	})
+	each(func(i int32) {
 		for k, m := 0, s.marks.edit(i); k < maxThresholds; k++ {
 			m[k] = uint32(r.uint())
 		}
@@ -95,12 +110,9 @@ func writeNode(w *imageWriter, n *node) {
 		flags |= nodeExcluded
 	}
 	own := *n
-	own.sum, own.quals, own.scoped, own.excluded = Tally{}, qualifiers{}, false, false
+	own.sum, own.scoped, own.excluded = Tally{}, false, false
 	if own != (node{}) {
 		flags |= nodeOwn
-	}
-	if n.quals != (qualifiers{}) {
-		flags |= nodeQuals
 	}
 	w.uint(flags)
 	w.int(n.sum.Num)
@@ -108,20 +120,14 @@ func writeNode(w *imageWriter, n *node) {
 	w.int(int64(n.sum.Reporting))
 	w.int(int64(n.sum.Expected))
 	w.int(int64(n.sum.Excluded))
-	if flags&nodeQuals != 0 {
-		for _, q := range n.quals {
-			w.int(int64(q))
-		}
-	}
 	if flags&nodeOwn != 0 {
 		w.int(n.num)
 		w.int(n.den)
-		w.uint(n.last)
+		w.uint(n.last())
 		w.uint(uint64(n.rev))
-		w.int(int64(n.newest))
+		w.int(int64(n.newest()))
 		w.uint(uint64(n.state))
 		w.uint(uint64(n.qual))
-		w.uint(uint64(n.bareScale))
 	}
 }
 
@@ -129,15 +135,11 @@ func readNode(r *imageReader, n *node) {
 	flags := r.uint()
 	n.scoped, n.excluded = flags&nodeScoped != 0, flags&nodeExcluded != 0
 	n.sum = Tally{r.int(), r.int(), int32(r.int()), int32(r.int()), int32(r.int())}
-	if flags&nodeQuals != 0 {
-		for i := range n.quals {
-			n.quals[i] = int32(r.int())
-		}
-	}
 	if flags&nodeOwn != 0 {
 		n.num, n.den = r.int(), r.int()
-		n.last, n.rev = r.uint(), uint32(r.uint())
-		n.newest = calendar.Month(r.int())
-		n.state, n.qual, n.bareScale = State(r.uint()), Qualifier(r.uint()), uint8(r.uint())
+		n.setLast(r.uint())
+		n.rev = uint32(r.uint())
+		n.setNewest(calendar.Month(r.int()))
+		n.state, n.qual = State(r.uint()), Qualifier(r.uint())
 	}
 }

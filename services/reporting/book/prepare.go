@@ -43,7 +43,7 @@ func (b *Book) Prepare(subs []*Submission) {
 	for i, s := range subs {
 		for _, n := range nodes[i] {
 			if n != nil {
-				b.fetched |= n.last ^ uint64(n.rev) // a node lies on two lines of the cache
+				b.fetched |= n.marker
 			}
 		}
 		b.fetched |= b.requests.find(s.found.hash)

@@ -589,11 +589,11 @@ func (h *history) samePeriod(m *mMeasure, own *Measure, p calendar.Month) error 
 	thresholds := h.w.thresholds(m)
 	s := h.b.sheet(sheetKey{own.ix, p})
 	for _, u := range h.w.units {
-		n := s.nodes.at(h.b.UnitByID(u.id).ix)
-		if want := totals[u.ix]; (own.derived == nil || u.id == mRoot) && (n.sum != want.Tally || n.quals.weakest() != want.qual) {
-			return fmt.Errorf("%s at %s in %q is %+v %d, want %+v", m.id, u.id, periodName(p), n.sum, n.quals.weakest(), want)
+		n, q := s.nodes.at(h.b.UnitByID(u.id).ix), s.quals.at(h.b.UnitByID(u.id).ix).weakest()
+		if want := totals[u.ix]; (own.derived == nil || u.id == mRoot) && (n.sum != want.Tally || q != want.qual) {
+			return fmt.Errorf("%s at %s in %q is %+v %d, want %+v", m.id, u.id, periodName(p), n.sum, q, want)
 		}
-		if got := h.board[FigureKey{own.ix, h.b.UnitByID(u.id).ix}]; p == Current && got != (shown{n.sum, n.quals.weakest()}) {
+		if got := h.board[FigureKey{own.ix, h.b.UnitByID(u.id).ix}]; p == Current && got != (shown{n.sum, q}) {
 			return fmt.Errorf("%s at %s is published as %+v, and is %+v", m.id, u.id, got, n.sum)
 		}
 		at := s.marks.at(h.b.UnitByID(u.id).ix)

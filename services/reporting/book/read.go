@@ -54,7 +54,7 @@ func (b *Book) figure(m *Measure, u *Unit, p calendar.Month, s *sheet) Figure {
 	n := s.nodes.at(u.ix)
 	at := u.near(b.judgedOn(p))
 	f := Figure{Measure: m, Unit: u, Kind: at.kind, Level: at.level, Period: p,
-		Total: n.sum, Qualifier: n.quals.weakest(), Own: b.own(m, u.ix, p, &n)}
+		Total: n.sum, Qualifier: s.quals.at(u.ix).weakest(), Own: b.own(m, u.ix, p, &n)}
 	f.Goal, f.HasGoal = b.goalOf(m, u.ix, p, s)
 	return f
 }
@@ -62,19 +62,19 @@ func (b *Book) figure(m *Measure, u *Unit, p calendar.Month, s *sheet) Figure {
 // own tells what the unit itself reported.
 func (b *Book) own(m *Measure, unit unitIx, p calendar.Month, n *node) Own {
 	o := Own{State: n.state, Expected: n.scoped, Tally: n.part(m.kind), Qualifier: n.qual}
-	if p == Current && n.newest == 0 {
+	if p == Current && n.newest() == 0 {
 		return o
 	}
 	if p == Current {
-		p = n.newest - 1
+		p = n.newest() - 1
 	}
 	cell := b.cell(sheetKey{m.ix, p}, unit)
-	o.Revision, o.Sequence = cell.rev, cell.last
+	o.Revision, o.Sequence = cell.rev, cell.last()
 	if cell.rev > 0 {
 		o.Newest = p.String()
 	}
 	if n.state == Bare && cell.state == Bare {
-		o.BareValue, o.BareScale, o.HasPercent = cell.num, int(cell.bareScale), true
+		o.BareValue, o.BareScale, o.HasPercent = cell.num, int(cell.den), true
 	}
 	return o
 }
@@ -252,7 +252,7 @@ func (b *Book) Upwards(m *Measure, u *Unit, p calendar.Month) []Figure {
 // when nothing was reported.
 func (b *Book) Cell(m *Measure, u *Unit, p calendar.Month) (revision uint32, last uint64) {
 	n := b.cell(sheetKey{m.ix, p}, u.ix)
-	return n.rev, n.last
+	return n.rev, n.last()
 }
 
 // CellCount counts the cells that were ever reported.
@@ -275,8 +275,8 @@ func (b *Book) CellCount() int64 {
 // Moved returns the total that a key of TakeTouched names, and its path.
 func (b *Book) Moved(k FigureKey) (m *Measure, path string, total Tally, q Qualifier) {
 	m = b.measure(k.Measure)
-	n := b.cell(sheetKey{k.Measure, Current}, k.Unit)
-	return m, b.path(k.Unit, Current), n.sum, n.quals.weakest()
+	s := b.sheet(sheetKey{k.Measure, Current})
+	return m, b.path(k.Unit, Current), s.sum(k.Unit), s.quals.at(k.Unit).weakest()
 }
 
 // Parents are the units that stand above others today, by the Unit of a FigureKey.

@@ -26,19 +26,33 @@ const (
 func (s State) held() bool { return s == Reported || s == Bare || s == NotApplicable }
 
 // node is what is kept for one unit of a sheet: what the unit itself reported,
-// and the total of it and everything below.
+// and the total of it and everything below. It fills one line of a cache, and is
+// one: most of the time of a submission goes into waiting for nodes.
 type node struct {
-	sum       Tally
-	quals     qualifiers
-	num, den  int64 // the unit's own value; for Bare, num is the percentage
-	last      uint64
-	rev       uint32
-	newest    calendar.Month // current sheets: period of the newest cell in it, plus 1
-	state     State
-	qual      Qualifier
-	scoped    bool  // the unit is expected to report
-	excluded  bool  // a sum holds a bare percentage that was not added
-	bareScale uint8 // decimals of a bare percentage
+	sum      Tally
+	num, den int64  // the unit's own value; for Bare, the percentage and its decimals
+	marker   uint64 // last and newest, see there
+	rev      uint32
+	state    State
+	qual     Qualifier
+	scoped   bool // the unit is expected to report
+	excluded bool // a sum holds a bare percentage that was not added
+}
+
+// newestBits is how many bits of a node's marker hold newest; the others hold last.
+const newestBits = 16
+
+func (n *node) last() uint64 { return n.marker >> newestBits }
+
+func (n *node) setLast(sequence uint64) {
+	n.marker = sequence<<newestBits | n.marker&(1<<newestBits-1)
+}
+
+// newest is, in a current sheet, the period of the newest cell in it, plus 1.
+func (n *node) newest() calendar.Month { return calendar.Month(n.marker & (1<<newestBits - 1)) }
+
+func (n *node) setNewest(p calendar.Month) {
+	n.marker = n.marker&^(1<<newestBits-1) | uint64(p)
 }
 
 // In a period's sheet, last is the number of the cell's newest event and rev the
@@ -99,6 +113,7 @@ type sheetKey struct {
 // sheet holds all units of a measure in a period, or their current figures.
 type sheet struct {
 	nodes *column[node]
+	quals *column[qualifiers] // of totals in which something is not exact
 	marks *column[marks]
 	// scope, in current sheets only: the months at which the unit begins and ceases
 	// to be expected, in turn, ascending. The slices are shared and never changed.
@@ -107,13 +122,14 @@ type sheet struct {
 }
 
 func newSheet() *sheet {
-	return &sheet{nodes: &column[node]{}, marks: &column[marks]{}, scope: &column[[]calendar.Month]{}}
+	return &sheet{nodes: &column[node]{}, quals: &column[qualifiers]{}, marks: &column[marks]{}, scope: &column[[]calendar.Month]{}}
 }
 
 // layerSheet is all that a layer needs for a sheet, in one piece.
 type layerSheet struct {
 	sheet
 	nodes column[node]
+	quals column[qualifiers]
 	marks column[marks]
 	scope column[[]calendar.Month]
 }
@@ -126,9 +142,9 @@ func (p *sheetPool) fork(s *sheet) *sheet {
 	f, _ := p.free.Get().(*layerSheet)
 	if f == nil {
 		f = new(layerSheet)
-		f.sheet = sheet{nodes: &f.nodes, marks: &f.marks, scope: &f.scope, whole: f}
+		f.sheet = sheet{nodes: &f.nodes, quals: &f.quals, marks: &f.marks, scope: &f.scope, whole: f}
 	}
-	f.nodes.parent, f.marks.parent, f.scope.parent = s.nodes, s.marks, s.scope
+	f.nodes.parent, f.quals.parent, f.marks.parent, f.scope.parent = s.nodes, s.quals, s.marks, s.scope
 	return &f.sheet
 }
 
@@ -146,15 +162,17 @@ func (s *sheet) forked() bool { return s.nodes.parent != nil }
 func (s *sheet) merge(m measureIx, touched *touched) {
 	if touched == nil {
 		s.nodes.merge(nil)
+		s.quals.merge(nil)
 	} else {
 		s.nodes.merge(func(unit int32, was, n *node) { touched.differ(m, unit, was, n) })
+		s.quals.merge(func(unit int32, _, _ *qualifiers) { touched.add(FigureKey{m, unit}) })
 	}
 	s.marks.merge(nil)
 	s.scope.merge(nil)
 }
 
 func (s *sheet) freeze() *sheet {
-	return &sheet{nodes: s.nodes.freeze(), marks: s.marks.freeze(), scope: s.scope.freeze()}
+	return &sheet{nodes: s.nodes.freeze(), quals: s.quals.freeze(), marks: s.marks.freeze(), scope: s.scope.freeze()}
 }
 
 // sheet returns a sheet to be read; nil when it was never opened.

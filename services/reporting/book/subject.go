@@ -102,7 +102,7 @@ func (b *Book) previousOn(k subjectKey, e *eventv1.Event) uint64 {
 		return 0
 	}
 	if n := s.nodes.peek(k.unit); n != nil && n.rev == k.place {
-		return n.last
+		return n.last()
 	}
 	return 0
 }

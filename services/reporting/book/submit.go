@@ -57,7 +57,7 @@ func (b *Book) Submit(s *Submission) (Receipt, error) {
 	m := at.m
 	cell := at.cells.at(0)
 	if cell.rev != s.ExpectedRevision {
-		return Receipt{}, &Stale{Expected: s.ExpectedRevision, Actual: cell.rev, Last: cell.last}
+		return Receipt{}, &Stale{Expected: s.ExpectedRevision, Actual: cell.rev, Last: cell.last()}
 	}
 	if n := b.requests.find(at.hash); n != 0 && n != s.NotReused {
 		return Receipt{}, &Reused{Sequence: n}
@@ -158,7 +158,7 @@ func (s *Submission) node(m *Measure, v Value) node {
 	case n.state == Reported:
 		n.num, n.den = v.Num, v.Den
 	case n.state == Bare:
-		n.num, n.bareScale = v.Num, v.Scale
+		n.num, n.den = v.Num, int64(v.Scale)
 	default:
 		n.qual = Exact
 	}
@@ -224,7 +224,7 @@ func (b *Book) recordAt(s *Submission, at *spot, cell, next *node, cur currentCe
 	r.Reset()
 	r.Target, r.Path, r.Period, r.Revision = s.Target, at.today.path(), s.Period.String(), cell.rev+1
 	r.State, r.Tally, r.Current = eventv1.CellState(next.state), next.part(m.kind).Proto(), cur.change
-	r.Supersedes, r.RequestId, r.Itemised = cell.last, s.RequestID, s.Itemised
+	r.Supersedes, r.RequestId, r.Itemised = cell.last(), s.RequestID, s.Itemised
 	if at.own != &at.today {
 		r.PeriodPath = at.own.path()
 	}
@@ -235,7 +235,7 @@ func (b *Book) recordAt(s *Submission, at *spot, cell, next *node, cur currentCe
 		r.ValueKind = m.kind
 	}
 	if next.state == Bare {
-		r.BarePercentage, r.BareDecimals = next.num, uint32(next.bareScale)
+		r.BarePercentage, r.BareDecimals = next.num, uint32(next.den)
 	}
 	if cur.change == eventv1.CurrentChange_CURRENT_CHANGE_TALLY {
 		recordCurrent(r, m, cur.node)
@@ -259,8 +259,8 @@ func recordCurrent(r *eventv1.SubmissionRecorded, m *Measure, n node) {
 	if n.qual != Exact {
 		r.CurrentQualifier = n.qual.Proto()
 	}
-	if n.newest != 0 {
-		r.CurrentPeriod = (n.newest - 1).String()
+	if n.newest() != 0 {
+		r.CurrentPeriod = (n.newest() - 1).String()
 	}
 }
 

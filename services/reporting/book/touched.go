@@ -34,7 +34,7 @@ func (t *touched) add(k FigureKey) {
 
 // differ adds a total if it is another one than it was.
 func (t *touched) differ(m measureIx, unit unitIx, was, n *node) {
-	if was.sum != n.sum || was.quals != n.quals {
+	if was.sum != n.sum {
 		t.add(FigureKey{m, unit})
 	}
 }
