@@ -39,7 +39,9 @@ func (s *Service) SubmitBatch(ctx context.Context, req *reportingv1.SubmitBatchR
 	if err := b.refusal(); err != nil {
 		return nil, err
 	}
-	for again, try := true, 1; again && try <= tries; try++ {
+	// From the last try on each round settles an item or ends: what a dropped layer
+	// gave as receipts is never answered.
+	for again, try := true, 1; again; try++ {
 		if err := b.run(ctx, req.GetValidateOnly()); err != nil {
 			return nil, err
 		}
