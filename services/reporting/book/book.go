@@ -164,26 +164,14 @@ func (b *Book) Units() int { return int(b.unitCount) }
 func (b *Book) emit(e *eventv1.Event, annex []byte) {
 	b.number(e, annex)
 	e.Previous = b.previousOn(b.subjectOf(e), e)
-	if err := b.apply(e); err != nil {
-		panic(fmt.Errorf("event %d cannot be applied: %w", e.Sequence, err))
-	}
-	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(e)
-	if err != nil {
-		panic(fmt.Errorf("event %d cannot be encoded: %w", e.Sequence, err))
-	}
-	b.draft(data, annex)
+	b.done(e, annex, b.apply(e))
 }
 
 // emitAt is emit for a submission whose place is known.
 func (b *Book) emitAt(at *spot, e *eventv1.Event, s *eventv1.SubmissionRecorded, kind subjectKind, annex []byte) {
 	b.number(e, annex)
 	e.Previous = b.previousOn(at.subject(kind), e)
-	if err := b.applyAt(at, e, s, kind); err != nil {
-		panic(fmt.Errorf("event %d cannot be applied: %w", e.Sequence, err))
-	}
-	begin := len(b.space(recordedBytes))
-	b.room, at.inside = appendRecorded(b.room, e, s, kind, at.inside)
-	b.draft(b.room[begin:len(b.room):len(b.room)], annex)
+	b.done(e, annex, b.applyAt(at, e, s, kind))
 }
 
 // number gives an event its number and what else follows from the layer.
@@ -198,25 +186,27 @@ func (b *Book) number(e *eventv1.Event, annex []byte) {
 	}
 }
 
-// draft adds an applied event to the drafts.
-func (b *Book) draft(event, annex []byte) {
-	b.stamp.Next++
-	b.drafts = append(b.drafts, ledger.Entry{Event: event, Annex: annex})
-}
-
-// Bytes that are taken at once for events, and that most of them need at most.
-const (
-	roomBytes     = 8 << 10
-	recordedBytes = 512
-)
-
-// space makes sure that there is room for an event, and returns the buffer so far.
-func (b *Book) space(size int) []byte {
-	if size > cap(b.room)-len(b.room) {
+// done adds an applied event to the drafts.
+func (b *Book) done(e *eventv1.Event, annex []byte, applied error) {
+	if applied != nil {
+		panic(fmt.Errorf("event %d cannot be applied: %w", e.Sequence, applied))
+	}
+	options := proto.MarshalOptions{Deterministic: true}
+	if size := options.Size(e); size > cap(b.room)-len(b.room) {
 		b.room = make([]byte, 0, max(size, roomBytes))
 	}
-	return b.room
+	begin := len(b.room)
+	data, err := proto.MarshalOptions{Deterministic: true, UseCachedSize: true}.MarshalAppend(b.room, e)
+	if err != nil {
+		panic(fmt.Errorf("event %d cannot be encoded: %w", e.Sequence, err))
+	}
+	b.room = data
+	b.stamp.Next++
+	b.drafts = append(b.drafts, ledger.Entry{Event: data[begin:len(data):len(data)], Annex: annex})
 }
+
+// roomBytes is how much is taken at once for the bytes of events.
+const roomBytes = 8 << 10
 
 // Apply folds in an entry of the log; see ledger.State.
 func (b *Book) Apply(sequence uint64, entry ledger.Entry) error {

@@ -24,7 +24,6 @@ type spot struct {
 
 	periodWas, currentWas []Tally // their totals before the submission
 	event                 recording
-	inside                []byte // buffer for the inner message
 }
 
 // recording is the message of an accepted submission, used again and again: it is
