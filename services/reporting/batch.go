@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/cotmoc/cotmoc/pkg/apierr"
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
@@ -59,14 +61,16 @@ func (s *Service) SubmitBatch(ctx context.Context, req *reportingv1.SubmitBatchR
 // parse reads the items. In a batch that is taken whole the contract's rules were
 // checked before; otherwise they are checked here, item by item.
 func (b *batch) parse(programme string) {
-	ids := make(map[[2]string]int, len(b.items))
+	ids := make(map[uint64]int, len(b.items))
+	room := make([]book.Submission, len(b.items))
 	for i, item := range b.items {
 		if !b.whole {
 			if b.errs[i] = b.s.check.CheckAt("", item); b.errs[i] != nil {
 				continue
 			}
 		}
-		if b.subs[i], b.errs[i] = parse(programme, item.GetRequestId(), item.GetSubmission()); b.errs[i] == nil {
+		if b.errs[i] = parse(&room[i], programme, item.GetRequestId(), item.GetSubmission()); b.errs[i] == nil {
+			b.subs[i] = &room[i]
 			b.unique(ids, i)
 		}
 	}
@@ -75,18 +79,20 @@ func (b *batch) parse(programme string) {
 // unique settles an item whose request id an earlier one of its unit has: the same
 // again is answered as the first is, another content is refused. The book could not
 // tell: what it decided for the first may have been dropped with the batch.
-func (b *batch) unique(ids map[[2]string]int, i int) {
-	key := [2]string{b.subs[i].Unit, b.subs[i].RequestID}
-	first, again := ids[key]
+func (b *batch) unique(ids map[uint64]int, i int) {
+	sub := b.subs[i]
+	first, again := ids[sub.Hash()]
 	switch {
 	case !again:
-		ids[key] = i
+		ids[sub.Hash()] = i
 		return
+	case b.items[first].GetSubmission().GetUnit() != sub.Unit || b.items[first].GetRequestId() != sub.RequestID:
+		return // the book tells such apart
 	case sameSubmission(b.items[first].GetSubmission(), b.items[i].GetSubmission()):
 		b.same[i] = first
 	default:
 		b.errs[i] = refuse(errorv1.Reason_REASON_REQUEST_ID_REUSED, "request_id",
-			"request id %s of unit %s is that of items[%d] with another content; take a new one", key[1], key[0], first)
+			"request id %s of unit %s is that of items[%d] with another content; take a new one", sub.RequestID, sub.Unit, first)
 	}
 	b.subs[i] = nil
 }
@@ -225,26 +231,43 @@ func isAPI(err error) bool {
 
 func (b *batch) response(validateOnly bool) *reportingv1.SubmitBatchResponse {
 	resp := &reportingv1.SubmitBatchResponse{Results: make([]*reportingv1.BatchResult, len(b.items))}
+	results, receipts := make([]reportingv1.BatchResult, len(b.items)), receiptRoom{room: make([]reportingv1.Receipt, len(b.items))}
 	for i := range b.items {
 		if first, ok := b.same[i]; ok {
 			b.errs[i], b.first[i], b.receipts[i] = b.errs[first], b.first[first], b.receipts[first]
 		}
-		switch r := (&reportingv1.BatchResult{}); {
+		r := &results[i]
+		resp.Results[i] = r
+		switch {
 		case b.errs[i] != nil:
 			r.Error = itemError(i, b.errs[i])
-			resp.Results[i] = r
 		case b.first[i] != nil:
 			r.Receipt = b.first[i]
-			resp.Results[i] = r
 		default:
-			r.Receipt = receiptOf(b.receipts[i])
+			r.Receipt = receipts.of(b.receipts[i])
 			if validateOnly {
 				r.Receipt.Sequence, r.Receipt.AcceptTime = 0, nil
 			}
-			resp.Results[i] = r
 		}
 	}
 	return resp
+}
+
+// receiptRoom makes the receipts of a batch, which mostly are of one time.
+type receiptRoom struct {
+	room []reportingv1.Receipt
+	last *timestamppb.Timestamp
+	at   int64
+}
+
+func (r *receiptRoom) of(b book.Receipt) *reportingv1.Receipt {
+	if r.last == nil || r.at != b.TimeUnixMicros {
+		r.last, r.at = timestamppb.New(time.UnixMicro(b.TimeUnixMicros)), b.TimeUnixMicros
+	}
+	out := &r.room[0]
+	r.room = r.room[1:]
+	out.Sequence, out.Revision, out.RegistryRevision, out.AcceptTime = b.Sequence, b.Revision, b.RegistryRevision, r.last
+	return out
 }
 
 // itemError is an item's refusal as its result.

@@ -14,31 +14,32 @@ import (
 
 // parse reads a submission that keeps the contract's rules, for the book to judge.
 // Fields of errors begin with `submission`.
-func parse(programme, requestID string, s *reportingv1.Submission) (*book.Submission, error) {
+func parse(out *book.Submission, programme, requestID string, s *reportingv1.Submission) error {
 	period, err := calendar.ParseMonth(s.GetPeriod())
 	if err != nil {
-		return nil, refuse(errorv1.Reason_REASON_INVALID_FIELD, "submission.period", "%v", err)
+		return refuse(errorv1.Reason_REASON_INVALID_FIELD, "submission.period", "%v", err)
 	}
 	if s.GetSecret() {
-		return nil, refuse(errorv1.Reason_REASON_SECRET, "submission.secret", "nothing classified is held here")
+		return refuse(errorv1.Reason_REASON_SECRET, "submission.secret", "nothing classified is held here")
 	}
 	value, err := valueOf(s)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if blank(s.GetReason()) && (s.GetExpectedRevision() > 0 || value.State == book.Withdrawn) {
-		return nil, refuse(errorv1.Reason_REASON_REASON_REQUIRED, "submission.reason", "say why it is corrected or withdrawn")
+		return refuse(errorv1.Reason_REASON_REASON_REQUIRED, "submission.reason", "say why it is corrected or withdrawn")
 	}
 	if err := impersonal(s); err != nil {
-		return nil, err
+		return err
 	}
-	out := &book.Submission{
+	*out = book.Submission{
 		Programme: programme, Target: s.GetTarget(), Unit: s.GetUnit(), Period: period, Value: value,
 		Qualifier: book.QualifierOf(s.GetQualifier()), ExpectedRevision: s.GetExpectedRevision(),
 		RequestID: requestID, Itemised: s.GetItems() != nil,
 	}
+	out.Hash() // here, and not where all others wait for it
 	out.Annex, err = annexOf(s)
-	return out, err
+	return err
 }
 
 // valueOf reads what a submission says.
@@ -95,6 +96,9 @@ func countItems(list *reportingv1.ItemList) (book.Value, error) {
 
 // annexOf is what is kept beside the event; nil when there is nothing.
 func annexOf(s *reportingv1.Submission) ([]byte, error) {
+	if s.GetNote() == "" && s.GetReason() == "" && s.GetItems() == nil && s.GetEvidence() == nil && s.GetNotApplicable() == nil && s.GetText() == nil {
+		return nil, nil
+	}
 	a := &reportingv1.SubmissionAnnex{Note: s.GetNote(), Reason: s.GetReason(), Items: s.GetItems().GetItems(),
 		Evidence: s.GetEvidence(), NotApplicableReason: s.GetNotApplicable().GetReason(), Text: s.GetText()}
 	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(a)

@@ -14,8 +14,8 @@ const tries = 3
 
 // Submit takes in one submission.
 func (s *Service) Submit(ctx context.Context, req *reportingv1.SubmitRequest) (*reportingv1.SubmitResponse, error) {
-	sub, err := parse(req.GetProgramme(), req.GetRequestId(), req.GetSubmission())
-	if err != nil {
+	sub := new(book.Submission)
+	if err := parse(sub, req.GetProgramme(), req.GetRequestId(), req.GetSubmission()); err != nil {
 		return nil, err
 	}
 	var receipt book.Receipt

@@ -8,7 +8,6 @@ type prepared struct {
 	by   *Book // the layer in which it holds
 	m    *Measure
 	unit unitIx
-	hash uint64
 }
 
 // Prepare looks up what the next submissions of a batch are about, in steps for all
@@ -19,8 +18,7 @@ func (b *Book) Prepare(subs []*Submission) {
 	var units, parents [PrepareMost]*Unit
 	var nodes [PrepareMost][4]*node
 	for _, s := range subs {
-		s.found = prepared{by: b, m: b.MeasureByID(s.Programme, s.Target), unit: b.unitIDs.Get(s.Unit),
-			hash: requestHash(s.Unit, s.RequestID)}
+		s.found = prepared{by: b, m: b.MeasureByID(s.Programme, s.Target), unit: b.unitIDs.Get(s.Unit)}
 	}
 	for i, s := range subs {
 		units[i] = b.unit(s.found.unit)
@@ -46,7 +44,7 @@ func (b *Book) Prepare(subs []*Submission) {
 				b.fetched |= n.marker
 			}
 		}
-		b.fetched |= b.requests.find(s.found.hash)
+		b.fetched |= b.requests.find(s.Hash())
 	}
 }
 
@@ -55,5 +53,5 @@ func (s *Submission) foundBy(b *Book) prepared {
 	if s.found.by == b {
 		return s.found
 	}
-	return prepared{by: b, m: b.MeasureByID(s.Programme, s.Target), unit: b.unitIDs.Get(s.Unit), hash: requestHash(s.Unit, s.RequestID)}
+	return prepared{by: b, m: b.MeasureByID(s.Programme, s.Target), unit: b.unitIDs.Get(s.Unit)}
 }

@@ -24,6 +24,15 @@ func newRequests() *requests { return &requests{seen: make(map[uint64]uint64)} }
 
 func (r *requests) fork() *requests { return &requests{parent: r} }
 
+// Hash is a digest of the submitter and the request id. It is computed when it is
+// asked for first, which may be before the submission goes to a book.
+func (s *Submission) Hash() uint64 {
+	if s.hash == 0 {
+		s.hash = requestHash(s.Unit, s.RequestID)
+	}
+	return s.hash
+}
+
 // requestHash is a digest of a submitter's request id.
 func requestHash(submitter, id string) uint64 {
 	var room [128]byte // without this there would be garbage for each

@@ -25,6 +25,7 @@ type Submission struct {
 	NotReused uint64
 
 	found prepared
+	hash  uint64 // see Hash; 0 until it is asked for
 }
 
 // Value is what a submission says.
@@ -106,7 +107,7 @@ func (b *Book) find(s *Submission) (*spot, error) {
 		return nil, refuse(errorv1.Reason_REASON_DERIVED_TARGET, "submission.target",
 			"%s is derived by the system from the reports on tasks; nobody submits it", s.Target)
 	}
-	return b.spotAt(m, unit, s.Period, found.hash), nil
+	return b.spotAt(m, unit, s.Period, s.Hash()), nil
 }
 
 // cell returns what is kept for a cell; the zero node when nothing was reported.
