@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection/grpc_reflection_v1"
@@ -121,6 +123,41 @@ func TestStopWithStreamsOpen(t *testing.T) {
 	if _, err := files.Recv(); grpcstatus.Code(err) != codes.Unavailable {
 		t.Errorf("reflection ended with %v", err)
 	}
+}
+
+// TestStrangersPublishNoFacts: what reaches the port of the NATS inside may read
+// the stream and not write to it.
+func TestStrangersPublishNoFacts(t *testing.T) {
+	p, err := embedded.Up(t.Context(), embedded.Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", NATSListen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { closeNow(t, p) })
+	r := clients(t, p.Addr, p.Addr)
+	r.owe(t, tree()...)
+	verify(t, r)
+	nc, err := nats.Connect(p.NATSURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if ack, err := js.Publish(ctx, "cotmoc.p.milestone.reached.cards.vn", []byte("100 %")); err == nil {
+		t.Errorf("stored as %d", ack.Sequence)
+	}
+	s, err := js.Stream(t.Context(), "COTMOC-FACTS-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := s.GetMsg(t.Context(), 1); err != nil || m.Sequence != 1 {
+		t.Errorf("a stranger reads %v, %v", m, err)
+	}
+	verify(t, r)
 }
 
 func closeNow(t *testing.T, p *embedded.Process) {

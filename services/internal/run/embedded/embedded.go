@@ -192,7 +192,7 @@ func (b *builder) nats() (*nats.Conn, []string, error) {
 		if err := b.free(b.c.NATSListen); err != nil {
 			return nil, nil, err
 		}
-		inside, err := natsd.Start(natsd.Config{StoreDir: filepath.Join(b.c.Dir, "nats"), Listen: b.c.NATSListen, Log: b.c.Log.Named("nats")})
+		inside, err := natsd.Start(natsd.Config{StoreDir: filepath.Join(b.c.Dir, "nats"), Listen: b.c.NATSListen, FactsKept: true, Log: b.c.Log.Named("nats")})
 		if err != nil {
 			return nil, nil, err
 		}

@@ -3,6 +3,7 @@
 package natsd
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
@@ -21,12 +22,25 @@ type Config struct {
 	// Listen is host:port for clients of other processes, with port 0 for any that
 	// is free; nothing is opened when it is empty.
 	Listen string
+	// FactsKept keeps clients of other processes from publishing facts.
+	FactsKept bool
 	// Log gets the server's warnings and errors; nothing is logged when it is nil.
 	Log *zap.Logger
 }
 
 // Server is a NATS server with JetStream inside this process.
-type Server struct{ srv *server.Server }
+type Server struct {
+	srv      *server.Server
+	password string // of this process's own connections
+}
+
+// Who connects: this process by name, and everybody else without a name. What a
+// stranger published as a fact would stand in the stream and stop the relay.
+const (
+	owner    = "owner"
+	stranger = "stranger"
+	facts    = "cotmoc.>"
+)
 
 const (
 	readyWithin = 10 * time.Second
@@ -42,7 +56,13 @@ func Start(cfg Config) (*Server, error) {
 	if cfg.StoreDir == "" {
 		return nil, errors.New("nats server: no folder to store streams in")
 	}
+	password, strangers := rand.Text(), &server.Permissions{}
+	if cfg.FactsKept {
+		strangers.Publish = &server.SubjectPermission{Deny: []string{facts}}
+	}
 	o := &server.Options{
+		Users:      []*server.User{{Username: owner, Password: password}, {Username: stranger, Permissions: strangers}},
+		NoAuthUser: stranger,
 		ServerName: "cotmoc", JetStream: true, StoreDir: cfg.StoreDir,
 		JetStreamMaxStore: mostStore, JetStreamMaxMemory: mostMemory,
 		NoSigs: true, NoLog: true, DontListen: cfg.Listen == "",
@@ -71,12 +91,13 @@ func Start(cfg Config) (*Server, error) {
 		srv.WaitForShutdown()
 		return nil, fmt.Errorf("nats server: not ready at %q within %v (is the address taken, is %s writable?)", cfg.Listen, readyWithin, cfg.StoreDir)
 	}
-	return &Server{srv}, nil
+	return &Server{srv, password}, nil
 }
 
-// Connect returns a connection within the process, without a port.
+// Connect returns a connection within the process, without a port. It may publish
+// facts in any case.
 func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
-	return nats.Connect("", append([]nats.Option{nats.InProcessServer(s.srv)}, opts...)...)
+	return nats.Connect("", append([]nats.Option{nats.InProcessServer(s.srv), nats.UserInfo(owner, s.password)}, opts...)...)
 }
 
 // URL is where other processes connect, empty when nothing listens.
