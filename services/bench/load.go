@@ -55,6 +55,11 @@ type flow struct {
 
 func (f flow) rate() float64 { return float64(f.calls) / f.took.Seconds() }
 
+// company tells how much of the machine others had meanwhile.
+func (f flow) company() string {
+	return fmt.Sprintf("; others used %.0f %% of the machine", 100*float64(f.others)/float64(f.took)/processors)
+}
+
 // cost is the processor time of client and server a call.
 func (f flow) cost() time.Duration { return (f.client + f.server) / time.Duration(max(f.calls, 1)) }
 

@@ -66,7 +66,7 @@ func (c *command) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	b := &bench{dir: dir, profile: c.Profile, pairs: 5, run: 3 * time.Second, nation: newNation()}
+	b := &bench{dir: dir, profile: c.Profile, pairs: 5, run: 2 * time.Second, nation: newNation()}
 	if c.Short {
 		b.pairs, b.run, b.short = 2, time.Second, true
 	}

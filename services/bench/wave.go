@@ -48,7 +48,7 @@ func (b *bench) waveByBatches(ctx context.Context, s *child) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("  a batch a unit, %d in flight: %s cells/s, processor time %s\n", waveBatches, human(f.rate()*targets), split([]flow{f}, targets))
+	fmt.Printf("  a batch a unit, %d in flight: %s cells/s, processor time %s%s\n", waveBatches, human(f.rate()*targets), split([]flow{f}, targets), f.company())
 	b.atMost("P4 wave by batches", f.took.Seconds(), 3, "s")
 	b.atMost("P4 resident after it, without NATS", float64(after.RSS)/mib, 300, "MiB")
 	return b.grow(ctx, c, s)
@@ -98,7 +98,7 @@ func (b *bench) waveUnary(ctx context.Context, s *child) error {
 	}); err != nil {
 		return err
 	}
-	fmt.Printf("  a call a cell, %d in flight: %s cells/s, processor time %s\n", waveCalls, human(f.rate()), split([]flow{f}, 1))
+	fmt.Printf("  a call a cell, %d in flight: %s cells/s, processor time %s%s\n", waveCalls, human(f.rate()), split([]flow{f}, 1), f.company())
 	b.atMost("P4 wave by single calls", f.took.Seconds(), 15, "s")
 	return nil
 }
@@ -126,6 +126,7 @@ func (b *bench) waveUp(ctx context.Context, s *child) error {
 	if err != nil {
 		return err
 	}
+	fmt.Printf("  %s cells/s, processor time %s%s\n", human(f.rate()*targets), split([]flow{f}, targets), f.company())
 	b.atMost("P4 wave by batches, NATS inside", f.took.Seconds(), 10, "s")
 	published, err := b.drained(ctx, c)
 	if err != nil {
