@@ -10,6 +10,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection/grpc_reflection_v1"
@@ -128,9 +130,15 @@ func TestStopWithStreamsOpen(t *testing.T) {
 // TestStrangersPublishNoFacts: what reaches the port of the NATS inside may read
 // the stream and not write to it.
 func TestStrangersPublishNoFacts(t *testing.T) {
-	p, err := embedded.Up(t.Context(), embedded.Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", NATSListen: "127.0.0.1:0"})
+	core, logs := observer.New(zap.WarnLevel)
+	p, err := embedded.Up(t.Context(), embedded.Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", NATSListen: "127.0.0.1:0", Log: zap.New(core)})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, e := range logs.All() {
+		if e.LoggerName == "nats" {
+			t.Errorf("NATS warns at the start: %s", e.Message)
+		}
 	}
 	t.Cleanup(func() { closeNow(t, p) })
 	r := clients(t, p.Addr, p.Addr)

@@ -34,13 +34,24 @@ type Server struct {
 	password string // of this process's own connections
 }
 
-// Who connects: this process by name, and everybody else without a name. What a
-// stranger published as a fact would stand in the stream and stop the relay.
-const (
-	owner    = "owner"
-	stranger = "stranger"
-	facts    = "cotmoc.>"
-)
+// doorman lets everybody in, and tells this process, which knows the password, from
+// strangers. What a stranger published as a fact would stand in the stream and stop
+// the relay.
+type doorman struct {
+	password string
+	kept     bool
+}
+
+// Check implements server.Authentication.
+func (d doorman) Check(c server.ClientAuthentication) bool {
+	user := &server.User{Username: "owner"}
+	if d.kept && c.GetOpts().Password != d.password {
+		user = &server.User{Username: "stranger", Permissions: &server.Permissions{
+			Publish: &server.SubjectPermission{Deny: []string{"cotmoc.>"}}}}
+	}
+	c.RegisterUser(user)
+	return true
+}
 
 const (
 	readyWithin = 10 * time.Second
@@ -56,14 +67,10 @@ func Start(cfg Config) (*Server, error) {
 	if cfg.StoreDir == "" {
 		return nil, errors.New("nats server: no folder to store streams in")
 	}
-	password, strangers := rand.Text(), &server.Permissions{}
-	if cfg.FactsKept {
-		strangers.Publish = &server.SubjectPermission{Deny: []string{facts}}
-	}
+	password := rand.Text()
 	o := &server.Options{
-		Users:      []*server.User{{Username: owner, Password: password}, {Username: stranger, Permissions: strangers}},
-		NoAuthUser: stranger,
-		ServerName: "cotmoc", JetStream: true, StoreDir: cfg.StoreDir,
+		CustomClientAuthentication: doorman{password, cfg.FactsKept},
+		ServerName:                 "cotmoc", JetStream: true, StoreDir: cfg.StoreDir,
 		JetStreamMaxStore: mostStore, JetStreamMaxMemory: mostMemory,
 		NoSigs: true, NoLog: true, DontListen: cfg.Listen == "",
 	}
@@ -97,7 +104,7 @@ func Start(cfg Config) (*Server, error) {
 // Connect returns a connection within the process, without a port. It may publish
 // facts in any case.
 func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
-	return nats.Connect("", append([]nats.Option{nats.InProcessServer(s.srv), nats.UserInfo(owner, s.password)}, opts...)...)
+	return nats.Connect("", append([]nats.Option{nats.InProcessServer(s.srv), nats.UserInfo("owner", s.password)}, opts...)...)
 }
 
 // URL is where other processes connect, empty when nothing listens.
