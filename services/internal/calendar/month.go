@@ -1,21 +1,9 @@
-// Package calendar holds days and calendar months as they are in Viet Nam, at
-// +07:00, where there is no summer time. Instants are half-open and in UTC.
 package calendar
 
 import (
 	"fmt"
 	"time"
 )
-
-// firstYear and lastYear bound the months that can be written.
-const (
-	firstYear = 2000
-	lastYear  = 2099
-)
-
-// ahead is how far Asia/Ho_Chi_Minh is ahead of UTC, always: clocks there were
-// not changed since 1975, so no time zone database is needed.
-const ahead = 7 * time.Hour
 
 // Month is a calendar month, counted from 2000-M01 = 0. Values from 0 to 1199
 // (2099-M12) are valid; others may come out of arithmetic and say so by Valid.
@@ -81,24 +69,3 @@ func (m Month) FirstDay() Date { return dateOf(m.Year(), m.Number(), 1) }
 
 // LastDay is the month's last day.
 func (m Month) LastDay() Date { return (m + 1).FirstDay() - 1 }
-
-// floorDiv divides and rounds down, also below zero.
-func floorDiv(a, b int) int {
-	q := a / b
-	if a%b < 0 {
-		q--
-	}
-	return q
-}
-
-// digits reads a short run of ASCII digits and nothing else.
-func digits(s string) (int, bool) {
-	n := 0
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return 0, false
-		}
-		n = n*10 + int(s[i]-'0')
-	}
-	return n, true
-}
