@@ -140,6 +140,35 @@ const (
 	Reason_REASON_REASON_REQUIRED Reason = 35
 	// NOT_FOUND: no such subscription. Example: metadata {field: "subscription"}.
 	Reason_REASON_SUBSCRIPTION_NOT_FOUND Reason = 36
+	// INVALID_ARGUMENT: the period is of another length than the target's periods, or
+	// no period of its calendar. Example: metadata {field: "submission.period"}.
+	Reason_REASON_WRONG_PERIOD Reason = 37
+	// NOT_FOUND: no such calendar. Example: metadata {field: "name"}.
+	Reason_REASON_CALENDAR_NOT_FOUND Reason = 38
+	// NOT_FOUND: no such regime. Example: metadata {field: "regime"}.
+	Reason_REASON_REGIME_NOT_FOUND Reason = 39
+	// FAILED_PRECONDITION: no completion waits there to be accepted or returned.
+	// Example: metadata {field: "task"}.
+	Reason_REASON_NOTHING_TO_REVIEW Reason = 40
+	// FAILED_PRECONDITION: the unit may not decide this: it does not monitor the task,
+	// or it is the unit that it is about. Example: metadata {field: "reviewer"}.
+	Reason_REASON_NOT_COMPETENT Reason = 41
+	// NOT_FOUND: the unit owes nothing of the kind. Example: metadata {field: "unit"}.
+	Reason_REASON_OBLIGATION_NOT_FOUND Reason = 42
+	// NOT_FOUND: no such finding. Example: metadata {field: "finding"}.
+	Reason_REASON_FINDING_NOT_FOUND Reason = 43
+	// FAILED_PRECONDITION: the finding is settled already. Example: metadata {field: "finding"}.
+	Reason_REASON_FINDING_RESOLVED Reason = 44
+	// NOT_FOUND: no such closing. Example: metadata {field: "closing"}.
+	Reason_REASON_CLOSING_NOT_FOUND Reason = 45
+	// NOT_FOUND: no such scorecard. Example: metadata {field: "scorecard"}.
+	Reason_REASON_SCORECARD_NOT_FOUND Reason = 46
+	// FAILED_PRECONDITION: the day has not come yet, or a later one was asked for than
+	// can be answered. Example: metadata {field: "as_of_date"}.
+	Reason_REASON_DATE_IN_FUTURE Reason = 47
+	// FAILED_PRECONDITION: the new due date is not later than the one that holds.
+	// Example: metadata {field: "due_date"}.
+	Reason_REASON_NOT_LATER Reason = 48
 )
 
 // Enum value maps for Reason.
@@ -182,6 +211,18 @@ var (
 		34: "REASON_SEQUENCE_NOT_REACHED",
 		35: "REASON_REASON_REQUIRED",
 		36: "REASON_SUBSCRIPTION_NOT_FOUND",
+		37: "REASON_WRONG_PERIOD",
+		38: "REASON_CALENDAR_NOT_FOUND",
+		39: "REASON_REGIME_NOT_FOUND",
+		40: "REASON_NOTHING_TO_REVIEW",
+		41: "REASON_NOT_COMPETENT",
+		42: "REASON_OBLIGATION_NOT_FOUND",
+		43: "REASON_FINDING_NOT_FOUND",
+		44: "REASON_FINDING_RESOLVED",
+		45: "REASON_CLOSING_NOT_FOUND",
+		46: "REASON_SCORECARD_NOT_FOUND",
+		47: "REASON_DATE_IN_FUTURE",
+		48: "REASON_NOT_LATER",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":                 0,
@@ -221,6 +262,18 @@ var (
 		"REASON_SEQUENCE_NOT_REACHED":        34,
 		"REASON_REASON_REQUIRED":             35,
 		"REASON_SUBSCRIPTION_NOT_FOUND":      36,
+		"REASON_WRONG_PERIOD":                37,
+		"REASON_CALENDAR_NOT_FOUND":          38,
+		"REASON_REGIME_NOT_FOUND":            39,
+		"REASON_NOTHING_TO_REVIEW":           40,
+		"REASON_NOT_COMPETENT":               41,
+		"REASON_OBLIGATION_NOT_FOUND":        42,
+		"REASON_FINDING_NOT_FOUND":           43,
+		"REASON_FINDING_RESOLVED":            44,
+		"REASON_CLOSING_NOT_FOUND":           45,
+		"REASON_SCORECARD_NOT_FOUND":         46,
+		"REASON_DATE_IN_FUTURE":              47,
+		"REASON_NOT_LATER":                   48,
 	}
 )
 
@@ -255,7 +308,8 @@ var File_cotmoc_error_v1_reason_proto protoreflect.FileDescriptor
 
 const file_cotmoc_error_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1ccotmoc/error/v1/reason.proto\x12\x0fcotmoc.error.v1*\x8f\b\n" +
+	"\x1ccotmoc/error/v1/reason.proto\x12\x0fcotmoc.error.v1*\xe7\n" +
+	"\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x1d\n" +
@@ -294,7 +348,19 @@ const file_cotmoc_error_v1_reason_proto_rawDesc = "" +
 	"\x14REASON_BAD_REFERENCE\x10!\x12\x1f\n" +
 	"\x1bREASON_SEQUENCE_NOT_REACHED\x10\"\x12\x1a\n" +
 	"\x16REASON_REASON_REQUIRED\x10#\x12!\n" +
-	"\x1dREASON_SUBSCRIPTION_NOT_FOUND\x10$B<Z:github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1;errorv1b\x06proto3"
+	"\x1dREASON_SUBSCRIPTION_NOT_FOUND\x10$\x12\x17\n" +
+	"\x13REASON_WRONG_PERIOD\x10%\x12\x1d\n" +
+	"\x19REASON_CALENDAR_NOT_FOUND\x10&\x12\x1b\n" +
+	"\x17REASON_REGIME_NOT_FOUND\x10'\x12\x1c\n" +
+	"\x18REASON_NOTHING_TO_REVIEW\x10(\x12\x18\n" +
+	"\x14REASON_NOT_COMPETENT\x10)\x12\x1f\n" +
+	"\x1bREASON_OBLIGATION_NOT_FOUND\x10*\x12\x1c\n" +
+	"\x18REASON_FINDING_NOT_FOUND\x10+\x12\x1b\n" +
+	"\x17REASON_FINDING_RESOLVED\x10,\x12\x1c\n" +
+	"\x18REASON_CLOSING_NOT_FOUND\x10-\x12\x1e\n" +
+	"\x1aREASON_SCORECARD_NOT_FOUND\x10.\x12\x19\n" +
+	"\x15REASON_DATE_IN_FUTURE\x10/\x12\x14\n" +
+	"\x10REASON_NOT_LATER\x100B<Z:github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1;errorv1b\x06proto3"
 
 var (
 	file_cotmoc_error_v1_reason_proto_rawDescOnce sync.Once

@@ -68,6 +68,14 @@ type Event struct {
 	//	*Event_UnitMoved
 	//	*Event_ClockSet
 	//	*Event_ClockTurned
+	//	*Event_DeadlineDue
+	//	*Event_DeadlineOverdue
+	//	*Event_DeadlineExtended
+	//	*Event_FindingOpened
+	//	*Event_FindingResolved
+	//	*Event_ClosingPublished
+	//	*Event_SubmissionApproved
+	//	*Event_SubmissionReturned
 	Payload       isEvent_Payload `protobuf_oneof:"payload"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -274,6 +282,78 @@ func (x *Event) GetClockTurned() *ClockTurned {
 	return nil
 }
 
+func (x *Event) GetDeadlineDue() *DeadlineReached {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_DeadlineDue); ok {
+			return x.DeadlineDue
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetDeadlineOverdue() *DeadlineReached {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_DeadlineOverdue); ok {
+			return x.DeadlineOverdue
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetDeadlineExtended() *DeadlineExtended {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_DeadlineExtended); ok {
+			return x.DeadlineExtended
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetFindingOpened() *FindingOpened {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_FindingOpened); ok {
+			return x.FindingOpened
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetFindingResolved() *FindingResolved {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_FindingResolved); ok {
+			return x.FindingResolved
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetClosingPublished() *ClosingPublished {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_ClosingPublished); ok {
+			return x.ClosingPublished
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSubmissionApproved() *SubmissionRecorded {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_SubmissionApproved); ok {
+			return x.SubmissionApproved
+		}
+	}
+	return nil
+}
+
+func (x *Event) GetSubmissionReturned() *SubmissionRecorded {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_SubmissionReturned); ok {
+			return x.SubmissionReturned
+		}
+	}
+	return nil
+}
+
 type isEvent_Payload interface {
 	isEvent_Payload()
 }
@@ -338,6 +418,46 @@ type Event_ClockTurned struct {
 	ClockTurned *ClockTurned `protobuf:"bytes,27,opt,name=clock_turned,json=clockTurned,proto3,oneof"`
 }
 
+type Event_DeadlineDue struct {
+	// Entity `deadline`, event `due`.
+	DeadlineDue *DeadlineReached `protobuf:"bytes,28,opt,name=deadline_due,json=deadlineDue,proto3,oneof"`
+}
+
+type Event_DeadlineOverdue struct {
+	// Entity `deadline`, event `overdue`.
+	DeadlineOverdue *DeadlineReached `protobuf:"bytes,29,opt,name=deadline_overdue,json=deadlineOverdue,proto3,oneof"`
+}
+
+type Event_DeadlineExtended struct {
+	// Entity `deadline`, event `extended`.
+	DeadlineExtended *DeadlineExtended `protobuf:"bytes,30,opt,name=deadline_extended,json=deadlineExtended,proto3,oneof"`
+}
+
+type Event_FindingOpened struct {
+	// Entity `finding`, event `opened`.
+	FindingOpened *FindingOpened `protobuf:"bytes,31,opt,name=finding_opened,json=findingOpened,proto3,oneof"`
+}
+
+type Event_FindingResolved struct {
+	// Entity `finding`, event `resolved`.
+	FindingResolved *FindingResolved `protobuf:"bytes,32,opt,name=finding_resolved,json=findingResolved,proto3,oneof"`
+}
+
+type Event_ClosingPublished struct {
+	// Entity `closing`, event `published`.
+	ClosingPublished *ClosingPublished `protobuf:"bytes,33,opt,name=closing_published,json=closingPublished,proto3,oneof"`
+}
+
+type Event_SubmissionApproved struct {
+	// Entity `submission`, event `approved`.
+	SubmissionApproved *SubmissionRecorded `protobuf:"bytes,34,opt,name=submission_approved,json=submissionApproved,proto3,oneof"`
+}
+
+type Event_SubmissionReturned struct {
+	// Entity `submission`, event `returned`.
+	SubmissionReturned *SubmissionRecorded `protobuf:"bytes,35,opt,name=submission_returned,json=submissionReturned,proto3,oneof"`
+}
+
 func (*Event_SubmissionAccepted) isEvent_Payload() {}
 
 func (*Event_SubmissionWithdrawn) isEvent_Payload() {}
@@ -362,11 +482,27 @@ func (*Event_ClockSet) isEvent_Payload() {}
 
 func (*Event_ClockTurned) isEvent_Payload() {}
 
+func (*Event_DeadlineDue) isEvent_Payload() {}
+
+func (*Event_DeadlineOverdue) isEvent_Payload() {}
+
+func (*Event_DeadlineExtended) isEvent_Payload() {}
+
+func (*Event_FindingOpened) isEvent_Payload() {}
+
+func (*Event_FindingResolved) isEvent_Payload() {}
+
+func (*Event_ClosingPublished) isEvent_Payload() {}
+
+func (*Event_SubmissionApproved) isEvent_Payload() {}
+
+func (*Event_SubmissionReturned) isEvent_Payload() {}
+
 var File_cotmoc_event_v1_event_proto protoreflect.FileDescriptor
 
 const file_cotmoc_event_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x1bcotmoc/event/v1/event.proto\x12\x0fcotmoc.event.v1\x1a\x1fcotmoc/event/v1/milestone.proto\x1a\x1ecotmoc/event/v1/registry.proto\x1a cotmoc/event/v1/submission.proto\x1a\x1acotmoc/event/v1/task.proto\"\x9a\t\n" +
+	"\x1bcotmoc/event/v1/event.proto\x12\x0fcotmoc.event.v1\x1a\x1dcotmoc/event/v1/closing.proto\x1a\x1ecotmoc/event/v1/deadline.proto\x1a\x1dcotmoc/event/v1/finding.proto\x1a\x1fcotmoc/event/v1/milestone.proto\x1a\x1ecotmoc/event/v1/registry.proto\x1a cotmoc/event/v1/submission.proto\x1a\x1acotmoc/event/v1/task.proto\"\x9c\x0e\n" +
 	"\x05Event\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12(\n" +
 	"\x10time_unix_micros\x18\x02 \x01(\x03R\x0etimeUnixMicros\x12\x14\n" +
@@ -388,7 +524,15 @@ const file_cotmoc_event_v1_event_proto_rawDesc = "" +
 	"\n" +
 	"unit_moved\x18\x19 \x01(\v2\x1a.cotmoc.event.v1.UnitMovedH\x00R\tunitMoved\x128\n" +
 	"\tclock_set\x18\x1a \x01(\v2\x19.cotmoc.event.v1.ClockSetH\x00R\bclockSet\x12A\n" +
-	"\fclock_turned\x18\x1b \x01(\v2\x1c.cotmoc.event.v1.ClockTurnedH\x00R\vclockTurnedB\t\n" +
+	"\fclock_turned\x18\x1b \x01(\v2\x1c.cotmoc.event.v1.ClockTurnedH\x00R\vclockTurned\x12E\n" +
+	"\fdeadline_due\x18\x1c \x01(\v2 .cotmoc.event.v1.DeadlineReachedH\x00R\vdeadlineDue\x12M\n" +
+	"\x10deadline_overdue\x18\x1d \x01(\v2 .cotmoc.event.v1.DeadlineReachedH\x00R\x0fdeadlineOverdue\x12P\n" +
+	"\x11deadline_extended\x18\x1e \x01(\v2!.cotmoc.event.v1.DeadlineExtendedH\x00R\x10deadlineExtended\x12G\n" +
+	"\x0efinding_opened\x18\x1f \x01(\v2\x1e.cotmoc.event.v1.FindingOpenedH\x00R\rfindingOpened\x12M\n" +
+	"\x10finding_resolved\x18  \x01(\v2 .cotmoc.event.v1.FindingResolvedH\x00R\x0ffindingResolved\x12P\n" +
+	"\x11closing_published\x18! \x01(\v2!.cotmoc.event.v1.ClosingPublishedH\x00R\x10closingPublished\x12V\n" +
+	"\x13submission_approved\x18\" \x01(\v2#.cotmoc.event.v1.SubmissionRecordedH\x00R\x12submissionApproved\x12V\n" +
+	"\x13submission_returned\x18# \x01(\v2#.cotmoc.event.v1.SubmissionRecordedH\x00R\x12submissionReturnedB\t\n" +
 	"\apayloadB<Z:github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1;eventv1b\x06proto3"
 
 var (
@@ -415,6 +559,11 @@ var file_cotmoc_event_v1_event_proto_goTypes = []any{
 	(*UnitMoved)(nil),          // 7: cotmoc.event.v1.UnitMoved
 	(*ClockSet)(nil),           // 8: cotmoc.event.v1.ClockSet
 	(*ClockTurned)(nil),        // 9: cotmoc.event.v1.ClockTurned
+	(*DeadlineReached)(nil),    // 10: cotmoc.event.v1.DeadlineReached
+	(*DeadlineExtended)(nil),   // 11: cotmoc.event.v1.DeadlineExtended
+	(*FindingOpened)(nil),      // 12: cotmoc.event.v1.FindingOpened
+	(*FindingResolved)(nil),    // 13: cotmoc.event.v1.FindingResolved
+	(*ClosingPublished)(nil),   // 14: cotmoc.event.v1.ClosingPublished
 }
 var file_cotmoc_event_v1_event_proto_depIdxs = []int32{
 	1,  // 0: cotmoc.event.v1.Event.submission_accepted:type_name -> cotmoc.event.v1.SubmissionRecorded
@@ -429,11 +578,19 @@ var file_cotmoc_event_v1_event_proto_depIdxs = []int32{
 	7,  // 9: cotmoc.event.v1.Event.unit_moved:type_name -> cotmoc.event.v1.UnitMoved
 	8,  // 10: cotmoc.event.v1.Event.clock_set:type_name -> cotmoc.event.v1.ClockSet
 	9,  // 11: cotmoc.event.v1.Event.clock_turned:type_name -> cotmoc.event.v1.ClockTurned
-	12, // [12:12] is the sub-list for method output_type
-	12, // [12:12] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	10, // 12: cotmoc.event.v1.Event.deadline_due:type_name -> cotmoc.event.v1.DeadlineReached
+	10, // 13: cotmoc.event.v1.Event.deadline_overdue:type_name -> cotmoc.event.v1.DeadlineReached
+	11, // 14: cotmoc.event.v1.Event.deadline_extended:type_name -> cotmoc.event.v1.DeadlineExtended
+	12, // 15: cotmoc.event.v1.Event.finding_opened:type_name -> cotmoc.event.v1.FindingOpened
+	13, // 16: cotmoc.event.v1.Event.finding_resolved:type_name -> cotmoc.event.v1.FindingResolved
+	14, // 17: cotmoc.event.v1.Event.closing_published:type_name -> cotmoc.event.v1.ClosingPublished
+	1,  // 18: cotmoc.event.v1.Event.submission_approved:type_name -> cotmoc.event.v1.SubmissionRecorded
+	1,  // 19: cotmoc.event.v1.Event.submission_returned:type_name -> cotmoc.event.v1.SubmissionRecorded
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_cotmoc_event_v1_event_proto_init() }
@@ -441,6 +598,9 @@ func file_cotmoc_event_v1_event_proto_init() {
 	if File_cotmoc_event_v1_event_proto != nil {
 		return
 	}
+	file_cotmoc_event_v1_closing_proto_init()
+	file_cotmoc_event_v1_deadline_proto_init()
+	file_cotmoc_event_v1_finding_proto_init()
 	file_cotmoc_event_v1_milestone_proto_init()
 	file_cotmoc_event_v1_registry_proto_init()
 	file_cotmoc_event_v1_submission_proto_init()
@@ -458,6 +618,14 @@ func file_cotmoc_event_v1_event_proto_init() {
 		(*Event_UnitMoved)(nil),
 		(*Event_ClockSet)(nil),
 		(*Event_ClockTurned)(nil),
+		(*Event_DeadlineDue)(nil),
+		(*Event_DeadlineOverdue)(nil),
+		(*Event_DeadlineExtended)(nil),
+		(*Event_FindingOpened)(nil),
+		(*Event_FindingResolved)(nil),
+		(*Event_ClosingPublished)(nil),
+		(*Event_SubmissionApproved)(nil),
+		(*Event_SubmissionReturned)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -50,9 +50,13 @@ type MilestoneCrossed struct {
 	// The goal judged by, in the target's fixed point or millionths.
 	Goal int64 `protobuf:"varint,11,opt,name=goal,proto3" json:"goal,omitempty"`
 	// The baseline judged by.
-	Baseline      int64 `protobuf:"varint,12,opt,name=baseline,proto3" json:"baseline,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Baseline int64 `protobuf:"varint,12,opt,name=baseline,proto3" json:"baseline,omitempty"`
+	// Share of the expected reports that is the threshold, in hundredths of a percent.
+	CompletenessThreshold uint32 `protobuf:"varint,13,opt,name=completeness_threshold,json=completenessThreshold,proto3" json:"completeness_threshold,omitempty"`
+	// Number of periods in a row that is the threshold.
+	StreakThreshold uint32 `protobuf:"varint,14,opt,name=streak_threshold,json=streakThreshold,proto3" json:"streak_threshold,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *MilestoneCrossed) Reset() {
@@ -165,6 +169,20 @@ func (x *MilestoneCrossed) GetGoal() int64 {
 func (x *MilestoneCrossed) GetBaseline() int64 {
 	if x != nil {
 		return x.Baseline
+	}
+	return 0
+}
+
+func (x *MilestoneCrossed) GetCompletenessThreshold() uint32 {
+	if x != nil {
+		return x.CompletenessThreshold
+	}
+	return 0
+}
+
+func (x *MilestoneCrossed) GetStreakThreshold() uint32 {
+	if x != nil {
+		return x.StreakThreshold
 	}
 	return 0
 }
@@ -322,7 +340,7 @@ var File_cotmoc_event_v1_milestone_proto protoreflect.FileDescriptor
 
 const file_cotmoc_event_v1_milestone_proto_rawDesc = "" +
 	"\n" +
-	"\x1fcotmoc/event/v1/milestone.proto\x12\x0fcotmoc.event.v1\x1a\x1acotmoc/type/v1/tally.proto\"\xa2\x03\n" +
+	"\x1fcotmoc/event/v1/milestone.proto\x12\x0fcotmoc.event.v1\x1a\x1acotmoc/type/v1/tally.proto\"\x84\x04\n" +
 	"\x10MilestoneCrossed\x12\x16\n" +
 	"\x06target\x18\x01 \x01(\tR\x06target\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x16\n" +
@@ -336,7 +354,9 @@ const file_cotmoc_event_v1_milestone_proto_rawDesc = "" +
 	"\x05after\x18\n" +
 	" \x01(\v2\x15.cotmoc.type.v1.TallyR\x05after\x12\x12\n" +
 	"\x04goal\x18\v \x01(\x03R\x04goal\x12\x1a\n" +
-	"\bbaseline\x18\f \x01(\x03R\bbaseline\"\xaf\x01\n" +
+	"\bbaseline\x18\f \x01(\x03R\bbaseline\x125\n" +
+	"\x16completeness_threshold\x18\r \x01(\rR\x15completenessThreshold\x12)\n" +
+	"\x10streak_threshold\x18\x0e \x01(\rR\x0fstreakThreshold\"\xaf\x01\n" +
 	"\x11MilestonesCarried\x12\x16\n" +
 	"\x06target\x18\x01 \x01(\tR\x06target\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12#\n" +

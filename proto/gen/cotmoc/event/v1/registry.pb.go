@@ -196,8 +196,8 @@ type UnitMoved struct {
 	OldPath string `protobuf:"bytes,2,opt,name=old_path,json=oldPath,proto3" json:"old_path,omitempty"`
 	// Path now.
 	Path string `protobuf:"bytes,3,opt,name=path,proto3" json:"path,omitempty"`
-	// First period from which it holds.
-	FirstPeriod string `protobuf:"bytes,4,opt,name=first_period,json=firstPeriod,proto3" json:"first_period,omitempty"`
+	// It holds for the figures of periods whose last day is this one or later, `YYYY-MM-DD`.
+	FromDate string `protobuf:"bytes,7,opt,name=from_date,json=fromDate,proto3" json:"from_date,omitempty"`
 	// It holds for the figures of periods.
 	Periods bool `protobuf:"varint,5,opt,name=periods,proto3" json:"periods,omitempty"`
 	// It holds for the current figure.
@@ -257,9 +257,9 @@ func (x *UnitMoved) GetPath() string {
 	return ""
 }
 
-func (x *UnitMoved) GetFirstPeriod() string {
+func (x *UnitMoved) GetFromDate() string {
 	if x != nil {
-		return x.FirstPeriod
+		return x.FromDate
 	}
 	return ""
 }
@@ -325,15 +325,14 @@ func (x *ClockSet) GetTimeUnixMicros() int64 {
 }
 
 // ClockTurned says that a new day began. Targets that sum up the current year
-// start again when the year is a new one: the current tally of each unit becomes
-// the sum of its cells of the months from `window_from` on.
+// start again when the year of their calendar is a new one: the current tally of
+// each unit becomes the sum of its cells of the periods of that year.
 type ClockTurned struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The day that began at +07:00, `YYYY-MM-DD`.
 	Date string `protobuf:"bytes,1,opt,name=date,proto3" json:"date,omitempty"`
-	// First month of the year that is summed from now on, such as `2023-M01`;
-	// empty when it is the same as before.
-	WindowFrom    string `protobuf:"bytes,2,opt,name=window_from,json=windowFrom,proto3" json:"window_from,omitempty"`
+	// All deadlines up to this day have been told; empty when it is the same as before.
+	ToldUntil     string `protobuf:"bytes,3,opt,name=told_until,json=toldUntil,proto3" json:"told_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -375,9 +374,9 @@ func (x *ClockTurned) GetDate() string {
 	return ""
 }
 
-func (x *ClockTurned) GetWindowFrom() string {
+func (x *ClockTurned) GetToldUntil() string {
 	if x != nil {
-		return x.WindowFrom
+		return x.ToldUntil
 	}
 	return ""
 }
@@ -398,20 +397,20 @@ const file_cotmoc_event_v1_registry_proto_rawDesc = "" +
 	"\acurrent\x18\x05 \x01(\bR\acurrent\x12/\n" +
 	"\x13missing_denominator\x18\x06 \x01(\x03R\x12missingDenominator\x12\x16\n" +
 	"\x06begins\x18\a \x03(\tR\x06begins\x12\x16\n" +
-	"\x06ceases\x18\b \x03(\tR\x06ceases\"\xa5\x01\n" +
+	"\x06ceases\x18\b \x03(\tR\x06ceases\"\xb3\x01\n" +
 	"\tUnitMoved\x12\x12\n" +
 	"\x04unit\x18\x01 \x01(\tR\x04unit\x12\x19\n" +
 	"\bold_path\x18\x02 \x01(\tR\aoldPath\x12\x12\n" +
-	"\x04path\x18\x03 \x01(\tR\x04path\x12!\n" +
-	"\ffirst_period\x18\x04 \x01(\tR\vfirstPeriod\x12\x18\n" +
+	"\x04path\x18\x03 \x01(\tR\x04path\x12\x1b\n" +
+	"\tfrom_date\x18\a \x01(\tR\bfromDate\x12\x18\n" +
 	"\aperiods\x18\x05 \x01(\bR\aperiods\x12\x18\n" +
-	"\acurrent\x18\x06 \x01(\bR\acurrent\"4\n" +
+	"\acurrent\x18\x06 \x01(\bR\acurrentJ\x04\b\x04\x10\x05R\ffirst_period\"4\n" +
 	"\bClockSet\x12(\n" +
-	"\x10time_unix_micros\x18\x01 \x01(\x03R\x0etimeUnixMicros\"B\n" +
+	"\x10time_unix_micros\x18\x01 \x01(\x03R\x0etimeUnixMicros\"S\n" +
 	"\vClockTurned\x12\x12\n" +
-	"\x04date\x18\x01 \x01(\tR\x04date\x12\x1f\n" +
-	"\vwindow_from\x18\x02 \x01(\tR\n" +
-	"windowFromB<Z:github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1;eventv1b\x06proto3"
+	"\x04date\x18\x01 \x01(\tR\x04date\x12\x1d\n" +
+	"\n" +
+	"told_until\x18\x03 \x01(\tR\ttoldUntilJ\x04\b\x02\x10\x03R\vwindow_fromB<Z:github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1;eventv1b\x06proto3"
 
 var (
 	file_cotmoc_event_v1_registry_proto_rawDescOnce sync.Once

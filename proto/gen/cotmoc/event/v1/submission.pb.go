@@ -22,6 +22,79 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// ReturnCode is why a submission was returned.
+type ReturnCode int32
+
+const (
+	// It was not.
+	ReturnCode_RETURN_CODE_UNSPECIFIED ReturnCode = 0
+	// It is about another period.
+	ReturnCode_RETURN_CODE_WRONG_PERIOD ReturnCode = 1
+	// It is in another unit of measure.
+	ReturnCode_RETURN_CODE_UNIT_ERROR ReturnCode = 2
+	// The evidence is missing or does not show it.
+	ReturnCode_RETURN_CODE_MISSING_EVIDENCE ReturnCode = 3
+	// It contradicts itself or other reports.
+	ReturnCode_RETURN_CODE_INCONSISTENT ReturnCode = 4
+	// It was reported already.
+	ReturnCode_RETURN_CODE_DUPLICATE ReturnCode = 5
+	// The unit is not the one to report it.
+	ReturnCode_RETURN_CODE_NOT_COMPETENT ReturnCode = 6
+	// For another reason, which the comment says.
+	ReturnCode_RETURN_CODE_OTHER ReturnCode = 7
+)
+
+// Enum value maps for ReturnCode.
+var (
+	ReturnCode_name = map[int32]string{
+		0: "RETURN_CODE_UNSPECIFIED",
+		1: "RETURN_CODE_WRONG_PERIOD",
+		2: "RETURN_CODE_UNIT_ERROR",
+		3: "RETURN_CODE_MISSING_EVIDENCE",
+		4: "RETURN_CODE_INCONSISTENT",
+		5: "RETURN_CODE_DUPLICATE",
+		6: "RETURN_CODE_NOT_COMPETENT",
+		7: "RETURN_CODE_OTHER",
+	}
+	ReturnCode_value = map[string]int32{
+		"RETURN_CODE_UNSPECIFIED":      0,
+		"RETURN_CODE_WRONG_PERIOD":     1,
+		"RETURN_CODE_UNIT_ERROR":       2,
+		"RETURN_CODE_MISSING_EVIDENCE": 3,
+		"RETURN_CODE_INCONSISTENT":     4,
+		"RETURN_CODE_DUPLICATE":        5,
+		"RETURN_CODE_NOT_COMPETENT":    6,
+		"RETURN_CODE_OTHER":            7,
+	}
+)
+
+func (x ReturnCode) Enum() *ReturnCode {
+	p := new(ReturnCode)
+	*p = x
+	return p
+}
+
+func (x ReturnCode) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ReturnCode) Descriptor() protoreflect.EnumDescriptor {
+	return file_cotmoc_event_v1_submission_proto_enumTypes[0].Descriptor()
+}
+
+func (ReturnCode) Type() protoreflect.EnumType {
+	return &file_cotmoc_event_v1_submission_proto_enumTypes[0]
+}
+
+func (x ReturnCode) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ReturnCode.Descriptor instead.
+func (ReturnCode) EnumDescriptor() ([]byte, []int) {
+	return file_cotmoc_event_v1_submission_proto_rawDescGZIP(), []int{0}
+}
+
 // CellState is what a cell holds.
 type CellState int32
 
@@ -36,6 +109,10 @@ const (
 	CellState_CELL_STATE_NOT_APPLICABLE CellState = 3
 	// The value was withdrawn: the cell is missing.
 	CellState_CELL_STATE_WITHDRAWN CellState = 4
+	// A completion that waits to be accepted: it has come, and does not count as done.
+	CellState_CELL_STATE_AWAITING CellState = 5
+	// The submission was returned: the cell is missing.
+	CellState_CELL_STATE_RETURNED CellState = 6
 )
 
 // Enum value maps for CellState.
@@ -46,6 +123,8 @@ var (
 		2: "CELL_STATE_BARE_PERCENTAGE",
 		3: "CELL_STATE_NOT_APPLICABLE",
 		4: "CELL_STATE_WITHDRAWN",
+		5: "CELL_STATE_AWAITING",
+		6: "CELL_STATE_RETURNED",
 	}
 	CellState_value = map[string]int32{
 		"CELL_STATE_UNSPECIFIED":     0,
@@ -53,6 +132,8 @@ var (
 		"CELL_STATE_BARE_PERCENTAGE": 2,
 		"CELL_STATE_NOT_APPLICABLE":  3,
 		"CELL_STATE_WITHDRAWN":       4,
+		"CELL_STATE_AWAITING":        5,
+		"CELL_STATE_RETURNED":        6,
 	}
 )
 
@@ -67,11 +148,11 @@ func (x CellState) String() string {
 }
 
 func (CellState) Descriptor() protoreflect.EnumDescriptor {
-	return file_cotmoc_event_v1_submission_proto_enumTypes[0].Descriptor()
+	return file_cotmoc_event_v1_submission_proto_enumTypes[1].Descriptor()
 }
 
 func (CellState) Type() protoreflect.EnumType {
-	return &file_cotmoc_event_v1_submission_proto_enumTypes[0]
+	return &file_cotmoc_event_v1_submission_proto_enumTypes[1]
 }
 
 func (x CellState) Number() protoreflect.EnumNumber {
@@ -80,7 +161,7 @@ func (x CellState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CellState.Descriptor instead.
 func (CellState) EnumDescriptor() ([]byte, []int) {
-	return file_cotmoc_event_v1_submission_proto_rawDescGZIP(), []int{0}
+	return file_cotmoc_event_v1_submission_proto_rawDescGZIP(), []int{1}
 }
 
 // CurrentChange is what a submission does to its unit's current tally.
@@ -120,11 +201,11 @@ func (x CurrentChange) String() string {
 }
 
 func (CurrentChange) Descriptor() protoreflect.EnumDescriptor {
-	return file_cotmoc_event_v1_submission_proto_enumTypes[1].Descriptor()
+	return file_cotmoc_event_v1_submission_proto_enumTypes[2].Descriptor()
 }
 
 func (CurrentChange) Type() protoreflect.EnumType {
-	return &file_cotmoc_event_v1_submission_proto_enumTypes[1]
+	return &file_cotmoc_event_v1_submission_proto_enumTypes[2]
 }
 
 func (x CurrentChange) Number() protoreflect.EnumNumber {
@@ -133,7 +214,7 @@ func (x CurrentChange) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CurrentChange.Descriptor instead.
 func (CurrentChange) EnumDescriptor() ([]byte, []int) {
-	return file_cotmoc_event_v1_submission_proto_rawDescGZIP(), []int{1}
+	return file_cotmoc_event_v1_submission_proto_rawDescGZIP(), []int{2}
 }
 
 // SubmissionRecorded is a new revision of a cell (target, unit, period). The
@@ -179,7 +260,19 @@ type SubmissionRecorded struct {
 	// What kind of value it is, when the state is REPORTED.
 	ValueKind v1.ValueKind `protobuf:"varint,19,opt,name=value_kind,json=valueKind,proto3,enum=cotmoc.type.v1.ValueKind" json:"value_kind,omitempty"`
 	// The value was sent as a list of named items, which is kept beside the event.
-	Itemised      bool `protobuf:"varint,16,opt,name=itemised,proto3" json:"itemised,omitempty"`
+	Itemised bool `protobuf:"varint,16,opt,name=itemised,proto3" json:"itemised,omitempty"`
+	// Id of the regime of whose report it is a part; empty when there is none.
+	Regime string `protobuf:"bytes,20,opt,name=regime,proto3" json:"regime,omitempty"`
+	// It came after the report's due date, its extension and its grace.
+	Late bool `protobuf:"varint,21,opt,name=late,proto3" json:"late,omitempty"`
+	// How many checks looked at the value.
+	ChecksRun uint32 `protobuf:"varint,22,opt,name=checks_run,json=checksRun,proto3" json:"checks_run,omitempty"`
+	// How many of them found something; each makes a finding.
+	ChecksFailed uint32 `protobuf:"varint,23,opt,name=checks_failed,json=checksFailed,proto3" json:"checks_failed,omitempty"`
+	// Of what was returned: why.
+	ReturnCode ReturnCode `protobuf:"varint,24,opt,name=return_code,json=returnCode,proto3,enum=cotmoc.event.v1.ReturnCode" json:"return_code,omitempty"`
+	// Of what was approved or returned: id of the unit that decided.
+	Reviewer      string `protobuf:"bytes,25,opt,name=reviewer,proto3" json:"reviewer,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -347,11 +440,53 @@ func (x *SubmissionRecorded) GetItemised() bool {
 	return false
 }
 
+func (x *SubmissionRecorded) GetRegime() string {
+	if x != nil {
+		return x.Regime
+	}
+	return ""
+}
+
+func (x *SubmissionRecorded) GetLate() bool {
+	if x != nil {
+		return x.Late
+	}
+	return false
+}
+
+func (x *SubmissionRecorded) GetChecksRun() uint32 {
+	if x != nil {
+		return x.ChecksRun
+	}
+	return 0
+}
+
+func (x *SubmissionRecorded) GetChecksFailed() uint32 {
+	if x != nil {
+		return x.ChecksFailed
+	}
+	return 0
+}
+
+func (x *SubmissionRecorded) GetReturnCode() ReturnCode {
+	if x != nil {
+		return x.ReturnCode
+	}
+	return ReturnCode_RETURN_CODE_UNSPECIFIED
+}
+
+func (x *SubmissionRecorded) GetReviewer() string {
+	if x != nil {
+		return x.Reviewer
+	}
+	return ""
+}
+
 var File_cotmoc_event_v1_submission_proto protoreflect.FileDescriptor
 
 const file_cotmoc_event_v1_submission_proto_rawDesc = "" +
 	"\n" +
-	" cotmoc/event/v1/submission.proto\x12\x0fcotmoc.event.v1\x1a\x1acotmoc/type/v1/tally.proto\"\xb6\x06\n" +
+	" cotmoc/event/v1/submission.proto\x12\x0fcotmoc.event.v1\x1a\x1acotmoc/type/v1/tally.proto\"\x80\b\n" +
 	"\x12SubmissionRecorded\x12\x16\n" +
 	"\x06target\x18\x01 \x01(\tR\x06target\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x16\n" +
@@ -377,13 +512,33 @@ const file_cotmoc_event_v1_submission_proto_rawDesc = "" +
 	"request_id\x18\x0f \x01(\tR\trequestId\x128\n" +
 	"\n" +
 	"value_kind\x18\x13 \x01(\x0e2\x19.cotmoc.type.v1.ValueKindR\tvalueKind\x12\x1a\n" +
-	"\bitemised\x18\x10 \x01(\bR\bitemised*\x99\x01\n" +
+	"\bitemised\x18\x10 \x01(\bR\bitemised\x12\x16\n" +
+	"\x06regime\x18\x14 \x01(\tR\x06regime\x12\x12\n" +
+	"\x04late\x18\x15 \x01(\bR\x04late\x12\x1d\n" +
+	"\n" +
+	"checks_run\x18\x16 \x01(\rR\tchecksRun\x12#\n" +
+	"\rchecks_failed\x18\x17 \x01(\rR\fchecksFailed\x12<\n" +
+	"\vreturn_code\x18\x18 \x01(\x0e2\x1b.cotmoc.event.v1.ReturnCodeR\n" +
+	"returnCode\x12\x1a\n" +
+	"\breviewer\x18\x19 \x01(\tR\breviewer*\xf4\x01\n" +
+	"\n" +
+	"ReturnCode\x12\x1b\n" +
+	"\x17RETURN_CODE_UNSPECIFIED\x10\x00\x12\x1c\n" +
+	"\x18RETURN_CODE_WRONG_PERIOD\x10\x01\x12\x1a\n" +
+	"\x16RETURN_CODE_UNIT_ERROR\x10\x02\x12 \n" +
+	"\x1cRETURN_CODE_MISSING_EVIDENCE\x10\x03\x12\x1c\n" +
+	"\x18RETURN_CODE_INCONSISTENT\x10\x04\x12\x19\n" +
+	"\x15RETURN_CODE_DUPLICATE\x10\x05\x12\x1d\n" +
+	"\x19RETURN_CODE_NOT_COMPETENT\x10\x06\x12\x15\n" +
+	"\x11RETURN_CODE_OTHER\x10\a*\xcb\x01\n" +
 	"\tCellState\x12\x1a\n" +
 	"\x16CELL_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13CELL_STATE_REPORTED\x10\x01\x12\x1e\n" +
 	"\x1aCELL_STATE_BARE_PERCENTAGE\x10\x02\x12\x1d\n" +
 	"\x19CELL_STATE_NOT_APPLICABLE\x10\x03\x12\x18\n" +
-	"\x14CELL_STATE_WITHDRAWN\x10\x04*e\n" +
+	"\x14CELL_STATE_WITHDRAWN\x10\x04\x12\x17\n" +
+	"\x13CELL_STATE_AWAITING\x10\x05\x12\x17\n" +
+	"\x13CELL_STATE_RETURNED\x10\x06*e\n" +
 	"\rCurrentChange\x12\x1e\n" +
 	"\x1aCURRENT_CHANGE_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16CURRENT_CHANGE_AS_CELL\x10\x01\x12\x18\n" +
@@ -401,30 +556,32 @@ func file_cotmoc_event_v1_submission_proto_rawDescGZIP() []byte {
 	return file_cotmoc_event_v1_submission_proto_rawDescData
 }
 
-var file_cotmoc_event_v1_submission_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_cotmoc_event_v1_submission_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_cotmoc_event_v1_submission_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
 var file_cotmoc_event_v1_submission_proto_goTypes = []any{
-	(CellState)(0),             // 0: cotmoc.event.v1.CellState
-	(CurrentChange)(0),         // 1: cotmoc.event.v1.CurrentChange
-	(*SubmissionRecorded)(nil), // 2: cotmoc.event.v1.SubmissionRecorded
-	(*v1.Tally)(nil),           // 3: cotmoc.type.v1.Tally
-	(v1.Qualifier)(0),          // 4: cotmoc.type.v1.Qualifier
-	(v1.ValueKind)(0),          // 5: cotmoc.type.v1.ValueKind
+	(ReturnCode)(0),            // 0: cotmoc.event.v1.ReturnCode
+	(CellState)(0),             // 1: cotmoc.event.v1.CellState
+	(CurrentChange)(0),         // 2: cotmoc.event.v1.CurrentChange
+	(*SubmissionRecorded)(nil), // 3: cotmoc.event.v1.SubmissionRecorded
+	(*v1.Tally)(nil),           // 4: cotmoc.type.v1.Tally
+	(v1.Qualifier)(0),          // 5: cotmoc.type.v1.Qualifier
+	(v1.ValueKind)(0),          // 6: cotmoc.type.v1.ValueKind
 }
 var file_cotmoc_event_v1_submission_proto_depIdxs = []int32{
-	0, // 0: cotmoc.event.v1.SubmissionRecorded.state:type_name -> cotmoc.event.v1.CellState
-	3, // 1: cotmoc.event.v1.SubmissionRecorded.tally:type_name -> cotmoc.type.v1.Tally
-	4, // 2: cotmoc.event.v1.SubmissionRecorded.qualifier:type_name -> cotmoc.type.v1.Qualifier
-	1, // 3: cotmoc.event.v1.SubmissionRecorded.current:type_name -> cotmoc.event.v1.CurrentChange
-	3, // 4: cotmoc.event.v1.SubmissionRecorded.current_tally:type_name -> cotmoc.type.v1.Tally
-	4, // 5: cotmoc.event.v1.SubmissionRecorded.current_qualifier:type_name -> cotmoc.type.v1.Qualifier
-	0, // 6: cotmoc.event.v1.SubmissionRecorded.current_state:type_name -> cotmoc.event.v1.CellState
-	5, // 7: cotmoc.event.v1.SubmissionRecorded.value_kind:type_name -> cotmoc.type.v1.ValueKind
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	1, // 0: cotmoc.event.v1.SubmissionRecorded.state:type_name -> cotmoc.event.v1.CellState
+	4, // 1: cotmoc.event.v1.SubmissionRecorded.tally:type_name -> cotmoc.type.v1.Tally
+	5, // 2: cotmoc.event.v1.SubmissionRecorded.qualifier:type_name -> cotmoc.type.v1.Qualifier
+	2, // 3: cotmoc.event.v1.SubmissionRecorded.current:type_name -> cotmoc.event.v1.CurrentChange
+	4, // 4: cotmoc.event.v1.SubmissionRecorded.current_tally:type_name -> cotmoc.type.v1.Tally
+	5, // 5: cotmoc.event.v1.SubmissionRecorded.current_qualifier:type_name -> cotmoc.type.v1.Qualifier
+	1, // 6: cotmoc.event.v1.SubmissionRecorded.current_state:type_name -> cotmoc.event.v1.CellState
+	6, // 7: cotmoc.event.v1.SubmissionRecorded.value_kind:type_name -> cotmoc.type.v1.ValueKind
+	0, // 8: cotmoc.event.v1.SubmissionRecorded.return_code:type_name -> cotmoc.event.v1.ReturnCode
+	9, // [9:9] is the sub-list for method output_type
+	9, // [9:9] is the sub-list for method input_type
+	9, // [9:9] is the sub-list for extension type_name
+	9, // [9:9] is the sub-list for extension extendee
+	0, // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_cotmoc_event_v1_submission_proto_init() }
@@ -437,7 +594,7 @@ func file_cotmoc_event_v1_submission_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cotmoc_event_v1_submission_proto_rawDesc), len(file_cotmoc_event_v1_submission_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      3,
 			NumMessages:   1,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -40,6 +40,8 @@ type Change struct {
 	//	*Change_Task
 	//	*Change_Target
 	//	*Change_Allocation
+	//	*Change_Calendar
+	//	*Change_Regime
 	Resource      isChange_Resource `protobuf_oneof:"resource"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -148,6 +150,24 @@ func (x *Change) GetAllocation() *Allocation {
 	return nil
 }
 
+func (x *Change) GetCalendar() *Calendar {
+	if x != nil {
+		if x, ok := x.Resource.(*Change_Calendar); ok {
+			return x.Calendar
+		}
+	}
+	return nil
+}
+
+func (x *Change) GetRegime() *Regime {
+	if x != nil {
+		if x, ok := x.Resource.(*Change_Regime); ok {
+			return x.Regime
+		}
+	}
+	return nil
+}
+
 type isChange_Resource interface {
 	isChange_Resource()
 }
@@ -177,6 +197,16 @@ type Change_Allocation struct {
 	Allocation *Allocation `protobuf:"bytes,8,opt,name=allocation,proto3,oneof"`
 }
 
+type Change_Calendar struct {
+	// A calendar.
+	Calendar *Calendar `protobuf:"bytes,9,opt,name=calendar,proto3,oneof"`
+}
+
+type Change_Regime struct {
+	// A regime.
+	Regime *Regime `protobuf:"bytes,10,opt,name=regime,proto3,oneof"`
+}
+
 func (*Change_Programme) isChange_Resource() {}
 
 func (*Change_Unit) isChange_Resource() {}
@@ -187,11 +217,15 @@ func (*Change_Target) isChange_Resource() {}
 
 func (*Change_Allocation) isChange_Resource() {}
 
+func (*Change_Calendar) isChange_Resource() {}
+
+func (*Change_Regime) isChange_Resource() {}
+
 var File_cotmoc_registry_v1_change_proto protoreflect.FileDescriptor
 
 const file_cotmoc_registry_v1_change_proto_rawDesc = "" +
 	"\n" +
-	"\x1fcotmoc/registry/v1/change.proto\x12\x12cotmoc.registry.v1\x1a#cotmoc/registry/v1/allocation.proto\x1a\"cotmoc/registry/v1/programme.proto\x1a\x1fcotmoc/registry/v1/target.proto\x1a\x1dcotmoc/registry/v1/task.proto\x1a\x1dcotmoc/registry/v1/unit.proto\"\x9e\x03\n" +
+	"\x1fcotmoc/registry/v1/change.proto\x12\x12cotmoc.registry.v1\x1a#cotmoc/registry/v1/allocation.proto\x1a!cotmoc/registry/v1/calendar.proto\x1a\"cotmoc/registry/v1/programme.proto\x1a\x1fcotmoc/registry/v1/regime.proto\x1a\x1fcotmoc/registry/v1/target.proto\x1a\x1dcotmoc/registry/v1/task.proto\x1a\x1dcotmoc/registry/v1/unit.proto\"\x90\x04\n" +
 	"\x06Change\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12+\n" +
 	"\x11previous_revision\x18\x02 \x01(\x03R\x10previousRevision\x12(\n" +
@@ -202,7 +236,10 @@ const file_cotmoc_registry_v1_change_proto_rawDesc = "" +
 	"\x06target\x18\a \x01(\v2\x1a.cotmoc.registry.v1.TargetH\x00R\x06target\x12@\n" +
 	"\n" +
 	"allocation\x18\b \x01(\v2\x1e.cotmoc.registry.v1.AllocationH\x00R\n" +
-	"allocationB\n" +
+	"allocation\x12:\n" +
+	"\bcalendar\x18\t \x01(\v2\x1c.cotmoc.registry.v1.CalendarH\x00R\bcalendar\x124\n" +
+	"\x06regime\x18\n" +
+	" \x01(\v2\x1a.cotmoc.registry.v1.RegimeH\x00R\x06regimeB\n" +
 	"\n" +
 	"\bresourceBBZ@github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1;registryv1b\x06proto3"
 
@@ -226,6 +263,8 @@ var file_cotmoc_registry_v1_change_proto_goTypes = []any{
 	(*Task)(nil),       // 3: cotmoc.registry.v1.Task
 	(*Target)(nil),     // 4: cotmoc.registry.v1.Target
 	(*Allocation)(nil), // 5: cotmoc.registry.v1.Allocation
+	(*Calendar)(nil),   // 6: cotmoc.registry.v1.Calendar
+	(*Regime)(nil),     // 7: cotmoc.registry.v1.Regime
 }
 var file_cotmoc_registry_v1_change_proto_depIdxs = []int32{
 	1, // 0: cotmoc.registry.v1.Change.programme:type_name -> cotmoc.registry.v1.Programme
@@ -233,11 +272,13 @@ var file_cotmoc_registry_v1_change_proto_depIdxs = []int32{
 	3, // 2: cotmoc.registry.v1.Change.task:type_name -> cotmoc.registry.v1.Task
 	4, // 3: cotmoc.registry.v1.Change.target:type_name -> cotmoc.registry.v1.Target
 	5, // 4: cotmoc.registry.v1.Change.allocation:type_name -> cotmoc.registry.v1.Allocation
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	6, // 5: cotmoc.registry.v1.Change.calendar:type_name -> cotmoc.registry.v1.Calendar
+	7, // 6: cotmoc.registry.v1.Change.regime:type_name -> cotmoc.registry.v1.Regime
+	7, // [7:7] is the sub-list for method output_type
+	7, // [7:7] is the sub-list for method input_type
+	7, // [7:7] is the sub-list for extension type_name
+	7, // [7:7] is the sub-list for extension extendee
+	0, // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_cotmoc_registry_v1_change_proto_init() }
@@ -246,7 +287,9 @@ func file_cotmoc_registry_v1_change_proto_init() {
 		return
 	}
 	file_cotmoc_registry_v1_allocation_proto_init()
+	file_cotmoc_registry_v1_calendar_proto_init()
 	file_cotmoc_registry_v1_programme_proto_init()
+	file_cotmoc_registry_v1_regime_proto_init()
 	file_cotmoc_registry_v1_target_proto_init()
 	file_cotmoc_registry_v1_task_proto_init()
 	file_cotmoc_registry_v1_unit_proto_init()
@@ -256,6 +299,8 @@ func file_cotmoc_registry_v1_change_proto_init() {
 		(*Change_Task)(nil),
 		(*Change_Target)(nil),
 		(*Change_Allocation)(nil),
+		(*Change_Calendar)(nil),
+		(*Change_Regime)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -114,6 +114,10 @@ type Programme struct {
 	// Thresholds of the derived counts of tasks, in hundredths of a percent of
 	// completion (2500 is 25 %), ascending, at most 16. Empty means 25, 50, 75, 90 and 100 %.
 	TaskCountThresholds []uint32 `protobuf:"varint,9,rep,packed,name=task_count_thresholds,json=taskCountThresholds,proto3" json:"task_count_thresholds,omitempty"`
+	// When a figure counts as on track.
+	StatusRule *StatusRule `protobuf:"bytes,10,opt,name=status_rule,json=statusRule,proto3" json:"status_rule,omitempty"`
+	// How units are ranked, at most 20.
+	Scorecards []*Scorecard `protobuf:"bytes,11,rep,name=scorecards,proto3" json:"scorecards,omitempty"`
 	// Registry revision that made this version. Output only; on update, when not
 	// 0, the update is refused unless it is the present one.
 	Revision      int64 `protobuf:"varint,15,opt,name=revision,proto3" json:"revision,omitempty"`
@@ -214,9 +218,88 @@ func (x *Programme) GetTaskCountThresholds() []uint32 {
 	return nil
 }
 
+func (x *Programme) GetStatusRule() *StatusRule {
+	if x != nil {
+		return x.StatusRule
+	}
+	return nil
+}
+
+func (x *Programme) GetScorecards() []*Scorecard {
+	if x != nil {
+		return x.Scorecards
+	}
+	return nil
+}
+
 func (x *Programme) GetRevision() int64 {
 	if x != nil {
 		return x.Revision
+	}
+	return 0
+}
+
+// StatusRule is where the lines between the states of a figure run, in hundredths
+// of a percent. Progress is held against what the expected path asks for by then.
+type StatusRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// From here on: ON_TRACK; not set means 9500.
+	OnTrack *uint32 `protobuf:"varint,1,opt,name=on_track,json=onTrack,proto3,oneof" json:"on_track,omitempty"`
+	// From here on: AT_RISK, below OFF_TRACK; not set means 6000.
+	AtRisk *uint32 `protobuf:"varint,2,opt,name=at_risk,json=atRisk,proto3,oneof" json:"at_risk,omitempty"`
+	// As long as less than this is expected, no progress is NOT_STARTED; not set means 500.
+	NotStarted    *uint32 `protobuf:"varint,3,opt,name=not_started,json=notStarted,proto3,oneof" json:"not_started,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StatusRule) Reset() {
+	*x = StatusRule{}
+	mi := &file_cotmoc_registry_v1_programme_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StatusRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StatusRule) ProtoMessage() {}
+
+func (x *StatusRule) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_registry_v1_programme_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StatusRule.ProtoReflect.Descriptor instead.
+func (*StatusRule) Descriptor() ([]byte, []int) {
+	return file_cotmoc_registry_v1_programme_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *StatusRule) GetOnTrack() uint32 {
+	if x != nil && x.OnTrack != nil {
+		return *x.OnTrack
+	}
+	return 0
+}
+
+func (x *StatusRule) GetAtRisk() uint32 {
+	if x != nil && x.AtRisk != nil {
+		return *x.AtRisk
+	}
+	return 0
+}
+
+func (x *StatusRule) GetNotStarted() uint32 {
+	if x != nil && x.NotStarted != nil {
+		return *x.NotStarted
 	}
 	return 0
 }
@@ -234,7 +317,7 @@ type Label struct {
 
 func (x *Label) Reset() {
 	*x = Label{}
-	mi := &file_cotmoc_registry_v1_programme_proto_msgTypes[1]
+	mi := &file_cotmoc_registry_v1_programme_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -246,7 +329,7 @@ func (x *Label) String() string {
 func (*Label) ProtoMessage() {}
 
 func (x *Label) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_programme_proto_msgTypes[1]
+	mi := &file_cotmoc_registry_v1_programme_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -259,7 +342,7 @@ func (x *Label) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Label.ProtoReflect.Descriptor instead.
 func (*Label) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_programme_proto_rawDescGZIP(), []int{1}
+	return file_cotmoc_registry_v1_programme_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Label) GetId() string {
@@ -295,7 +378,7 @@ type Instrument struct {
 
 func (x *Instrument) Reset() {
 	*x = Instrument{}
-	mi := &file_cotmoc_registry_v1_programme_proto_msgTypes[2]
+	mi := &file_cotmoc_registry_v1_programme_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -307,7 +390,7 @@ func (x *Instrument) String() string {
 func (*Instrument) ProtoMessage() {}
 
 func (x *Instrument) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_programme_proto_msgTypes[2]
+	mi := &file_cotmoc_registry_v1_programme_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -320,7 +403,7 @@ func (x *Instrument) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Instrument.ProtoReflect.Descriptor instead.
 func (*Instrument) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_programme_proto_rawDescGZIP(), []int{2}
+	return file_cotmoc_registry_v1_programme_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Instrument) GetId() string {
@@ -362,7 +445,7 @@ var File_cotmoc_registry_v1_programme_proto protoreflect.FileDescriptor
 
 const file_cotmoc_registry_v1_programme_proto_rawDesc = "" +
 	"\n" +
-	"\"cotmoc/registry/v1/programme.proto\x12\x12cotmoc.registry.v1\x1a\x1bbuf/validate/validate.proto\"\xd0\x04\n" +
+	"\"cotmoc/registry/v1/programme.proto\x12\x12cotmoc.registry.v1\x1a\x1bbuf/validate/validate.proto\x1a\"cotmoc/registry/v1/scorecard.proto\"\xda\x05\n" +
 	"\tProgramme\x12\x1b\n" +
 	"\x04name\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18PR\x04name\x12-\n" +
 	"\fdisplay_name\x18\x02 \x01(\tB\n" +
@@ -374,8 +457,24 @@ const file_cotmoc_registry_v1_programme_proto_rawDesc = "" +
 	"\apillars\x18\x06 \x03(\v2\x19.cotmoc.registry.v1.LabelB\b\xbaH\x05\x92\x01\x02\x102R\apillars\x12<\n" +
 	"\x06groups\x18\a \x03(\v2\x19.cotmoc.registry.v1.LabelB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01R\x06groups\x12K\n" +
 	"\vinstruments\x18\b \x03(\v2\x1e.cotmoc.registry.v1.InstrumentB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03R\vinstruments\x12E\n" +
-	"\x15task_count_thresholds\x18\t \x03(\rB\x11\xbaH\x0e\x92\x01\v\x10\x10\"\a*\x05\x18\x90N(\x01R\x13taskCountThresholds\x12#\n" +
-	"\brevision\x18\x0f \x01(\x03B\a\xbaH\x04\"\x02(\x00R\brevision\"h\n" +
+	"\x15task_count_thresholds\x18\t \x03(\rB\x11\xbaH\x0e\x92\x01\v\x10\x10\"\a*\x05\x18\x90N(\x01R\x13taskCountThresholds\x12?\n" +
+	"\vstatus_rule\x18\n" +
+	" \x01(\v2\x1e.cotmoc.registry.v1.StatusRuleR\n" +
+	"statusRule\x12G\n" +
+	"\n" +
+	"scorecards\x18\v \x03(\v2\x1d.cotmoc.registry.v1.ScorecardB\b\xbaH\x05\x92\x01\x02\x10\x14R\n" +
+	"scorecards\x12#\n" +
+	"\brevision\x18\x0f \x01(\x03B\a\xbaH\x04\"\x02(\x00R\brevision\"\xb7\x01\n" +
+	"\n" +
+	"StatusRule\x12(\n" +
+	"\bon_track\x18\x01 \x01(\rB\b\xbaH\x05*\x03\x18\x90NH\x00R\aonTrack\x88\x01\x01\x12&\n" +
+	"\aat_risk\x18\x02 \x01(\rB\b\xbaH\x05*\x03\x18\x90NH\x01R\x06atRisk\x88\x01\x01\x12.\n" +
+	"\vnot_started\x18\x03 \x01(\rB\b\xbaH\x05*\x03\x18\x90NH\x02R\n" +
+	"notStarted\x88\x01\x01B\v\n" +
+	"\t_on_trackB\n" +
+	"\n" +
+	"\b_at_riskB\x0e\n" +
+	"\f_not_started\"h\n" +
 	"\x05Label\x120\n" +
 	"\x02id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\x02id\x12-\n" +
 	"\fdisplay_name\x18\x02 \x01(\tB\n" +
@@ -409,23 +508,27 @@ func file_cotmoc_registry_v1_programme_proto_rawDescGZIP() []byte {
 }
 
 var file_cotmoc_registry_v1_programme_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_cotmoc_registry_v1_programme_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_cotmoc_registry_v1_programme_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_cotmoc_registry_v1_programme_proto_goTypes = []any{
 	(InstrumentKind)(0), // 0: cotmoc.registry.v1.InstrumentKind
 	(*Programme)(nil),   // 1: cotmoc.registry.v1.Programme
-	(*Label)(nil),       // 2: cotmoc.registry.v1.Label
-	(*Instrument)(nil),  // 3: cotmoc.registry.v1.Instrument
+	(*StatusRule)(nil),  // 2: cotmoc.registry.v1.StatusRule
+	(*Label)(nil),       // 3: cotmoc.registry.v1.Label
+	(*Instrument)(nil),  // 4: cotmoc.registry.v1.Instrument
+	(*Scorecard)(nil),   // 5: cotmoc.registry.v1.Scorecard
 }
 var file_cotmoc_registry_v1_programme_proto_depIdxs = []int32{
-	2, // 0: cotmoc.registry.v1.Programme.pillars:type_name -> cotmoc.registry.v1.Label
-	2, // 1: cotmoc.registry.v1.Programme.groups:type_name -> cotmoc.registry.v1.Label
-	3, // 2: cotmoc.registry.v1.Programme.instruments:type_name -> cotmoc.registry.v1.Instrument
-	0, // 3: cotmoc.registry.v1.Instrument.kind:type_name -> cotmoc.registry.v1.InstrumentKind
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	3, // 0: cotmoc.registry.v1.Programme.pillars:type_name -> cotmoc.registry.v1.Label
+	3, // 1: cotmoc.registry.v1.Programme.groups:type_name -> cotmoc.registry.v1.Label
+	4, // 2: cotmoc.registry.v1.Programme.instruments:type_name -> cotmoc.registry.v1.Instrument
+	2, // 3: cotmoc.registry.v1.Programme.status_rule:type_name -> cotmoc.registry.v1.StatusRule
+	5, // 4: cotmoc.registry.v1.Programme.scorecards:type_name -> cotmoc.registry.v1.Scorecard
+	0, // 5: cotmoc.registry.v1.Instrument.kind:type_name -> cotmoc.registry.v1.InstrumentKind
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_cotmoc_registry_v1_programme_proto_init() }
@@ -433,13 +536,15 @@ func file_cotmoc_registry_v1_programme_proto_init() {
 	if File_cotmoc_registry_v1_programme_proto != nil {
 		return
 	}
+	file_cotmoc_registry_v1_scorecard_proto_init()
+	file_cotmoc_registry_v1_programme_proto_msgTypes[1].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cotmoc_registry_v1_programme_proto_rawDesc), len(file_cotmoc_registry_v1_programme_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1207,6 +1207,455 @@ func (x *UpdateAllocationResponse) GetAllocation() *Allocation {
 	return nil
 }
 
+// CreateCalendarRequest makes a new calendar.
+type CreateCalendarRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the new calendar: lower-case letters, digits and single hyphens.
+	CalendarId string `protobuf:"bytes,2,opt,name=calendar_id,json=calendarId,proto3" json:"calendar_id,omitempty"`
+	// The calendar; its name is made from the id.
+	Calendar *Calendar `protobuf:"bytes,3,opt,name=calendar,proto3" json:"calendar,omitempty"`
+	// Check only: answers as the call would, and changes nothing.
+	ValidateOnly  bool `protobuf:"varint,4,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateCalendarRequest) Reset() {
+	*x = CreateCalendarRequest{}
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateCalendarRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateCalendarRequest) ProtoMessage() {}
+
+func (x *CreateCalendarRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateCalendarRequest.ProtoReflect.Descriptor instead.
+func (*CreateCalendarRequest) Descriptor() ([]byte, []int) {
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *CreateCalendarRequest) GetCalendarId() string {
+	if x != nil {
+		return x.CalendarId
+	}
+	return ""
+}
+
+func (x *CreateCalendarRequest) GetCalendar() *Calendar {
+	if x != nil {
+		return x.Calendar
+	}
+	return nil
+}
+
+func (x *CreateCalendarRequest) GetValidateOnly() bool {
+	if x != nil {
+		return x.ValidateOnly
+	}
+	return false
+}
+
+// CreateCalendarResponse holds the new calendar.
+type CreateCalendarResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The calendar as stored.
+	Calendar      *Calendar `protobuf:"bytes,1,opt,name=calendar,proto3" json:"calendar,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateCalendarResponse) Reset() {
+	*x = CreateCalendarResponse{}
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateCalendarResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateCalendarResponse) ProtoMessage() {}
+
+func (x *CreateCalendarResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateCalendarResponse.ProtoReflect.Descriptor instead.
+func (*CreateCalendarResponse) Descriptor() ([]byte, []int) {
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *CreateCalendarResponse) GetCalendar() *Calendar {
+	if x != nil {
+		return x.Calendar
+	}
+	return nil
+}
+
+// UpdateCalendarRequest replaces a calendar.
+type UpdateCalendarRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The calendar by its name, all fields as they shall be; a `revision` other than 0 must be the present one.
+	Calendar *Calendar `protobuf:"bytes,1,opt,name=calendar,proto3" json:"calendar,omitempty"`
+	// Which fields to take from it; empty means all.
+	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	// Check only: answers as the call would, and changes nothing.
+	ValidateOnly  bool `protobuf:"varint,3,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateCalendarRequest) Reset() {
+	*x = UpdateCalendarRequest{}
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateCalendarRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateCalendarRequest) ProtoMessage() {}
+
+func (x *UpdateCalendarRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateCalendarRequest.ProtoReflect.Descriptor instead.
+func (*UpdateCalendarRequest) Descriptor() ([]byte, []int) {
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *UpdateCalendarRequest) GetCalendar() *Calendar {
+	if x != nil {
+		return x.Calendar
+	}
+	return nil
+}
+
+func (x *UpdateCalendarRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.UpdateMask
+	}
+	return nil
+}
+
+func (x *UpdateCalendarRequest) GetValidateOnly() bool {
+	if x != nil {
+		return x.ValidateOnly
+	}
+	return false
+}
+
+// UpdateCalendarResponse holds the calendar as it is now.
+type UpdateCalendarResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The calendar as stored.
+	Calendar      *Calendar `protobuf:"bytes,1,opt,name=calendar,proto3" json:"calendar,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateCalendarResponse) Reset() {
+	*x = UpdateCalendarResponse{}
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateCalendarResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateCalendarResponse) ProtoMessage() {}
+
+func (x *UpdateCalendarResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateCalendarResponse.ProtoReflect.Descriptor instead.
+func (*UpdateCalendarResponse) Descriptor() ([]byte, []int) {
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *UpdateCalendarResponse) GetCalendar() *Calendar {
+	if x != nil {
+		return x.Calendar
+	}
+	return nil
+}
+
+// CreateRegimeRequest makes a new regime.
+type CreateRegimeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Resource name of the programme, `programmes/{programme}`.
+	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
+	// Id of the new regime: lower-case letters, digits and single hyphens.
+	RegimeId string `protobuf:"bytes,2,opt,name=regime_id,json=regimeId,proto3" json:"regime_id,omitempty"`
+	// The regime; its name is made from the id.
+	Regime *Regime `protobuf:"bytes,3,opt,name=regime,proto3" json:"regime,omitempty"`
+	// Check only: answers as the call would, and changes nothing.
+	ValidateOnly  bool `protobuf:"varint,4,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateRegimeRequest) Reset() {
+	*x = CreateRegimeRequest{}
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateRegimeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateRegimeRequest) ProtoMessage() {}
+
+func (x *CreateRegimeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateRegimeRequest.ProtoReflect.Descriptor instead.
+func (*CreateRegimeRequest) Descriptor() ([]byte, []int) {
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *CreateRegimeRequest) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
+func (x *CreateRegimeRequest) GetRegimeId() string {
+	if x != nil {
+		return x.RegimeId
+	}
+	return ""
+}
+
+func (x *CreateRegimeRequest) GetRegime() *Regime {
+	if x != nil {
+		return x.Regime
+	}
+	return nil
+}
+
+func (x *CreateRegimeRequest) GetValidateOnly() bool {
+	if x != nil {
+		return x.ValidateOnly
+	}
+	return false
+}
+
+// CreateRegimeResponse holds the new regime.
+type CreateRegimeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The regime as stored.
+	Regime        *Regime `protobuf:"bytes,1,opt,name=regime,proto3" json:"regime,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateRegimeResponse) Reset() {
+	*x = CreateRegimeResponse{}
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateRegimeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateRegimeResponse) ProtoMessage() {}
+
+func (x *CreateRegimeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateRegimeResponse.ProtoReflect.Descriptor instead.
+func (*CreateRegimeResponse) Descriptor() ([]byte, []int) {
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *CreateRegimeResponse) GetRegime() *Regime {
+	if x != nil {
+		return x.Regime
+	}
+	return nil
+}
+
+// UpdateRegimeRequest replaces a regime.
+type UpdateRegimeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The regime by its name, all fields as they shall be; a `revision` other than 0 must be the present one.
+	Regime *Regime `protobuf:"bytes,1,opt,name=regime,proto3" json:"regime,omitempty"`
+	// Which fields to take from it; empty means all.
+	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	// Check only: answers as the call would, and changes nothing.
+	ValidateOnly  bool `protobuf:"varint,3,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateRegimeRequest) Reset() {
+	*x = UpdateRegimeRequest{}
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateRegimeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateRegimeRequest) ProtoMessage() {}
+
+func (x *UpdateRegimeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateRegimeRequest.ProtoReflect.Descriptor instead.
+func (*UpdateRegimeRequest) Descriptor() ([]byte, []int) {
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *UpdateRegimeRequest) GetRegime() *Regime {
+	if x != nil {
+		return x.Regime
+	}
+	return nil
+}
+
+func (x *UpdateRegimeRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.UpdateMask
+	}
+	return nil
+}
+
+func (x *UpdateRegimeRequest) GetValidateOnly() bool {
+	if x != nil {
+		return x.ValidateOnly
+	}
+	return false
+}
+
+// UpdateRegimeResponse holds the regime as it is now.
+type UpdateRegimeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The regime as stored.
+	Regime        *Regime `protobuf:"bytes,1,opt,name=regime,proto3" json:"regime,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateRegimeResponse) Reset() {
+	*x = UpdateRegimeResponse{}
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateRegimeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateRegimeResponse) ProtoMessage() {}
+
+func (x *UpdateRegimeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateRegimeResponse.ProtoReflect.Descriptor instead.
+func (*UpdateRegimeResponse) Descriptor() ([]byte, []int) {
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *UpdateRegimeResponse) GetRegime() *Regime {
+	if x != nil {
+		return x.Regime
+	}
+	return nil
+}
+
 // BatchWriteRequest writes many resources.
 type BatchWriteRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1220,7 +1669,7 @@ type BatchWriteRequest struct {
 
 func (x *BatchWriteRequest) Reset() {
 	*x = BatchWriteRequest{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[20]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1232,7 +1681,7 @@ func (x *BatchWriteRequest) String() string {
 func (*BatchWriteRequest) ProtoMessage() {}
 
 func (x *BatchWriteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[20]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1245,7 +1694,7 @@ func (x *BatchWriteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchWriteRequest.ProtoReflect.Descriptor instead.
 func (*BatchWriteRequest) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{20}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *BatchWriteRequest) GetWrites() []*Write {
@@ -1275,6 +1724,8 @@ type Write struct {
 	//	*Write_Task
 	//	*Write_Target
 	//	*Write_Allocation
+	//	*Write_Calendar
+	//	*Write_Regime
 	Resource      isWrite_Resource `protobuf_oneof:"resource"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1282,7 +1733,7 @@ type Write struct {
 
 func (x *Write) Reset() {
 	*x = Write{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[21]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1294,7 +1745,7 @@ func (x *Write) String() string {
 func (*Write) ProtoMessage() {}
 
 func (x *Write) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[21]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1307,7 +1758,7 @@ func (x *Write) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Write.ProtoReflect.Descriptor instead.
 func (*Write) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{21}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Write) GetResource() isWrite_Resource {
@@ -1362,6 +1813,24 @@ func (x *Write) GetAllocation() *Allocation {
 	return nil
 }
 
+func (x *Write) GetCalendar() *Calendar {
+	if x != nil {
+		if x, ok := x.Resource.(*Write_Calendar); ok {
+			return x.Calendar
+		}
+	}
+	return nil
+}
+
+func (x *Write) GetRegime() *Regime {
+	if x != nil {
+		if x, ok := x.Resource.(*Write_Regime); ok {
+			return x.Regime
+		}
+	}
+	return nil
+}
+
 type isWrite_Resource interface {
 	isWrite_Resource()
 }
@@ -1391,6 +1860,16 @@ type Write_Allocation struct {
 	Allocation *Allocation `protobuf:"bytes,5,opt,name=allocation,proto3,oneof"`
 }
 
+type Write_Calendar struct {
+	// A calendar.
+	Calendar *Calendar `protobuf:"bytes,6,opt,name=calendar,proto3,oneof"`
+}
+
+type Write_Regime struct {
+	// A regime.
+	Regime *Regime `protobuf:"bytes,7,opt,name=regime,proto3,oneof"`
+}
+
 func (*Write_Programme) isWrite_Resource() {}
 
 func (*Write_Unit) isWrite_Resource() {}
@@ -1400,6 +1879,10 @@ func (*Write_Task) isWrite_Resource() {}
 func (*Write_Target) isWrite_Resource() {}
 
 func (*Write_Allocation) isWrite_Resource() {}
+
+func (*Write_Calendar) isWrite_Resource() {}
+
+func (*Write_Regime) isWrite_Resource() {}
 
 // BatchWriteResponse says what became of each write.
 type BatchWriteResponse struct {
@@ -1414,7 +1897,7 @@ type BatchWriteResponse struct {
 
 func (x *BatchWriteResponse) Reset() {
 	*x = BatchWriteResponse{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[22]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1426,7 +1909,7 @@ func (x *BatchWriteResponse) String() string {
 func (*BatchWriteResponse) ProtoMessage() {}
 
 func (x *BatchWriteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[22]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1439,7 +1922,7 @@ func (x *BatchWriteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchWriteResponse.ProtoReflect.Descriptor instead.
 func (*BatchWriteResponse) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{22}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *BatchWriteResponse) GetResults() []*WriteResult {
@@ -1471,7 +1954,7 @@ type WriteResult struct {
 
 func (x *WriteResult) Reset() {
 	*x = WriteResult{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[23]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1483,7 +1966,7 @@ func (x *WriteResult) String() string {
 func (*WriteResult) ProtoMessage() {}
 
 func (x *WriteResult) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[23]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1496,7 +1979,7 @@ func (x *WriteResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteResult.ProtoReflect.Descriptor instead.
 func (*WriteResult) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{23}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *WriteResult) GetName() string {
@@ -1524,7 +2007,7 @@ var File_cotmoc_registry_v1_registry_admin_service_proto protoreflect.FileDescri
 
 const file_cotmoc_registry_v1_registry_admin_service_proto_rawDesc = "" +
 	"\n" +
-	"/cotmoc/registry/v1/registry_admin_service.proto\x12\x12cotmoc.registry.v1\x1a\x1bbuf/validate/validate.proto\x1a#cotmoc/registry/v1/allocation.proto\x1a\"cotmoc/registry/v1/programme.proto\x1a\x1fcotmoc/registry/v1/target.proto\x1a\x1dcotmoc/registry/v1/task.proto\x1a\x1dcotmoc/registry/v1/unit.proto\x1a google/protobuf/field_mask.proto\"\xc7\x01\n" +
+	"/cotmoc/registry/v1/registry_admin_service.proto\x12\x12cotmoc.registry.v1\x1a\x1bbuf/validate/validate.proto\x1a#cotmoc/registry/v1/allocation.proto\x1a!cotmoc/registry/v1/calendar.proto\x1a\"cotmoc/registry/v1/programme.proto\x1a\x1fcotmoc/registry/v1/regime.proto\x1a\x1fcotmoc/registry/v1/target.proto\x1a\x1dcotmoc/registry/v1/task.proto\x1a\x1dcotmoc/registry/v1/unit.proto\x1a google/protobuf/field_mask.proto\"\xc7\x01\n" +
 	"\x16CreateProgrammeRequest\x12C\n" +
 	"\fprogramme_id\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\vprogrammeId\x12C\n" +
 	"\tprogramme\x18\x03 \x01(\v2\x1d.cotmoc.registry.v1.ProgrammeB\x06\xbaH\x03\xc8\x01\x01R\tprogramme\x12#\n" +
@@ -1603,10 +2086,39 @@ const file_cotmoc_registry_v1_registry_admin_service_proto_rawDesc = "" +
 	"\x18UpdateAllocationResponse\x12>\n" +
 	"\n" +
 	"allocation\x18\x01 \x01(\v2\x1e.cotmoc.registry.v1.AllocationR\n" +
-	"allocation\"x\n" +
+	"allocation\"\xc1\x01\n" +
+	"\x15CreateCalendarRequest\x12A\n" +
+	"\vcalendar_id\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\n" +
+	"calendarId\x12@\n" +
+	"\bcalendar\x18\x03 \x01(\v2\x1c.cotmoc.registry.v1.CalendarB\x06\xbaH\x03\xc8\x01\x01R\bcalendar\x12#\n" +
+	"\rvalidate_only\x18\x04 \x01(\bR\fvalidateOnly\"R\n" +
+	"\x16CreateCalendarResponse\x128\n" +
+	"\bcalendar\x18\x01 \x01(\v2\x1c.cotmoc.registry.v1.CalendarR\bcalendar\"\xbb\x01\n" +
+	"\x15UpdateCalendarRequest\x12@\n" +
+	"\bcalendar\x18\x01 \x01(\v2\x1c.cotmoc.registry.v1.CalendarB\x06\xbaH\x03\xc8\x01\x01R\bcalendar\x12;\n" +
+	"\vupdate_mask\x18\x02 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
+	"updateMask\x12#\n" +
+	"\rvalidate_only\x18\x03 \x01(\bR\fvalidateOnly\"R\n" +
+	"\x16UpdateCalendarResponse\x128\n" +
+	"\bcalendar\x18\x01 \x01(\v2\x1c.cotmoc.registry.v1.CalendarR\bcalendar\"\xd9\x01\n" +
+	"\x13CreateRegimeRequest\x12\"\n" +
+	"\x06parent\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xfa\x01R\x06parent\x12=\n" +
+	"\tregime_id\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\bregimeId\x12:\n" +
+	"\x06regime\x18\x03 \x01(\v2\x1a.cotmoc.registry.v1.RegimeB\x06\xbaH\x03\xc8\x01\x01R\x06regime\x12#\n" +
+	"\rvalidate_only\x18\x04 \x01(\bR\fvalidateOnly\"J\n" +
+	"\x14CreateRegimeResponse\x122\n" +
+	"\x06regime\x18\x01 \x01(\v2\x1a.cotmoc.registry.v1.RegimeR\x06regime\"\xb3\x01\n" +
+	"\x13UpdateRegimeRequest\x12:\n" +
+	"\x06regime\x18\x01 \x01(\v2\x1a.cotmoc.registry.v1.RegimeB\x06\xbaH\x03\xc8\x01\x01R\x06regime\x12;\n" +
+	"\vupdate_mask\x18\x02 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
+	"updateMask\x12#\n" +
+	"\rvalidate_only\x18\x03 \x01(\bR\fvalidateOnly\"J\n" +
+	"\x14UpdateRegimeResponse\x122\n" +
+	"\x06regime\x18\x01 \x01(\v2\x1a.cotmoc.registry.v1.RegimeR\x06regime\"x\n" +
 	"\x11BatchWriteRequest\x12>\n" +
 	"\x06writes\x18\x01 \x03(\v2\x19.cotmoc.registry.v1.WriteB\v\xbaH\b\x92\x01\x05\b\x01\x10\xe8\aR\x06writes\x12#\n" +
-	"\rvalidate_only\x18\x02 \x01(\bR\fvalidateOnly\"\xb1\x02\n" +
+	"\rvalidate_only\x18\x02 \x01(\bR\fvalidateOnly\"\xa3\x03\n" +
 	"\x05Write\x12=\n" +
 	"\tprogramme\x18\x01 \x01(\v2\x1d.cotmoc.registry.v1.ProgrammeH\x00R\tprogramme\x12.\n" +
 	"\x04unit\x18\x02 \x01(\v2\x18.cotmoc.registry.v1.UnitH\x00R\x04unit\x12.\n" +
@@ -1614,7 +2126,9 @@ const file_cotmoc_registry_v1_registry_admin_service_proto_rawDesc = "" +
 	"\x06target\x18\x04 \x01(\v2\x1a.cotmoc.registry.v1.TargetH\x00R\x06target\x12@\n" +
 	"\n" +
 	"allocation\x18\x05 \x01(\v2\x1e.cotmoc.registry.v1.AllocationH\x00R\n" +
-	"allocationB\x11\n" +
+	"allocation\x12:\n" +
+	"\bcalendar\x18\x06 \x01(\v2\x1c.cotmoc.registry.v1.CalendarH\x00R\bcalendar\x124\n" +
+	"\x06regime\x18\a \x01(\v2\x1a.cotmoc.registry.v1.RegimeH\x00R\x06regimeB\x11\n" +
 	"\bresource\x12\x05\xbaH\x02\b\x01\"k\n" +
 	"\x12BatchWriteResponse\x129\n" +
 	"\aresults\x18\x01 \x03(\v2\x1f.cotmoc.registry.v1.WriteResultR\aresults\x12\x1a\n" +
@@ -1627,7 +2141,7 @@ const file_cotmoc_registry_v1_registry_admin_service_proto_rawDesc = "" +
 	"\x19WRITE_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15WRITE_OUTCOME_CREATED\x10\x01\x12\x19\n" +
 	"\x15WRITE_OUTCOME_UPDATED\x10\x02\x12\x1b\n" +
-	"\x17WRITE_OUTCOME_UNCHANGED\x10\x032\xe3\b\n" +
+	"\x17WRITE_OUTCOME_UNCHANGED\x10\x032\xfb\v\n" +
 	"\x14RegistryAdminService\x12j\n" +
 	"\x0fCreateProgramme\x12*.cotmoc.registry.v1.CreateProgrammeRequest\x1a+.cotmoc.registry.v1.CreateProgrammeResponse\x12j\n" +
 	"\x0fUpdateProgramme\x12*.cotmoc.registry.v1.UpdateProgrammeRequest\x1a+.cotmoc.registry.v1.UpdateProgrammeResponse\x12[\n" +
@@ -1642,7 +2156,11 @@ const file_cotmoc_registry_v1_registry_admin_service_proto_rawDesc = "" +
 	"\fCreateTarget\x12'.cotmoc.registry.v1.CreateTargetRequest\x1a(.cotmoc.registry.v1.CreateTargetResponse\x12a\n" +
 	"\fUpdateTarget\x12'.cotmoc.registry.v1.UpdateTargetRequest\x1a(.cotmoc.registry.v1.UpdateTargetResponse\x12m\n" +
 	"\x10CreateAllocation\x12+.cotmoc.registry.v1.CreateAllocationRequest\x1a,.cotmoc.registry.v1.CreateAllocationResponse\x12m\n" +
-	"\x10UpdateAllocation\x12+.cotmoc.registry.v1.UpdateAllocationRequest\x1a,.cotmoc.registry.v1.UpdateAllocationResponse\x12[\n" +
+	"\x10UpdateAllocation\x12+.cotmoc.registry.v1.UpdateAllocationRequest\x1a,.cotmoc.registry.v1.UpdateAllocationResponse\x12g\n" +
+	"\x0eCreateCalendar\x12).cotmoc.registry.v1.CreateCalendarRequest\x1a*.cotmoc.registry.v1.CreateCalendarResponse\x12g\n" +
+	"\x0eUpdateCalendar\x12).cotmoc.registry.v1.UpdateCalendarRequest\x1a*.cotmoc.registry.v1.UpdateCalendarResponse\x12a\n" +
+	"\fCreateRegime\x12'.cotmoc.registry.v1.CreateRegimeRequest\x1a(.cotmoc.registry.v1.CreateRegimeResponse\x12a\n" +
+	"\fUpdateRegime\x12'.cotmoc.registry.v1.UpdateRegimeRequest\x1a(.cotmoc.registry.v1.UpdateRegimeResponse\x12[\n" +
 	"\n" +
 	"BatchWrite\x12%.cotmoc.registry.v1.BatchWriteRequest\x1a&.cotmoc.registry.v1.BatchWriteResponseBBZ@github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1;registryv1b\x06proto3"
 
@@ -1659,7 +2177,7 @@ func file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP() []byte {
 }
 
 var file_cotmoc_registry_v1_registry_admin_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_cotmoc_registry_v1_registry_admin_service_proto_goTypes = []any{
 	(WriteOutcome)(0),                // 0: cotmoc.registry.v1.WriteOutcome
 	(*CreateProgrammeRequest)(nil),   // 1: cotmoc.registry.v1.CreateProgrammeRequest
@@ -1682,78 +2200,108 @@ var file_cotmoc_registry_v1_registry_admin_service_proto_goTypes = []any{
 	(*CreateAllocationResponse)(nil), // 18: cotmoc.registry.v1.CreateAllocationResponse
 	(*UpdateAllocationRequest)(nil),  // 19: cotmoc.registry.v1.UpdateAllocationRequest
 	(*UpdateAllocationResponse)(nil), // 20: cotmoc.registry.v1.UpdateAllocationResponse
-	(*BatchWriteRequest)(nil),        // 21: cotmoc.registry.v1.BatchWriteRequest
-	(*Write)(nil),                    // 22: cotmoc.registry.v1.Write
-	(*BatchWriteResponse)(nil),       // 23: cotmoc.registry.v1.BatchWriteResponse
-	(*WriteResult)(nil),              // 24: cotmoc.registry.v1.WriteResult
-	(*Programme)(nil),                // 25: cotmoc.registry.v1.Programme
-	(*fieldmaskpb.FieldMask)(nil),    // 26: google.protobuf.FieldMask
-	(*Unit)(nil),                     // 27: cotmoc.registry.v1.Unit
-	(*Task)(nil),                     // 28: cotmoc.registry.v1.Task
-	(*Target)(nil),                   // 29: cotmoc.registry.v1.Target
-	(*Allocation)(nil),               // 30: cotmoc.registry.v1.Allocation
+	(*CreateCalendarRequest)(nil),    // 21: cotmoc.registry.v1.CreateCalendarRequest
+	(*CreateCalendarResponse)(nil),   // 22: cotmoc.registry.v1.CreateCalendarResponse
+	(*UpdateCalendarRequest)(nil),    // 23: cotmoc.registry.v1.UpdateCalendarRequest
+	(*UpdateCalendarResponse)(nil),   // 24: cotmoc.registry.v1.UpdateCalendarResponse
+	(*CreateRegimeRequest)(nil),      // 25: cotmoc.registry.v1.CreateRegimeRequest
+	(*CreateRegimeResponse)(nil),     // 26: cotmoc.registry.v1.CreateRegimeResponse
+	(*UpdateRegimeRequest)(nil),      // 27: cotmoc.registry.v1.UpdateRegimeRequest
+	(*UpdateRegimeResponse)(nil),     // 28: cotmoc.registry.v1.UpdateRegimeResponse
+	(*BatchWriteRequest)(nil),        // 29: cotmoc.registry.v1.BatchWriteRequest
+	(*Write)(nil),                    // 30: cotmoc.registry.v1.Write
+	(*BatchWriteResponse)(nil),       // 31: cotmoc.registry.v1.BatchWriteResponse
+	(*WriteResult)(nil),              // 32: cotmoc.registry.v1.WriteResult
+	(*Programme)(nil),                // 33: cotmoc.registry.v1.Programme
+	(*fieldmaskpb.FieldMask)(nil),    // 34: google.protobuf.FieldMask
+	(*Unit)(nil),                     // 35: cotmoc.registry.v1.Unit
+	(*Task)(nil),                     // 36: cotmoc.registry.v1.Task
+	(*Target)(nil),                   // 37: cotmoc.registry.v1.Target
+	(*Allocation)(nil),               // 38: cotmoc.registry.v1.Allocation
+	(*Calendar)(nil),                 // 39: cotmoc.registry.v1.Calendar
+	(*Regime)(nil),                   // 40: cotmoc.registry.v1.Regime
 }
 var file_cotmoc_registry_v1_registry_admin_service_proto_depIdxs = []int32{
-	25, // 0: cotmoc.registry.v1.CreateProgrammeRequest.programme:type_name -> cotmoc.registry.v1.Programme
-	25, // 1: cotmoc.registry.v1.CreateProgrammeResponse.programme:type_name -> cotmoc.registry.v1.Programme
-	25, // 2: cotmoc.registry.v1.UpdateProgrammeRequest.programme:type_name -> cotmoc.registry.v1.Programme
-	26, // 3: cotmoc.registry.v1.UpdateProgrammeRequest.update_mask:type_name -> google.protobuf.FieldMask
-	25, // 4: cotmoc.registry.v1.UpdateProgrammeResponse.programme:type_name -> cotmoc.registry.v1.Programme
-	27, // 5: cotmoc.registry.v1.CreateUnitRequest.unit:type_name -> cotmoc.registry.v1.Unit
-	27, // 6: cotmoc.registry.v1.CreateUnitResponse.unit:type_name -> cotmoc.registry.v1.Unit
-	27, // 7: cotmoc.registry.v1.UpdateUnitRequest.unit:type_name -> cotmoc.registry.v1.Unit
-	26, // 8: cotmoc.registry.v1.UpdateUnitRequest.update_mask:type_name -> google.protobuf.FieldMask
-	27, // 9: cotmoc.registry.v1.UpdateUnitResponse.unit:type_name -> cotmoc.registry.v1.Unit
-	28, // 10: cotmoc.registry.v1.CreateTaskRequest.task:type_name -> cotmoc.registry.v1.Task
-	28, // 11: cotmoc.registry.v1.CreateTaskResponse.task:type_name -> cotmoc.registry.v1.Task
-	28, // 12: cotmoc.registry.v1.UpdateTaskRequest.task:type_name -> cotmoc.registry.v1.Task
-	26, // 13: cotmoc.registry.v1.UpdateTaskRequest.update_mask:type_name -> google.protobuf.FieldMask
-	28, // 14: cotmoc.registry.v1.UpdateTaskResponse.task:type_name -> cotmoc.registry.v1.Task
-	29, // 15: cotmoc.registry.v1.CreateTargetRequest.target:type_name -> cotmoc.registry.v1.Target
-	29, // 16: cotmoc.registry.v1.CreateTargetResponse.target:type_name -> cotmoc.registry.v1.Target
-	29, // 17: cotmoc.registry.v1.UpdateTargetRequest.target:type_name -> cotmoc.registry.v1.Target
-	26, // 18: cotmoc.registry.v1.UpdateTargetRequest.update_mask:type_name -> google.protobuf.FieldMask
-	29, // 19: cotmoc.registry.v1.UpdateTargetResponse.target:type_name -> cotmoc.registry.v1.Target
-	30, // 20: cotmoc.registry.v1.CreateAllocationRequest.allocation:type_name -> cotmoc.registry.v1.Allocation
-	30, // 21: cotmoc.registry.v1.CreateAllocationResponse.allocation:type_name -> cotmoc.registry.v1.Allocation
-	30, // 22: cotmoc.registry.v1.UpdateAllocationRequest.allocation:type_name -> cotmoc.registry.v1.Allocation
-	26, // 23: cotmoc.registry.v1.UpdateAllocationRequest.update_mask:type_name -> google.protobuf.FieldMask
-	30, // 24: cotmoc.registry.v1.UpdateAllocationResponse.allocation:type_name -> cotmoc.registry.v1.Allocation
-	22, // 25: cotmoc.registry.v1.BatchWriteRequest.writes:type_name -> cotmoc.registry.v1.Write
-	25, // 26: cotmoc.registry.v1.Write.programme:type_name -> cotmoc.registry.v1.Programme
-	27, // 27: cotmoc.registry.v1.Write.unit:type_name -> cotmoc.registry.v1.Unit
-	28, // 28: cotmoc.registry.v1.Write.task:type_name -> cotmoc.registry.v1.Task
-	29, // 29: cotmoc.registry.v1.Write.target:type_name -> cotmoc.registry.v1.Target
-	30, // 30: cotmoc.registry.v1.Write.allocation:type_name -> cotmoc.registry.v1.Allocation
-	24, // 31: cotmoc.registry.v1.BatchWriteResponse.results:type_name -> cotmoc.registry.v1.WriteResult
-	0,  // 32: cotmoc.registry.v1.WriteResult.outcome:type_name -> cotmoc.registry.v1.WriteOutcome
-	1,  // 33: cotmoc.registry.v1.RegistryAdminService.CreateProgramme:input_type -> cotmoc.registry.v1.CreateProgrammeRequest
-	3,  // 34: cotmoc.registry.v1.RegistryAdminService.UpdateProgramme:input_type -> cotmoc.registry.v1.UpdateProgrammeRequest
-	5,  // 35: cotmoc.registry.v1.RegistryAdminService.CreateUnit:input_type -> cotmoc.registry.v1.CreateUnitRequest
-	7,  // 36: cotmoc.registry.v1.RegistryAdminService.UpdateUnit:input_type -> cotmoc.registry.v1.UpdateUnitRequest
-	9,  // 37: cotmoc.registry.v1.RegistryAdminService.CreateTask:input_type -> cotmoc.registry.v1.CreateTaskRequest
-	11, // 38: cotmoc.registry.v1.RegistryAdminService.UpdateTask:input_type -> cotmoc.registry.v1.UpdateTaskRequest
-	13, // 39: cotmoc.registry.v1.RegistryAdminService.CreateTarget:input_type -> cotmoc.registry.v1.CreateTargetRequest
-	15, // 40: cotmoc.registry.v1.RegistryAdminService.UpdateTarget:input_type -> cotmoc.registry.v1.UpdateTargetRequest
-	17, // 41: cotmoc.registry.v1.RegistryAdminService.CreateAllocation:input_type -> cotmoc.registry.v1.CreateAllocationRequest
-	19, // 42: cotmoc.registry.v1.RegistryAdminService.UpdateAllocation:input_type -> cotmoc.registry.v1.UpdateAllocationRequest
-	21, // 43: cotmoc.registry.v1.RegistryAdminService.BatchWrite:input_type -> cotmoc.registry.v1.BatchWriteRequest
-	2,  // 44: cotmoc.registry.v1.RegistryAdminService.CreateProgramme:output_type -> cotmoc.registry.v1.CreateProgrammeResponse
-	4,  // 45: cotmoc.registry.v1.RegistryAdminService.UpdateProgramme:output_type -> cotmoc.registry.v1.UpdateProgrammeResponse
-	6,  // 46: cotmoc.registry.v1.RegistryAdminService.CreateUnit:output_type -> cotmoc.registry.v1.CreateUnitResponse
-	8,  // 47: cotmoc.registry.v1.RegistryAdminService.UpdateUnit:output_type -> cotmoc.registry.v1.UpdateUnitResponse
-	10, // 48: cotmoc.registry.v1.RegistryAdminService.CreateTask:output_type -> cotmoc.registry.v1.CreateTaskResponse
-	12, // 49: cotmoc.registry.v1.RegistryAdminService.UpdateTask:output_type -> cotmoc.registry.v1.UpdateTaskResponse
-	14, // 50: cotmoc.registry.v1.RegistryAdminService.CreateTarget:output_type -> cotmoc.registry.v1.CreateTargetResponse
-	16, // 51: cotmoc.registry.v1.RegistryAdminService.UpdateTarget:output_type -> cotmoc.registry.v1.UpdateTargetResponse
-	18, // 52: cotmoc.registry.v1.RegistryAdminService.CreateAllocation:output_type -> cotmoc.registry.v1.CreateAllocationResponse
-	20, // 53: cotmoc.registry.v1.RegistryAdminService.UpdateAllocation:output_type -> cotmoc.registry.v1.UpdateAllocationResponse
-	23, // 54: cotmoc.registry.v1.RegistryAdminService.BatchWrite:output_type -> cotmoc.registry.v1.BatchWriteResponse
-	44, // [44:55] is the sub-list for method output_type
-	33, // [33:44] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	33, // 0: cotmoc.registry.v1.CreateProgrammeRequest.programme:type_name -> cotmoc.registry.v1.Programme
+	33, // 1: cotmoc.registry.v1.CreateProgrammeResponse.programme:type_name -> cotmoc.registry.v1.Programme
+	33, // 2: cotmoc.registry.v1.UpdateProgrammeRequest.programme:type_name -> cotmoc.registry.v1.Programme
+	34, // 3: cotmoc.registry.v1.UpdateProgrammeRequest.update_mask:type_name -> google.protobuf.FieldMask
+	33, // 4: cotmoc.registry.v1.UpdateProgrammeResponse.programme:type_name -> cotmoc.registry.v1.Programme
+	35, // 5: cotmoc.registry.v1.CreateUnitRequest.unit:type_name -> cotmoc.registry.v1.Unit
+	35, // 6: cotmoc.registry.v1.CreateUnitResponse.unit:type_name -> cotmoc.registry.v1.Unit
+	35, // 7: cotmoc.registry.v1.UpdateUnitRequest.unit:type_name -> cotmoc.registry.v1.Unit
+	34, // 8: cotmoc.registry.v1.UpdateUnitRequest.update_mask:type_name -> google.protobuf.FieldMask
+	35, // 9: cotmoc.registry.v1.UpdateUnitResponse.unit:type_name -> cotmoc.registry.v1.Unit
+	36, // 10: cotmoc.registry.v1.CreateTaskRequest.task:type_name -> cotmoc.registry.v1.Task
+	36, // 11: cotmoc.registry.v1.CreateTaskResponse.task:type_name -> cotmoc.registry.v1.Task
+	36, // 12: cotmoc.registry.v1.UpdateTaskRequest.task:type_name -> cotmoc.registry.v1.Task
+	34, // 13: cotmoc.registry.v1.UpdateTaskRequest.update_mask:type_name -> google.protobuf.FieldMask
+	36, // 14: cotmoc.registry.v1.UpdateTaskResponse.task:type_name -> cotmoc.registry.v1.Task
+	37, // 15: cotmoc.registry.v1.CreateTargetRequest.target:type_name -> cotmoc.registry.v1.Target
+	37, // 16: cotmoc.registry.v1.CreateTargetResponse.target:type_name -> cotmoc.registry.v1.Target
+	37, // 17: cotmoc.registry.v1.UpdateTargetRequest.target:type_name -> cotmoc.registry.v1.Target
+	34, // 18: cotmoc.registry.v1.UpdateTargetRequest.update_mask:type_name -> google.protobuf.FieldMask
+	37, // 19: cotmoc.registry.v1.UpdateTargetResponse.target:type_name -> cotmoc.registry.v1.Target
+	38, // 20: cotmoc.registry.v1.CreateAllocationRequest.allocation:type_name -> cotmoc.registry.v1.Allocation
+	38, // 21: cotmoc.registry.v1.CreateAllocationResponse.allocation:type_name -> cotmoc.registry.v1.Allocation
+	38, // 22: cotmoc.registry.v1.UpdateAllocationRequest.allocation:type_name -> cotmoc.registry.v1.Allocation
+	34, // 23: cotmoc.registry.v1.UpdateAllocationRequest.update_mask:type_name -> google.protobuf.FieldMask
+	38, // 24: cotmoc.registry.v1.UpdateAllocationResponse.allocation:type_name -> cotmoc.registry.v1.Allocation
+	39, // 25: cotmoc.registry.v1.CreateCalendarRequest.calendar:type_name -> cotmoc.registry.v1.Calendar
+	39, // 26: cotmoc.registry.v1.CreateCalendarResponse.calendar:type_name -> cotmoc.registry.v1.Calendar
+	39, // 27: cotmoc.registry.v1.UpdateCalendarRequest.calendar:type_name -> cotmoc.registry.v1.Calendar
+	34, // 28: cotmoc.registry.v1.UpdateCalendarRequest.update_mask:type_name -> google.protobuf.FieldMask
+	39, // 29: cotmoc.registry.v1.UpdateCalendarResponse.calendar:type_name -> cotmoc.registry.v1.Calendar
+	40, // 30: cotmoc.registry.v1.CreateRegimeRequest.regime:type_name -> cotmoc.registry.v1.Regime
+	40, // 31: cotmoc.registry.v1.CreateRegimeResponse.regime:type_name -> cotmoc.registry.v1.Regime
+	40, // 32: cotmoc.registry.v1.UpdateRegimeRequest.regime:type_name -> cotmoc.registry.v1.Regime
+	34, // 33: cotmoc.registry.v1.UpdateRegimeRequest.update_mask:type_name -> google.protobuf.FieldMask
+	40, // 34: cotmoc.registry.v1.UpdateRegimeResponse.regime:type_name -> cotmoc.registry.v1.Regime
+	30, // 35: cotmoc.registry.v1.BatchWriteRequest.writes:type_name -> cotmoc.registry.v1.Write
+	33, // 36: cotmoc.registry.v1.Write.programme:type_name -> cotmoc.registry.v1.Programme
+	35, // 37: cotmoc.registry.v1.Write.unit:type_name -> cotmoc.registry.v1.Unit
+	36, // 38: cotmoc.registry.v1.Write.task:type_name -> cotmoc.registry.v1.Task
+	37, // 39: cotmoc.registry.v1.Write.target:type_name -> cotmoc.registry.v1.Target
+	38, // 40: cotmoc.registry.v1.Write.allocation:type_name -> cotmoc.registry.v1.Allocation
+	39, // 41: cotmoc.registry.v1.Write.calendar:type_name -> cotmoc.registry.v1.Calendar
+	40, // 42: cotmoc.registry.v1.Write.regime:type_name -> cotmoc.registry.v1.Regime
+	32, // 43: cotmoc.registry.v1.BatchWriteResponse.results:type_name -> cotmoc.registry.v1.WriteResult
+	0,  // 44: cotmoc.registry.v1.WriteResult.outcome:type_name -> cotmoc.registry.v1.WriteOutcome
+	1,  // 45: cotmoc.registry.v1.RegistryAdminService.CreateProgramme:input_type -> cotmoc.registry.v1.CreateProgrammeRequest
+	3,  // 46: cotmoc.registry.v1.RegistryAdminService.UpdateProgramme:input_type -> cotmoc.registry.v1.UpdateProgrammeRequest
+	5,  // 47: cotmoc.registry.v1.RegistryAdminService.CreateUnit:input_type -> cotmoc.registry.v1.CreateUnitRequest
+	7,  // 48: cotmoc.registry.v1.RegistryAdminService.UpdateUnit:input_type -> cotmoc.registry.v1.UpdateUnitRequest
+	9,  // 49: cotmoc.registry.v1.RegistryAdminService.CreateTask:input_type -> cotmoc.registry.v1.CreateTaskRequest
+	11, // 50: cotmoc.registry.v1.RegistryAdminService.UpdateTask:input_type -> cotmoc.registry.v1.UpdateTaskRequest
+	13, // 51: cotmoc.registry.v1.RegistryAdminService.CreateTarget:input_type -> cotmoc.registry.v1.CreateTargetRequest
+	15, // 52: cotmoc.registry.v1.RegistryAdminService.UpdateTarget:input_type -> cotmoc.registry.v1.UpdateTargetRequest
+	17, // 53: cotmoc.registry.v1.RegistryAdminService.CreateAllocation:input_type -> cotmoc.registry.v1.CreateAllocationRequest
+	19, // 54: cotmoc.registry.v1.RegistryAdminService.UpdateAllocation:input_type -> cotmoc.registry.v1.UpdateAllocationRequest
+	21, // 55: cotmoc.registry.v1.RegistryAdminService.CreateCalendar:input_type -> cotmoc.registry.v1.CreateCalendarRequest
+	23, // 56: cotmoc.registry.v1.RegistryAdminService.UpdateCalendar:input_type -> cotmoc.registry.v1.UpdateCalendarRequest
+	25, // 57: cotmoc.registry.v1.RegistryAdminService.CreateRegime:input_type -> cotmoc.registry.v1.CreateRegimeRequest
+	27, // 58: cotmoc.registry.v1.RegistryAdminService.UpdateRegime:input_type -> cotmoc.registry.v1.UpdateRegimeRequest
+	29, // 59: cotmoc.registry.v1.RegistryAdminService.BatchWrite:input_type -> cotmoc.registry.v1.BatchWriteRequest
+	2,  // 60: cotmoc.registry.v1.RegistryAdminService.CreateProgramme:output_type -> cotmoc.registry.v1.CreateProgrammeResponse
+	4,  // 61: cotmoc.registry.v1.RegistryAdminService.UpdateProgramme:output_type -> cotmoc.registry.v1.UpdateProgrammeResponse
+	6,  // 62: cotmoc.registry.v1.RegistryAdminService.CreateUnit:output_type -> cotmoc.registry.v1.CreateUnitResponse
+	8,  // 63: cotmoc.registry.v1.RegistryAdminService.UpdateUnit:output_type -> cotmoc.registry.v1.UpdateUnitResponse
+	10, // 64: cotmoc.registry.v1.RegistryAdminService.CreateTask:output_type -> cotmoc.registry.v1.CreateTaskResponse
+	12, // 65: cotmoc.registry.v1.RegistryAdminService.UpdateTask:output_type -> cotmoc.registry.v1.UpdateTaskResponse
+	14, // 66: cotmoc.registry.v1.RegistryAdminService.CreateTarget:output_type -> cotmoc.registry.v1.CreateTargetResponse
+	16, // 67: cotmoc.registry.v1.RegistryAdminService.UpdateTarget:output_type -> cotmoc.registry.v1.UpdateTargetResponse
+	18, // 68: cotmoc.registry.v1.RegistryAdminService.CreateAllocation:output_type -> cotmoc.registry.v1.CreateAllocationResponse
+	20, // 69: cotmoc.registry.v1.RegistryAdminService.UpdateAllocation:output_type -> cotmoc.registry.v1.UpdateAllocationResponse
+	22, // 70: cotmoc.registry.v1.RegistryAdminService.CreateCalendar:output_type -> cotmoc.registry.v1.CreateCalendarResponse
+	24, // 71: cotmoc.registry.v1.RegistryAdminService.UpdateCalendar:output_type -> cotmoc.registry.v1.UpdateCalendarResponse
+	26, // 72: cotmoc.registry.v1.RegistryAdminService.CreateRegime:output_type -> cotmoc.registry.v1.CreateRegimeResponse
+	28, // 73: cotmoc.registry.v1.RegistryAdminService.UpdateRegime:output_type -> cotmoc.registry.v1.UpdateRegimeResponse
+	31, // 74: cotmoc.registry.v1.RegistryAdminService.BatchWrite:output_type -> cotmoc.registry.v1.BatchWriteResponse
+	60, // [60:75] is the sub-list for method output_type
+	45, // [45:60] is the sub-list for method input_type
+	45, // [45:45] is the sub-list for extension type_name
+	45, // [45:45] is the sub-list for extension extendee
+	0,  // [0:45] is the sub-list for field type_name
 }
 
 func init() { file_cotmoc_registry_v1_registry_admin_service_proto_init() }
@@ -1762,16 +2310,20 @@ func file_cotmoc_registry_v1_registry_admin_service_proto_init() {
 		return
 	}
 	file_cotmoc_registry_v1_allocation_proto_init()
+	file_cotmoc_registry_v1_calendar_proto_init()
 	file_cotmoc_registry_v1_programme_proto_init()
+	file_cotmoc_registry_v1_regime_proto_init()
 	file_cotmoc_registry_v1_target_proto_init()
 	file_cotmoc_registry_v1_task_proto_init()
 	file_cotmoc_registry_v1_unit_proto_init()
-	file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[21].OneofWrappers = []any{
+	file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[29].OneofWrappers = []any{
 		(*Write_Programme)(nil),
 		(*Write_Unit)(nil),
 		(*Write_Task)(nil),
 		(*Write_Target)(nil),
 		(*Write_Allocation)(nil),
+		(*Write_Calendar)(nil),
+		(*Write_Regime)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1779,7 +2331,7 @@ func file_cotmoc_registry_v1_registry_admin_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cotmoc_registry_v1_registry_admin_service_proto_rawDesc), len(file_cotmoc_registry_v1_registry_admin_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   24,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

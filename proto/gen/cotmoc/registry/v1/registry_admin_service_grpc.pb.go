@@ -29,6 +29,10 @@ const (
 	RegistryAdminService_UpdateTarget_FullMethodName     = "/cotmoc.registry.v1.RegistryAdminService/UpdateTarget"
 	RegistryAdminService_CreateAllocation_FullMethodName = "/cotmoc.registry.v1.RegistryAdminService/CreateAllocation"
 	RegistryAdminService_UpdateAllocation_FullMethodName = "/cotmoc.registry.v1.RegistryAdminService/UpdateAllocation"
+	RegistryAdminService_CreateCalendar_FullMethodName   = "/cotmoc.registry.v1.RegistryAdminService/CreateCalendar"
+	RegistryAdminService_UpdateCalendar_FullMethodName   = "/cotmoc.registry.v1.RegistryAdminService/UpdateCalendar"
+	RegistryAdminService_CreateRegime_FullMethodName     = "/cotmoc.registry.v1.RegistryAdminService/CreateRegime"
+	RegistryAdminService_UpdateRegime_FullMethodName     = "/cotmoc.registry.v1.RegistryAdminService/UpdateRegime"
 	RegistryAdminService_BatchWrite_FullMethodName       = "/cotmoc.registry.v1.RegistryAdminService/BatchWrite"
 )
 
@@ -66,6 +70,16 @@ type RegistryAdminServiceClient interface {
 	// UpdateAllocation replaces the allocation by a new version. ABORTED when it is not at
 	// the given revision. A version equal to the present one changes nothing.
 	UpdateAllocation(ctx context.Context, in *UpdateAllocationRequest, opts ...grpc.CallOption) (*UpdateAllocationResponse, error)
+	// CreateCalendar makes a new calendar. ALREADY_EXISTS when the id is taken.
+	CreateCalendar(ctx context.Context, in *CreateCalendarRequest, opts ...grpc.CallOption) (*CreateCalendarResponse, error)
+	// UpdateCalendar replaces the calendar by a new version. ABORTED when it is not at
+	// the given revision. A version equal to the present one changes nothing.
+	UpdateCalendar(ctx context.Context, in *UpdateCalendarRequest, opts ...grpc.CallOption) (*UpdateCalendarResponse, error)
+	// CreateRegime makes a new regime. ALREADY_EXISTS when the id is taken.
+	CreateRegime(ctx context.Context, in *CreateRegimeRequest, opts ...grpc.CallOption) (*CreateRegimeResponse, error)
+	// UpdateRegime replaces the regime by a new version. ABORTED when it is not at
+	// the given revision. A version equal to the present one changes nothing.
+	UpdateRegime(ctx context.Context, in *UpdateRegimeRequest, opts ...grpc.CallOption) (*UpdateRegimeResponse, error)
 	// BatchWrite creates and updates many resources in one step: all of them or none.
 	BatchWrite(ctx context.Context, in *BatchWriteRequest, opts ...grpc.CallOption) (*BatchWriteResponse, error)
 }
@@ -178,6 +192,46 @@ func (c *registryAdminServiceClient) UpdateAllocation(ctx context.Context, in *U
 	return out, nil
 }
 
+func (c *registryAdminServiceClient) CreateCalendar(ctx context.Context, in *CreateCalendarRequest, opts ...grpc.CallOption) (*CreateCalendarResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateCalendarResponse)
+	err := c.cc.Invoke(ctx, RegistryAdminService_CreateCalendar_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registryAdminServiceClient) UpdateCalendar(ctx context.Context, in *UpdateCalendarRequest, opts ...grpc.CallOption) (*UpdateCalendarResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateCalendarResponse)
+	err := c.cc.Invoke(ctx, RegistryAdminService_UpdateCalendar_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registryAdminServiceClient) CreateRegime(ctx context.Context, in *CreateRegimeRequest, opts ...grpc.CallOption) (*CreateRegimeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateRegimeResponse)
+	err := c.cc.Invoke(ctx, RegistryAdminService_CreateRegime_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registryAdminServiceClient) UpdateRegime(ctx context.Context, in *UpdateRegimeRequest, opts ...grpc.CallOption) (*UpdateRegimeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateRegimeResponse)
+	err := c.cc.Invoke(ctx, RegistryAdminService_UpdateRegime_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *registryAdminServiceClient) BatchWrite(ctx context.Context, in *BatchWriteRequest, opts ...grpc.CallOption) (*BatchWriteResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(BatchWriteResponse)
@@ -222,6 +276,16 @@ type RegistryAdminServiceServer interface {
 	// UpdateAllocation replaces the allocation by a new version. ABORTED when it is not at
 	// the given revision. A version equal to the present one changes nothing.
 	UpdateAllocation(context.Context, *UpdateAllocationRequest) (*UpdateAllocationResponse, error)
+	// CreateCalendar makes a new calendar. ALREADY_EXISTS when the id is taken.
+	CreateCalendar(context.Context, *CreateCalendarRequest) (*CreateCalendarResponse, error)
+	// UpdateCalendar replaces the calendar by a new version. ABORTED when it is not at
+	// the given revision. A version equal to the present one changes nothing.
+	UpdateCalendar(context.Context, *UpdateCalendarRequest) (*UpdateCalendarResponse, error)
+	// CreateRegime makes a new regime. ALREADY_EXISTS when the id is taken.
+	CreateRegime(context.Context, *CreateRegimeRequest) (*CreateRegimeResponse, error)
+	// UpdateRegime replaces the regime by a new version. ABORTED when it is not at
+	// the given revision. A version equal to the present one changes nothing.
+	UpdateRegime(context.Context, *UpdateRegimeRequest) (*UpdateRegimeResponse, error)
 	// BatchWrite creates and updates many resources in one step: all of them or none.
 	BatchWrite(context.Context, *BatchWriteRequest) (*BatchWriteResponse, error)
 	mustEmbedUnimplementedRegistryAdminServiceServer()
@@ -263,6 +327,18 @@ func (UnimplementedRegistryAdminServiceServer) CreateAllocation(context.Context,
 }
 func (UnimplementedRegistryAdminServiceServer) UpdateAllocation(context.Context, *UpdateAllocationRequest) (*UpdateAllocationResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method UpdateAllocation not implemented")
+}
+func (UnimplementedRegistryAdminServiceServer) CreateCalendar(context.Context, *CreateCalendarRequest) (*CreateCalendarResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateCalendar not implemented")
+}
+func (UnimplementedRegistryAdminServiceServer) UpdateCalendar(context.Context, *UpdateCalendarRequest) (*UpdateCalendarResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpdateCalendar not implemented")
+}
+func (UnimplementedRegistryAdminServiceServer) CreateRegime(context.Context, *CreateRegimeRequest) (*CreateRegimeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateRegime not implemented")
+}
+func (UnimplementedRegistryAdminServiceServer) UpdateRegime(context.Context, *UpdateRegimeRequest) (*UpdateRegimeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpdateRegime not implemented")
 }
 func (UnimplementedRegistryAdminServiceServer) BatchWrite(context.Context, *BatchWriteRequest) (*BatchWriteResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method BatchWrite not implemented")
@@ -468,6 +544,78 @@ func _RegistryAdminService_UpdateAllocation_Handler(srv interface{}, ctx context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RegistryAdminService_CreateCalendar_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateCalendarRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryAdminServiceServer).CreateCalendar(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryAdminService_CreateCalendar_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryAdminServiceServer).CreateCalendar(ctx, req.(*CreateCalendarRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistryAdminService_UpdateCalendar_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateCalendarRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryAdminServiceServer).UpdateCalendar(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryAdminService_UpdateCalendar_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryAdminServiceServer).UpdateCalendar(ctx, req.(*UpdateCalendarRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistryAdminService_CreateRegime_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateRegimeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryAdminServiceServer).CreateRegime(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryAdminService_CreateRegime_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryAdminServiceServer).CreateRegime(ctx, req.(*CreateRegimeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistryAdminService_UpdateRegime_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateRegimeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryAdminServiceServer).UpdateRegime(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryAdminService_UpdateRegime_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryAdminServiceServer).UpdateRegime(ctx, req.(*UpdateRegimeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _RegistryAdminService_BatchWrite_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(BatchWriteRequest)
 	if err := dec(in); err != nil {
@@ -532,6 +680,22 @@ var RegistryAdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "UpdateAllocation",
 			Handler:    _RegistryAdminService_UpdateAllocation_Handler,
+		},
+		{
+			MethodName: "CreateCalendar",
+			Handler:    _RegistryAdminService_CreateCalendar_Handler,
+		},
+		{
+			MethodName: "UpdateCalendar",
+			Handler:    _RegistryAdminService_UpdateCalendar_Handler,
+		},
+		{
+			MethodName: "CreateRegime",
+			Handler:    _RegistryAdminService_CreateRegime_Handler,
+		},
+		{
+			MethodName: "UpdateRegime",
+			Handler:    _RegistryAdminService_UpdateRegime_Handler,
 		},
 		{
 			MethodName: "BatchWrite",

@@ -1123,6 +1123,419 @@ func (x *ListAllocationsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// GetCalendarRequest asks for one calendar.
+type GetCalendarRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Resource name, `calendars/{calendar}`.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetCalendarRequest) Reset() {
+	*x = GetCalendarRequest{}
+	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetCalendarRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetCalendarRequest) ProtoMessage() {}
+
+func (x *GetCalendarRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetCalendarRequest.ProtoReflect.Descriptor instead.
+func (*GetCalendarRequest) Descriptor() ([]byte, []int) {
+	return file_cotmoc_registry_v1_registry_service_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *GetCalendarRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// GetCalendarResponse holds the calendar.
+type GetCalendarResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The calendar.
+	Calendar      *Calendar `protobuf:"bytes,1,opt,name=calendar,proto3" json:"calendar,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetCalendarResponse) Reset() {
+	*x = GetCalendarResponse{}
+	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetCalendarResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetCalendarResponse) ProtoMessage() {}
+
+func (x *GetCalendarResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetCalendarResponse.ProtoReflect.Descriptor instead.
+func (*GetCalendarResponse) Descriptor() ([]byte, []int) {
+	return file_cotmoc_registry_v1_registry_service_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *GetCalendarResponse) GetCalendar() *Calendar {
+	if x != nil {
+		return x.Calendar
+	}
+	return nil
+}
+
+// ListCalendarsRequest asks for a page of calendars.
+type ListCalendarsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many at most, up to 1,000; 0 means 100.
+	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// The `next_page_token` of the page before; the other fields must be the same.
+	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListCalendarsRequest) Reset() {
+	*x = ListCalendarsRequest{}
+	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListCalendarsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListCalendarsRequest) ProtoMessage() {}
+
+func (x *ListCalendarsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListCalendarsRequest.ProtoReflect.Descriptor instead.
+func (*ListCalendarsRequest) Descriptor() ([]byte, []int) {
+	return file_cotmoc_registry_v1_registry_service_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *ListCalendarsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListCalendarsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// ListCalendarsResponse is a page of calendars.
+type ListCalendarsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The calendars, by id.
+	Calendars []*Calendar `protobuf:"bytes,1,rep,name=calendars,proto3" json:"calendars,omitempty"`
+	// For the next page; empty on the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListCalendarsResponse) Reset() {
+	*x = ListCalendarsResponse{}
+	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListCalendarsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListCalendarsResponse) ProtoMessage() {}
+
+func (x *ListCalendarsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListCalendarsResponse.ProtoReflect.Descriptor instead.
+func (*ListCalendarsResponse) Descriptor() ([]byte, []int) {
+	return file_cotmoc_registry_v1_registry_service_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *ListCalendarsResponse) GetCalendars() []*Calendar {
+	if x != nil {
+		return x.Calendars
+	}
+	return nil
+}
+
+func (x *ListCalendarsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// GetRegimeRequest asks for one regime.
+type GetRegimeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Resource name, `programmes/{programme}/regimes/{regime}`.
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetRegimeRequest) Reset() {
+	*x = GetRegimeRequest{}
+	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetRegimeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetRegimeRequest) ProtoMessage() {}
+
+func (x *GetRegimeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetRegimeRequest.ProtoReflect.Descriptor instead.
+func (*GetRegimeRequest) Descriptor() ([]byte, []int) {
+	return file_cotmoc_registry_v1_registry_service_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *GetRegimeRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// GetRegimeResponse holds the regime.
+type GetRegimeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The regime.
+	Regime        *Regime `protobuf:"bytes,1,opt,name=regime,proto3" json:"regime,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetRegimeResponse) Reset() {
+	*x = GetRegimeResponse{}
+	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetRegimeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetRegimeResponse) ProtoMessage() {}
+
+func (x *GetRegimeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetRegimeResponse.ProtoReflect.Descriptor instead.
+func (*GetRegimeResponse) Descriptor() ([]byte, []int) {
+	return file_cotmoc_registry_v1_registry_service_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *GetRegimeResponse) GetRegime() *Regime {
+	if x != nil {
+		return x.Regime
+	}
+	return nil
+}
+
+// ListRegimesRequest asks for a page of regimes.
+type ListRegimesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Resource name of the programme, `programmes/{programme}`.
+	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
+	// How many at most, up to 1,000; 0 means 100.
+	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// The `next_page_token` of the page before; the other fields must be the same.
+	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRegimesRequest) Reset() {
+	*x = ListRegimesRequest{}
+	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRegimesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRegimesRequest) ProtoMessage() {}
+
+func (x *ListRegimesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRegimesRequest.ProtoReflect.Descriptor instead.
+func (*ListRegimesRequest) Descriptor() ([]byte, []int) {
+	return file_cotmoc_registry_v1_registry_service_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ListRegimesRequest) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
+func (x *ListRegimesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListRegimesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// ListRegimesResponse is a page of regimes.
+type ListRegimesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The regimes, by id.
+	Regimes []*Regime `protobuf:"bytes,1,rep,name=regimes,proto3" json:"regimes,omitempty"`
+	// For the next page; empty on the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListRegimesResponse) Reset() {
+	*x = ListRegimesResponse{}
+	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListRegimesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListRegimesResponse) ProtoMessage() {}
+
+func (x *ListRegimesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListRegimesResponse.ProtoReflect.Descriptor instead.
+func (*ListRegimesResponse) Descriptor() ([]byte, []int) {
+	return file_cotmoc_registry_v1_registry_service_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ListRegimesResponse) GetRegimes() []*Regime {
+	if x != nil {
+		return x.Regimes
+	}
+	return nil
+}
+
+func (x *ListRegimesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 // ListRevisionsRequest asks for the versions of a resource.
 type ListRevisionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1138,7 +1551,7 @@ type ListRevisionsRequest struct {
 
 func (x *ListRevisionsRequest) Reset() {
 	*x = ListRevisionsRequest{}
-	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[20]
+	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1150,7 +1563,7 @@ func (x *ListRevisionsRequest) String() string {
 func (*ListRevisionsRequest) ProtoMessage() {}
 
 func (x *ListRevisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[20]
+	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1163,7 +1576,7 @@ func (x *ListRevisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRevisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListRevisionsRequest) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_service_proto_rawDescGZIP(), []int{20}
+	return file_cotmoc_registry_v1_registry_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListRevisionsRequest) GetName() string {
@@ -1200,7 +1613,7 @@ type ListRevisionsResponse struct {
 
 func (x *ListRevisionsResponse) Reset() {
 	*x = ListRevisionsResponse{}
-	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[21]
+	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1212,7 +1625,7 @@ func (x *ListRevisionsResponse) String() string {
 func (*ListRevisionsResponse) ProtoMessage() {}
 
 func (x *ListRevisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[21]
+	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1225,7 +1638,7 @@ func (x *ListRevisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRevisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListRevisionsResponse) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_service_proto_rawDescGZIP(), []int{21}
+	return file_cotmoc_registry_v1_registry_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListRevisionsResponse) GetChanges() []*Change {
@@ -1254,7 +1667,7 @@ type WatchRegistryRequest struct {
 
 func (x *WatchRegistryRequest) Reset() {
 	*x = WatchRegistryRequest{}
-	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[22]
+	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1266,7 +1679,7 @@ func (x *WatchRegistryRequest) String() string {
 func (*WatchRegistryRequest) ProtoMessage() {}
 
 func (x *WatchRegistryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[22]
+	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1279,7 +1692,7 @@ func (x *WatchRegistryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRegistryRequest.ProtoReflect.Descriptor instead.
 func (*WatchRegistryRequest) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_service_proto_rawDescGZIP(), []int{22}
+	return file_cotmoc_registry_v1_registry_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *WatchRegistryRequest) GetAfterRevision() int64 {
@@ -1303,7 +1716,7 @@ type WatchRegistryResponse struct {
 
 func (x *WatchRegistryResponse) Reset() {
 	*x = WatchRegistryResponse{}
-	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[23]
+	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1315,7 +1728,7 @@ func (x *WatchRegistryResponse) String() string {
 func (*WatchRegistryResponse) ProtoMessage() {}
 
 func (x *WatchRegistryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[23]
+	mi := &file_cotmoc_registry_v1_registry_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1328,7 +1741,7 @@ func (x *WatchRegistryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRegistryResponse.ProtoReflect.Descriptor instead.
 func (*WatchRegistryResponse) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_service_proto_rawDescGZIP(), []int{23}
+	return file_cotmoc_registry_v1_registry_service_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *WatchRegistryResponse) GetChanges() []*Change {
@@ -1349,7 +1762,7 @@ var File_cotmoc_registry_v1_registry_service_proto protoreflect.FileDescriptor
 
 const file_cotmoc_registry_v1_registry_service_proto_rawDesc = "" +
 	"\n" +
-	")cotmoc/registry/v1/registry_service.proto\x12\x12cotmoc.registry.v1\x1a\x1bbuf/validate/validate.proto\x1a#cotmoc/registry/v1/allocation.proto\x1a\x1fcotmoc/registry/v1/change.proto\x1a\"cotmoc/registry/v1/programme.proto\x1a\x1fcotmoc/registry/v1/target.proto\x1a\x1dcotmoc/registry/v1/task.proto\x1a\x1dcotmoc/registry/v1/unit.proto\x1a\x1acotmoc/type/v1/tally.proto\"5\n" +
+	")cotmoc/registry/v1/registry_service.proto\x12\x12cotmoc.registry.v1\x1a\x1bbuf/validate/validate.proto\x1a#cotmoc/registry/v1/allocation.proto\x1a!cotmoc/registry/v1/calendar.proto\x1a\x1fcotmoc/registry/v1/change.proto\x1a\"cotmoc/registry/v1/programme.proto\x1a\x1fcotmoc/registry/v1/regime.proto\x1a\x1fcotmoc/registry/v1/target.proto\x1a\x1dcotmoc/registry/v1/task.proto\x1a\x1dcotmoc/registry/v1/unit.proto\x1a\x1acotmoc/type/v1/tally.proto\"5\n" +
 	"\x13GetProgrammeRequest\x12\x1e\n" +
 	"\x04name\x18\x01 \x01(\tB\n" +
 	"\xbaH\ar\x05\x10\x01\x18\xfa\x01R\x04name\"S\n" +
@@ -1432,6 +1845,34 @@ const file_cotmoc_registry_v1_registry_service_proto_rawDesc = "" +
 	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\tpageToken\"\x83\x01\n" +
 	"\x17ListAllocationsResponse\x12@\n" +
 	"\vallocations\x18\x01 \x03(\v2\x1e.cotmoc.registry.v1.AllocationR\vallocations\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"4\n" +
+	"\x12GetCalendarRequest\x12\x1e\n" +
+	"\x04name\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xfa\x01R\x04name\"O\n" +
+	"\x13GetCalendarResponse\x128\n" +
+	"\bcalendar\x18\x01 \x01(\v2\x1c.cotmoc.registry.v1.CalendarR\bcalendar\"h\n" +
+	"\x14ListCalendarsRequest\x12'\n" +
+	"\tpage_size\x18\x02 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\tpageToken\"{\n" +
+	"\x15ListCalendarsResponse\x12:\n" +
+	"\tcalendars\x18\x01 \x03(\v2\x1c.cotmoc.registry.v1.CalendarR\tcalendars\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"2\n" +
+	"\x10GetRegimeRequest\x12\x1e\n" +
+	"\x04name\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xfa\x01R\x04name\"G\n" +
+	"\x11GetRegimeResponse\x122\n" +
+	"\x06regime\x18\x01 \x01(\v2\x1a.cotmoc.registry.v1.RegimeR\x06regime\"\x8a\x01\n" +
+	"\x12ListRegimesRequest\x12\"\n" +
+	"\x06parent\x18\x01 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xfa\x01R\x06parent\x12'\n" +
+	"\tpage_size\x18\x02 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\tpageToken\"s\n" +
+	"\x13ListRegimesResponse\x124\n" +
+	"\aregimes\x18\x01 \x03(\v2\x1a.cotmoc.registry.v1.RegimeR\aregimes\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x88\x01\n" +
 	"\x14ListRevisionsRequest\x12\x1e\n" +
 	"\x04name\x18\x01 \x01(\tB\n" +
@@ -1447,7 +1888,7 @@ const file_cotmoc_registry_v1_registry_service_proto_rawDesc = "" +
 	"\x0eafter_revision\x18\x01 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\rafterRevision\"r\n" +
 	"\x15WatchRegistryResponse\x124\n" +
 	"\achanges\x18\x01 \x03(\v2\x1a.cotmoc.registry.v1.ChangeR\achanges\x12#\n" +
-	"\rhead_revision\x18\x02 \x01(\x03R\fheadRevision2\x93\t\n" +
+	"\rhead_revision\x18\x02 \x01(\x03R\fheadRevision2\x93\f\n" +
 	"\x0fRegistryService\x12a\n" +
 	"\fGetProgramme\x12'.cotmoc.registry.v1.GetProgrammeRequest\x1a(.cotmoc.registry.v1.GetProgrammeResponse\x12g\n" +
 	"\x0eListProgrammes\x12).cotmoc.registry.v1.ListProgrammesRequest\x1a*.cotmoc.registry.v1.ListProgrammesResponse\x12R\n" +
@@ -1458,7 +1899,11 @@ const file_cotmoc_registry_v1_registry_service_proto_rawDesc = "" +
 	"\tGetTarget\x12$.cotmoc.registry.v1.GetTargetRequest\x1a%.cotmoc.registry.v1.GetTargetResponse\x12^\n" +
 	"\vListTargets\x12&.cotmoc.registry.v1.ListTargetsRequest\x1a'.cotmoc.registry.v1.ListTargetsResponse\x12d\n" +
 	"\rGetAllocation\x12(.cotmoc.registry.v1.GetAllocationRequest\x1a).cotmoc.registry.v1.GetAllocationResponse\x12j\n" +
-	"\x0fListAllocations\x12*.cotmoc.registry.v1.ListAllocationsRequest\x1a+.cotmoc.registry.v1.ListAllocationsResponse\x12d\n" +
+	"\x0fListAllocations\x12*.cotmoc.registry.v1.ListAllocationsRequest\x1a+.cotmoc.registry.v1.ListAllocationsResponse\x12^\n" +
+	"\vGetCalendar\x12&.cotmoc.registry.v1.GetCalendarRequest\x1a'.cotmoc.registry.v1.GetCalendarResponse\x12d\n" +
+	"\rListCalendars\x12(.cotmoc.registry.v1.ListCalendarsRequest\x1a).cotmoc.registry.v1.ListCalendarsResponse\x12X\n" +
+	"\tGetRegime\x12$.cotmoc.registry.v1.GetRegimeRequest\x1a%.cotmoc.registry.v1.GetRegimeResponse\x12^\n" +
+	"\vListRegimes\x12&.cotmoc.registry.v1.ListRegimesRequest\x1a'.cotmoc.registry.v1.ListRegimesResponse\x12d\n" +
 	"\rListRevisions\x12(.cotmoc.registry.v1.ListRevisionsRequest\x1a).cotmoc.registry.v1.ListRevisionsResponse\x12f\n" +
 	"\rWatchRegistry\x12(.cotmoc.registry.v1.WatchRegistryRequest\x1a).cotmoc.registry.v1.WatchRegistryResponse0\x01BBZ@github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1;registryv1b\x06proto3"
 
@@ -1474,7 +1919,7 @@ func file_cotmoc_registry_v1_registry_service_proto_rawDescGZIP() []byte {
 	return file_cotmoc_registry_v1_registry_service_proto_rawDescData
 }
 
-var file_cotmoc_registry_v1_registry_service_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_cotmoc_registry_v1_registry_service_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_cotmoc_registry_v1_registry_service_proto_goTypes = []any{
 	(*GetProgrammeRequest)(nil),     // 0: cotmoc.registry.v1.GetProgrammeRequest
 	(*GetProgrammeResponse)(nil),    // 1: cotmoc.registry.v1.GetProgrammeResponse
@@ -1496,61 +1941,83 @@ var file_cotmoc_registry_v1_registry_service_proto_goTypes = []any{
 	(*GetAllocationResponse)(nil),   // 17: cotmoc.registry.v1.GetAllocationResponse
 	(*ListAllocationsRequest)(nil),  // 18: cotmoc.registry.v1.ListAllocationsRequest
 	(*ListAllocationsResponse)(nil), // 19: cotmoc.registry.v1.ListAllocationsResponse
-	(*ListRevisionsRequest)(nil),    // 20: cotmoc.registry.v1.ListRevisionsRequest
-	(*ListRevisionsResponse)(nil),   // 21: cotmoc.registry.v1.ListRevisionsResponse
-	(*WatchRegistryRequest)(nil),    // 22: cotmoc.registry.v1.WatchRegistryRequest
-	(*WatchRegistryResponse)(nil),   // 23: cotmoc.registry.v1.WatchRegistryResponse
-	(*Programme)(nil),               // 24: cotmoc.registry.v1.Programme
-	(*Unit)(nil),                    // 25: cotmoc.registry.v1.Unit
-	(v1.UnitKind)(0),                // 26: cotmoc.type.v1.UnitKind
-	(*Task)(nil),                    // 27: cotmoc.registry.v1.Task
-	(*Target)(nil),                  // 28: cotmoc.registry.v1.Target
-	(*Allocation)(nil),              // 29: cotmoc.registry.v1.Allocation
-	(*Change)(nil),                  // 30: cotmoc.registry.v1.Change
+	(*GetCalendarRequest)(nil),      // 20: cotmoc.registry.v1.GetCalendarRequest
+	(*GetCalendarResponse)(nil),     // 21: cotmoc.registry.v1.GetCalendarResponse
+	(*ListCalendarsRequest)(nil),    // 22: cotmoc.registry.v1.ListCalendarsRequest
+	(*ListCalendarsResponse)(nil),   // 23: cotmoc.registry.v1.ListCalendarsResponse
+	(*GetRegimeRequest)(nil),        // 24: cotmoc.registry.v1.GetRegimeRequest
+	(*GetRegimeResponse)(nil),       // 25: cotmoc.registry.v1.GetRegimeResponse
+	(*ListRegimesRequest)(nil),      // 26: cotmoc.registry.v1.ListRegimesRequest
+	(*ListRegimesResponse)(nil),     // 27: cotmoc.registry.v1.ListRegimesResponse
+	(*ListRevisionsRequest)(nil),    // 28: cotmoc.registry.v1.ListRevisionsRequest
+	(*ListRevisionsResponse)(nil),   // 29: cotmoc.registry.v1.ListRevisionsResponse
+	(*WatchRegistryRequest)(nil),    // 30: cotmoc.registry.v1.WatchRegistryRequest
+	(*WatchRegistryResponse)(nil),   // 31: cotmoc.registry.v1.WatchRegistryResponse
+	(*Programme)(nil),               // 32: cotmoc.registry.v1.Programme
+	(*Unit)(nil),                    // 33: cotmoc.registry.v1.Unit
+	(v1.UnitKind)(0),                // 34: cotmoc.type.v1.UnitKind
+	(*Task)(nil),                    // 35: cotmoc.registry.v1.Task
+	(*Target)(nil),                  // 36: cotmoc.registry.v1.Target
+	(*Allocation)(nil),              // 37: cotmoc.registry.v1.Allocation
+	(*Calendar)(nil),                // 38: cotmoc.registry.v1.Calendar
+	(*Regime)(nil),                  // 39: cotmoc.registry.v1.Regime
+	(*Change)(nil),                  // 40: cotmoc.registry.v1.Change
 }
 var file_cotmoc_registry_v1_registry_service_proto_depIdxs = []int32{
-	24, // 0: cotmoc.registry.v1.GetProgrammeResponse.programme:type_name -> cotmoc.registry.v1.Programme
-	24, // 1: cotmoc.registry.v1.ListProgrammesResponse.programmes:type_name -> cotmoc.registry.v1.Programme
-	25, // 2: cotmoc.registry.v1.GetUnitResponse.unit:type_name -> cotmoc.registry.v1.Unit
-	26, // 3: cotmoc.registry.v1.ListUnitsRequest.kind:type_name -> cotmoc.type.v1.UnitKind
-	25, // 4: cotmoc.registry.v1.ListUnitsResponse.units:type_name -> cotmoc.registry.v1.Unit
-	27, // 5: cotmoc.registry.v1.GetTaskResponse.task:type_name -> cotmoc.registry.v1.Task
-	27, // 6: cotmoc.registry.v1.ListTasksResponse.tasks:type_name -> cotmoc.registry.v1.Task
-	28, // 7: cotmoc.registry.v1.GetTargetResponse.target:type_name -> cotmoc.registry.v1.Target
-	28, // 8: cotmoc.registry.v1.ListTargetsResponse.targets:type_name -> cotmoc.registry.v1.Target
-	29, // 9: cotmoc.registry.v1.GetAllocationResponse.allocation:type_name -> cotmoc.registry.v1.Allocation
-	29, // 10: cotmoc.registry.v1.ListAllocationsResponse.allocations:type_name -> cotmoc.registry.v1.Allocation
-	30, // 11: cotmoc.registry.v1.ListRevisionsResponse.changes:type_name -> cotmoc.registry.v1.Change
-	30, // 12: cotmoc.registry.v1.WatchRegistryResponse.changes:type_name -> cotmoc.registry.v1.Change
-	0,  // 13: cotmoc.registry.v1.RegistryService.GetProgramme:input_type -> cotmoc.registry.v1.GetProgrammeRequest
-	2,  // 14: cotmoc.registry.v1.RegistryService.ListProgrammes:input_type -> cotmoc.registry.v1.ListProgrammesRequest
-	4,  // 15: cotmoc.registry.v1.RegistryService.GetUnit:input_type -> cotmoc.registry.v1.GetUnitRequest
-	6,  // 16: cotmoc.registry.v1.RegistryService.ListUnits:input_type -> cotmoc.registry.v1.ListUnitsRequest
-	8,  // 17: cotmoc.registry.v1.RegistryService.GetTask:input_type -> cotmoc.registry.v1.GetTaskRequest
-	10, // 18: cotmoc.registry.v1.RegistryService.ListTasks:input_type -> cotmoc.registry.v1.ListTasksRequest
-	12, // 19: cotmoc.registry.v1.RegistryService.GetTarget:input_type -> cotmoc.registry.v1.GetTargetRequest
-	14, // 20: cotmoc.registry.v1.RegistryService.ListTargets:input_type -> cotmoc.registry.v1.ListTargetsRequest
-	16, // 21: cotmoc.registry.v1.RegistryService.GetAllocation:input_type -> cotmoc.registry.v1.GetAllocationRequest
-	18, // 22: cotmoc.registry.v1.RegistryService.ListAllocations:input_type -> cotmoc.registry.v1.ListAllocationsRequest
-	20, // 23: cotmoc.registry.v1.RegistryService.ListRevisions:input_type -> cotmoc.registry.v1.ListRevisionsRequest
-	22, // 24: cotmoc.registry.v1.RegistryService.WatchRegistry:input_type -> cotmoc.registry.v1.WatchRegistryRequest
-	1,  // 25: cotmoc.registry.v1.RegistryService.GetProgramme:output_type -> cotmoc.registry.v1.GetProgrammeResponse
-	3,  // 26: cotmoc.registry.v1.RegistryService.ListProgrammes:output_type -> cotmoc.registry.v1.ListProgrammesResponse
-	5,  // 27: cotmoc.registry.v1.RegistryService.GetUnit:output_type -> cotmoc.registry.v1.GetUnitResponse
-	7,  // 28: cotmoc.registry.v1.RegistryService.ListUnits:output_type -> cotmoc.registry.v1.ListUnitsResponse
-	9,  // 29: cotmoc.registry.v1.RegistryService.GetTask:output_type -> cotmoc.registry.v1.GetTaskResponse
-	11, // 30: cotmoc.registry.v1.RegistryService.ListTasks:output_type -> cotmoc.registry.v1.ListTasksResponse
-	13, // 31: cotmoc.registry.v1.RegistryService.GetTarget:output_type -> cotmoc.registry.v1.GetTargetResponse
-	15, // 32: cotmoc.registry.v1.RegistryService.ListTargets:output_type -> cotmoc.registry.v1.ListTargetsResponse
-	17, // 33: cotmoc.registry.v1.RegistryService.GetAllocation:output_type -> cotmoc.registry.v1.GetAllocationResponse
-	19, // 34: cotmoc.registry.v1.RegistryService.ListAllocations:output_type -> cotmoc.registry.v1.ListAllocationsResponse
-	21, // 35: cotmoc.registry.v1.RegistryService.ListRevisions:output_type -> cotmoc.registry.v1.ListRevisionsResponse
-	23, // 36: cotmoc.registry.v1.RegistryService.WatchRegistry:output_type -> cotmoc.registry.v1.WatchRegistryResponse
-	25, // [25:37] is the sub-list for method output_type
-	13, // [13:25] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	32, // 0: cotmoc.registry.v1.GetProgrammeResponse.programme:type_name -> cotmoc.registry.v1.Programme
+	32, // 1: cotmoc.registry.v1.ListProgrammesResponse.programmes:type_name -> cotmoc.registry.v1.Programme
+	33, // 2: cotmoc.registry.v1.GetUnitResponse.unit:type_name -> cotmoc.registry.v1.Unit
+	34, // 3: cotmoc.registry.v1.ListUnitsRequest.kind:type_name -> cotmoc.type.v1.UnitKind
+	33, // 4: cotmoc.registry.v1.ListUnitsResponse.units:type_name -> cotmoc.registry.v1.Unit
+	35, // 5: cotmoc.registry.v1.GetTaskResponse.task:type_name -> cotmoc.registry.v1.Task
+	35, // 6: cotmoc.registry.v1.ListTasksResponse.tasks:type_name -> cotmoc.registry.v1.Task
+	36, // 7: cotmoc.registry.v1.GetTargetResponse.target:type_name -> cotmoc.registry.v1.Target
+	36, // 8: cotmoc.registry.v1.ListTargetsResponse.targets:type_name -> cotmoc.registry.v1.Target
+	37, // 9: cotmoc.registry.v1.GetAllocationResponse.allocation:type_name -> cotmoc.registry.v1.Allocation
+	37, // 10: cotmoc.registry.v1.ListAllocationsResponse.allocations:type_name -> cotmoc.registry.v1.Allocation
+	38, // 11: cotmoc.registry.v1.GetCalendarResponse.calendar:type_name -> cotmoc.registry.v1.Calendar
+	38, // 12: cotmoc.registry.v1.ListCalendarsResponse.calendars:type_name -> cotmoc.registry.v1.Calendar
+	39, // 13: cotmoc.registry.v1.GetRegimeResponse.regime:type_name -> cotmoc.registry.v1.Regime
+	39, // 14: cotmoc.registry.v1.ListRegimesResponse.regimes:type_name -> cotmoc.registry.v1.Regime
+	40, // 15: cotmoc.registry.v1.ListRevisionsResponse.changes:type_name -> cotmoc.registry.v1.Change
+	40, // 16: cotmoc.registry.v1.WatchRegistryResponse.changes:type_name -> cotmoc.registry.v1.Change
+	0,  // 17: cotmoc.registry.v1.RegistryService.GetProgramme:input_type -> cotmoc.registry.v1.GetProgrammeRequest
+	2,  // 18: cotmoc.registry.v1.RegistryService.ListProgrammes:input_type -> cotmoc.registry.v1.ListProgrammesRequest
+	4,  // 19: cotmoc.registry.v1.RegistryService.GetUnit:input_type -> cotmoc.registry.v1.GetUnitRequest
+	6,  // 20: cotmoc.registry.v1.RegistryService.ListUnits:input_type -> cotmoc.registry.v1.ListUnitsRequest
+	8,  // 21: cotmoc.registry.v1.RegistryService.GetTask:input_type -> cotmoc.registry.v1.GetTaskRequest
+	10, // 22: cotmoc.registry.v1.RegistryService.ListTasks:input_type -> cotmoc.registry.v1.ListTasksRequest
+	12, // 23: cotmoc.registry.v1.RegistryService.GetTarget:input_type -> cotmoc.registry.v1.GetTargetRequest
+	14, // 24: cotmoc.registry.v1.RegistryService.ListTargets:input_type -> cotmoc.registry.v1.ListTargetsRequest
+	16, // 25: cotmoc.registry.v1.RegistryService.GetAllocation:input_type -> cotmoc.registry.v1.GetAllocationRequest
+	18, // 26: cotmoc.registry.v1.RegistryService.ListAllocations:input_type -> cotmoc.registry.v1.ListAllocationsRequest
+	20, // 27: cotmoc.registry.v1.RegistryService.GetCalendar:input_type -> cotmoc.registry.v1.GetCalendarRequest
+	22, // 28: cotmoc.registry.v1.RegistryService.ListCalendars:input_type -> cotmoc.registry.v1.ListCalendarsRequest
+	24, // 29: cotmoc.registry.v1.RegistryService.GetRegime:input_type -> cotmoc.registry.v1.GetRegimeRequest
+	26, // 30: cotmoc.registry.v1.RegistryService.ListRegimes:input_type -> cotmoc.registry.v1.ListRegimesRequest
+	28, // 31: cotmoc.registry.v1.RegistryService.ListRevisions:input_type -> cotmoc.registry.v1.ListRevisionsRequest
+	30, // 32: cotmoc.registry.v1.RegistryService.WatchRegistry:input_type -> cotmoc.registry.v1.WatchRegistryRequest
+	1,  // 33: cotmoc.registry.v1.RegistryService.GetProgramme:output_type -> cotmoc.registry.v1.GetProgrammeResponse
+	3,  // 34: cotmoc.registry.v1.RegistryService.ListProgrammes:output_type -> cotmoc.registry.v1.ListProgrammesResponse
+	5,  // 35: cotmoc.registry.v1.RegistryService.GetUnit:output_type -> cotmoc.registry.v1.GetUnitResponse
+	7,  // 36: cotmoc.registry.v1.RegistryService.ListUnits:output_type -> cotmoc.registry.v1.ListUnitsResponse
+	9,  // 37: cotmoc.registry.v1.RegistryService.GetTask:output_type -> cotmoc.registry.v1.GetTaskResponse
+	11, // 38: cotmoc.registry.v1.RegistryService.ListTasks:output_type -> cotmoc.registry.v1.ListTasksResponse
+	13, // 39: cotmoc.registry.v1.RegistryService.GetTarget:output_type -> cotmoc.registry.v1.GetTargetResponse
+	15, // 40: cotmoc.registry.v1.RegistryService.ListTargets:output_type -> cotmoc.registry.v1.ListTargetsResponse
+	17, // 41: cotmoc.registry.v1.RegistryService.GetAllocation:output_type -> cotmoc.registry.v1.GetAllocationResponse
+	19, // 42: cotmoc.registry.v1.RegistryService.ListAllocations:output_type -> cotmoc.registry.v1.ListAllocationsResponse
+	21, // 43: cotmoc.registry.v1.RegistryService.GetCalendar:output_type -> cotmoc.registry.v1.GetCalendarResponse
+	23, // 44: cotmoc.registry.v1.RegistryService.ListCalendars:output_type -> cotmoc.registry.v1.ListCalendarsResponse
+	25, // 45: cotmoc.registry.v1.RegistryService.GetRegime:output_type -> cotmoc.registry.v1.GetRegimeResponse
+	27, // 46: cotmoc.registry.v1.RegistryService.ListRegimes:output_type -> cotmoc.registry.v1.ListRegimesResponse
+	29, // 47: cotmoc.registry.v1.RegistryService.ListRevisions:output_type -> cotmoc.registry.v1.ListRevisionsResponse
+	31, // 48: cotmoc.registry.v1.RegistryService.WatchRegistry:output_type -> cotmoc.registry.v1.WatchRegistryResponse
+	33, // [33:49] is the sub-list for method output_type
+	17, // [17:33] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_cotmoc_registry_v1_registry_service_proto_init() }
@@ -1559,8 +2026,10 @@ func file_cotmoc_registry_v1_registry_service_proto_init() {
 		return
 	}
 	file_cotmoc_registry_v1_allocation_proto_init()
+	file_cotmoc_registry_v1_calendar_proto_init()
 	file_cotmoc_registry_v1_change_proto_init()
 	file_cotmoc_registry_v1_programme_proto_init()
+	file_cotmoc_registry_v1_regime_proto_init()
 	file_cotmoc_registry_v1_target_proto_init()
 	file_cotmoc_registry_v1_task_proto_init()
 	file_cotmoc_registry_v1_unit_proto_init()
@@ -1570,7 +2039,7 @@ func file_cotmoc_registry_v1_registry_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cotmoc_registry_v1_registry_service_proto_rawDesc), len(file_cotmoc_registry_v1_registry_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   24,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -29,6 +29,10 @@ const (
 	RegistryService_ListTargets_FullMethodName     = "/cotmoc.registry.v1.RegistryService/ListTargets"
 	RegistryService_GetAllocation_FullMethodName   = "/cotmoc.registry.v1.RegistryService/GetAllocation"
 	RegistryService_ListAllocations_FullMethodName = "/cotmoc.registry.v1.RegistryService/ListAllocations"
+	RegistryService_GetCalendar_FullMethodName     = "/cotmoc.registry.v1.RegistryService/GetCalendar"
+	RegistryService_ListCalendars_FullMethodName   = "/cotmoc.registry.v1.RegistryService/ListCalendars"
+	RegistryService_GetRegime_FullMethodName       = "/cotmoc.registry.v1.RegistryService/GetRegime"
+	RegistryService_ListRegimes_FullMethodName     = "/cotmoc.registry.v1.RegistryService/ListRegimes"
 	RegistryService_ListRevisions_FullMethodName   = "/cotmoc.registry.v1.RegistryService/ListRevisions"
 	RegistryService_WatchRegistry_FullMethodName   = "/cotmoc.registry.v1.RegistryService/WatchRegistry"
 )
@@ -60,6 +64,14 @@ type RegistryServiceClient interface {
 	GetAllocation(ctx context.Context, in *GetAllocationRequest, opts ...grpc.CallOption) (*GetAllocationResponse, error)
 	// ListAllocations lists allocations by id, a page at a time.
 	ListAllocations(ctx context.Context, in *ListAllocationsRequest, opts ...grpc.CallOption) (*ListAllocationsResponse, error)
+	// GetCalendar returns one calendar.
+	GetCalendar(ctx context.Context, in *GetCalendarRequest, opts ...grpc.CallOption) (*GetCalendarResponse, error)
+	// ListCalendars lists calendars by id.
+	ListCalendars(ctx context.Context, in *ListCalendarsRequest, opts ...grpc.CallOption) (*ListCalendarsResponse, error)
+	// GetRegime returns one regime.
+	GetRegime(ctx context.Context, in *GetRegimeRequest, opts ...grpc.CallOption) (*GetRegimeResponse, error)
+	// ListRegimes lists regimes by id.
+	ListRegimes(ctx context.Context, in *ListRegimesRequest, opts ...grpc.CallOption) (*ListRegimesResponse, error)
 	// ListRevisions lists the versions that a resource has had, newest first.
 	ListRevisions(ctx context.Context, in *ListRevisionsRequest, opts ...grpc.CallOption) (*ListRevisionsResponse, error)
 	// WatchRegistry sends every change after a revision, in order and without
@@ -175,6 +187,46 @@ func (c *registryServiceClient) ListAllocations(ctx context.Context, in *ListAll
 	return out, nil
 }
 
+func (c *registryServiceClient) GetCalendar(ctx context.Context, in *GetCalendarRequest, opts ...grpc.CallOption) (*GetCalendarResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetCalendarResponse)
+	err := c.cc.Invoke(ctx, RegistryService_GetCalendar_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registryServiceClient) ListCalendars(ctx context.Context, in *ListCalendarsRequest, opts ...grpc.CallOption) (*ListCalendarsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListCalendarsResponse)
+	err := c.cc.Invoke(ctx, RegistryService_ListCalendars_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registryServiceClient) GetRegime(ctx context.Context, in *GetRegimeRequest, opts ...grpc.CallOption) (*GetRegimeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetRegimeResponse)
+	err := c.cc.Invoke(ctx, RegistryService_GetRegime_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *registryServiceClient) ListRegimes(ctx context.Context, in *ListRegimesRequest, opts ...grpc.CallOption) (*ListRegimesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListRegimesResponse)
+	err := c.cc.Invoke(ctx, RegistryService_ListRegimes_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *registryServiceClient) ListRevisions(ctx context.Context, in *ListRevisionsRequest, opts ...grpc.CallOption) (*ListRevisionsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListRevisionsResponse)
@@ -231,6 +283,14 @@ type RegistryServiceServer interface {
 	GetAllocation(context.Context, *GetAllocationRequest) (*GetAllocationResponse, error)
 	// ListAllocations lists allocations by id, a page at a time.
 	ListAllocations(context.Context, *ListAllocationsRequest) (*ListAllocationsResponse, error)
+	// GetCalendar returns one calendar.
+	GetCalendar(context.Context, *GetCalendarRequest) (*GetCalendarResponse, error)
+	// ListCalendars lists calendars by id.
+	ListCalendars(context.Context, *ListCalendarsRequest) (*ListCalendarsResponse, error)
+	// GetRegime returns one regime.
+	GetRegime(context.Context, *GetRegimeRequest) (*GetRegimeResponse, error)
+	// ListRegimes lists regimes by id.
+	ListRegimes(context.Context, *ListRegimesRequest) (*ListRegimesResponse, error)
 	// ListRevisions lists the versions that a resource has had, newest first.
 	ListRevisions(context.Context, *ListRevisionsRequest) (*ListRevisionsResponse, error)
 	// WatchRegistry sends every change after a revision, in order and without
@@ -275,6 +335,18 @@ func (UnimplementedRegistryServiceServer) GetAllocation(context.Context, *GetAll
 }
 func (UnimplementedRegistryServiceServer) ListAllocations(context.Context, *ListAllocationsRequest) (*ListAllocationsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListAllocations not implemented")
+}
+func (UnimplementedRegistryServiceServer) GetCalendar(context.Context, *GetCalendarRequest) (*GetCalendarResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetCalendar not implemented")
+}
+func (UnimplementedRegistryServiceServer) ListCalendars(context.Context, *ListCalendarsRequest) (*ListCalendarsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListCalendars not implemented")
+}
+func (UnimplementedRegistryServiceServer) GetRegime(context.Context, *GetRegimeRequest) (*GetRegimeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetRegime not implemented")
+}
+func (UnimplementedRegistryServiceServer) ListRegimes(context.Context, *ListRegimesRequest) (*ListRegimesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListRegimes not implemented")
 }
 func (UnimplementedRegistryServiceServer) ListRevisions(context.Context, *ListRevisionsRequest) (*ListRevisionsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListRevisions not implemented")
@@ -483,6 +555,78 @@ func _RegistryService_ListAllocations_Handler(srv interface{}, ctx context.Conte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RegistryService_GetCalendar_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetCalendarRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).GetCalendar(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_GetCalendar_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).GetCalendar(ctx, req.(*GetCalendarRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistryService_ListCalendars_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListCalendarsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).ListCalendars(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_ListCalendars_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).ListCalendars(ctx, req.(*ListCalendarsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistryService_GetRegime_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetRegimeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).GetRegime(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_GetRegime_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).GetRegime(ctx, req.(*GetRegimeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RegistryService_ListRegimes_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListRegimesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryServiceServer).ListRegimes(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryService_ListRegimes_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryServiceServer).ListRegimes(ctx, req.(*ListRegimesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _RegistryService_ListRevisions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListRevisionsRequest)
 	if err := dec(in); err != nil {
@@ -558,6 +702,22 @@ var RegistryService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListAllocations",
 			Handler:    _RegistryService_ListAllocations_Handler,
+		},
+		{
+			MethodName: "GetCalendar",
+			Handler:    _RegistryService_GetCalendar_Handler,
+		},
+		{
+			MethodName: "ListCalendars",
+			Handler:    _RegistryService_ListCalendars_Handler,
+		},
+		{
+			MethodName: "GetRegime",
+			Handler:    _RegistryService_GetRegime_Handler,
+		},
+		{
+			MethodName: "ListRegimes",
+			Handler:    _RegistryService_ListRegimes_Handler,
 		},
 		{
 			MethodName: "ListRevisions",

@@ -23,6 +23,72 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// CheckKind is what a check looks for. All of them compare a unit with itself.
+type CheckKind int32
+
+const (
+	// Not set; refused.
+	CheckKind_CHECK_KIND_UNSPECIFIED CheckKind = 0
+	// COUNT: ten times the period before or more, or a tenth or less.
+	CheckKind_CHECK_KIND_MAGNITUDE CheckKind = 1
+	// Exactly what the period before had, and not 0.
+	CheckKind_CHECK_KIND_COPY CheckKind = 2
+	// COUNT that takes LAST: less than the period before.
+	CheckKind_CHECK_KIND_FALLING_STOCK CheckKind = 3
+	// COUNT: a total that is not the average a day, which another target holds for
+	// the same unit and period, times the days of the period.
+	CheckKind_CHECK_KIND_AVERAGE_TIMES_DAYS CheckKind = 4
+	// A unit above others that reports a control total: not what those below add up to.
+	CheckKind_CHECK_KIND_CONTROL_TOTAL CheckKind = 5
+)
+
+// Enum value maps for CheckKind.
+var (
+	CheckKind_name = map[int32]string{
+		0: "CHECK_KIND_UNSPECIFIED",
+		1: "CHECK_KIND_MAGNITUDE",
+		2: "CHECK_KIND_COPY",
+		3: "CHECK_KIND_FALLING_STOCK",
+		4: "CHECK_KIND_AVERAGE_TIMES_DAYS",
+		5: "CHECK_KIND_CONTROL_TOTAL",
+	}
+	CheckKind_value = map[string]int32{
+		"CHECK_KIND_UNSPECIFIED":        0,
+		"CHECK_KIND_MAGNITUDE":          1,
+		"CHECK_KIND_COPY":               2,
+		"CHECK_KIND_FALLING_STOCK":      3,
+		"CHECK_KIND_AVERAGE_TIMES_DAYS": 4,
+		"CHECK_KIND_CONTROL_TOTAL":      5,
+	}
+)
+
+func (x CheckKind) Enum() *CheckKind {
+	p := new(CheckKind)
+	*p = x
+	return p
+}
+
+func (x CheckKind) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CheckKind) Descriptor() protoreflect.EnumDescriptor {
+	return file_cotmoc_registry_v1_target_proto_enumTypes[0].Descriptor()
+}
+
+func (CheckKind) Type() protoreflect.EnumType {
+	return &file_cotmoc_registry_v1_target_proto_enumTypes[0]
+}
+
+func (x CheckKind) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CheckKind.Descriptor instead.
+func (CheckKind) EnumDescriptor() ([]byte, []int) {
+	return file_cotmoc_registry_v1_target_proto_rawDescGZIP(), []int{0}
+}
+
 // SubtotalPolicy is what a report of a unit means that stands above other applicable units.
 type SubtotalPolicy int32
 
@@ -33,6 +99,9 @@ const (
 	SubtotalPolicy_SUBTOTAL_POLICY_FORBID SubtotalPolicy = 1
 	// The unit reports its own part, which is added once.
 	SubtotalPolicy_SUBTOTAL_POLICY_OWN SubtotalPolicy = 2
+	// The unit reports what those below it should add up to: shown, never added;
+	// where the two differ, there is a finding.
+	SubtotalPolicy_SUBTOTAL_POLICY_CONTROL_TOTAL SubtotalPolicy = 3
 )
 
 // Enum value maps for SubtotalPolicy.
@@ -41,11 +110,13 @@ var (
 		0: "SUBTOTAL_POLICY_UNSPECIFIED",
 		1: "SUBTOTAL_POLICY_FORBID",
 		2: "SUBTOTAL_POLICY_OWN",
+		3: "SUBTOTAL_POLICY_CONTROL_TOTAL",
 	}
 	SubtotalPolicy_value = map[string]int32{
-		"SUBTOTAL_POLICY_UNSPECIFIED": 0,
-		"SUBTOTAL_POLICY_FORBID":      1,
-		"SUBTOTAL_POLICY_OWN":         2,
+		"SUBTOTAL_POLICY_UNSPECIFIED":   0,
+		"SUBTOTAL_POLICY_FORBID":        1,
+		"SUBTOTAL_POLICY_OWN":           2,
+		"SUBTOTAL_POLICY_CONTROL_TOTAL": 3,
 	}
 )
 
@@ -60,11 +131,11 @@ func (x SubtotalPolicy) String() string {
 }
 
 func (SubtotalPolicy) Descriptor() protoreflect.EnumDescriptor {
-	return file_cotmoc_registry_v1_target_proto_enumTypes[0].Descriptor()
+	return file_cotmoc_registry_v1_target_proto_enumTypes[1].Descriptor()
 }
 
 func (SubtotalPolicy) Type() protoreflect.EnumType {
-	return &file_cotmoc_registry_v1_target_proto_enumTypes[0]
+	return &file_cotmoc_registry_v1_target_proto_enumTypes[1]
 }
 
 func (x SubtotalPolicy) Number() protoreflect.EnumNumber {
@@ -73,7 +144,113 @@ func (x SubtotalPolicy) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SubtotalPolicy.Descriptor instead.
 func (SubtotalPolicy) EnumDescriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_target_proto_rawDescGZIP(), []int{0}
+	return file_cotmoc_registry_v1_target_proto_rawDescGZIP(), []int{1}
+}
+
+// GrowthMode is what growth is held against.
+type GrowthMode int32
+
+const (
+	// Not set; read as EACH_PERIOD.
+	GrowthMode_GROWTH_MODE_UNSPECIFIED GrowthMode = 0
+	// The period before, each time.
+	GrowthMode_GROWTH_MODE_EACH_PERIOD GrowthMode = 1
+	// The baseline, growing from the baseline's day on period by period.
+	GrowthMode_GROWTH_MODE_COMPOUND GrowthMode = 2
+)
+
+// Enum value maps for GrowthMode.
+var (
+	GrowthMode_name = map[int32]string{
+		0: "GROWTH_MODE_UNSPECIFIED",
+		1: "GROWTH_MODE_EACH_PERIOD",
+		2: "GROWTH_MODE_COMPOUND",
+	}
+	GrowthMode_value = map[string]int32{
+		"GROWTH_MODE_UNSPECIFIED": 0,
+		"GROWTH_MODE_EACH_PERIOD": 1,
+		"GROWTH_MODE_COMPOUND":    2,
+	}
+)
+
+func (x GrowthMode) Enum() *GrowthMode {
+	p := new(GrowthMode)
+	*p = x
+	return p
+}
+
+func (x GrowthMode) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (GrowthMode) Descriptor() protoreflect.EnumDescriptor {
+	return file_cotmoc_registry_v1_target_proto_enumTypes[2].Descriptor()
+}
+
+func (GrowthMode) Type() protoreflect.EnumType {
+	return &file_cotmoc_registry_v1_target_proto_enumTypes[2]
+}
+
+func (x GrowthMode) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use GrowthMode.Descriptor instead.
+func (GrowthMode) EnumDescriptor() ([]byte, []int) {
+	return file_cotmoc_registry_v1_target_proto_rawDescGZIP(), []int{2}
+}
+
+// BeatAgainst is what is to be beaten.
+type BeatAgainst int32
+
+const (
+	// Not set; read as PREVIOUS_PERIOD.
+	BeatAgainst_BEAT_AGAINST_UNSPECIFIED BeatAgainst = 0
+	// The period before.
+	BeatAgainst_BEAT_AGAINST_PREVIOUS_PERIOD BeatAgainst = 1
+	// The same period of the year before.
+	BeatAgainst_BEAT_AGAINST_SAME_PERIOD_LAST_YEAR BeatAgainst = 2
+)
+
+// Enum value maps for BeatAgainst.
+var (
+	BeatAgainst_name = map[int32]string{
+		0: "BEAT_AGAINST_UNSPECIFIED",
+		1: "BEAT_AGAINST_PREVIOUS_PERIOD",
+		2: "BEAT_AGAINST_SAME_PERIOD_LAST_YEAR",
+	}
+	BeatAgainst_value = map[string]int32{
+		"BEAT_AGAINST_UNSPECIFIED":           0,
+		"BEAT_AGAINST_PREVIOUS_PERIOD":       1,
+		"BEAT_AGAINST_SAME_PERIOD_LAST_YEAR": 2,
+	}
+)
+
+func (x BeatAgainst) Enum() *BeatAgainst {
+	p := new(BeatAgainst)
+	*p = x
+	return p
+}
+
+func (x BeatAgainst) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (BeatAgainst) Descriptor() protoreflect.EnumDescriptor {
+	return file_cotmoc_registry_v1_target_proto_enumTypes[3].Descriptor()
+}
+
+func (BeatAgainst) Type() protoreflect.EnumType {
+	return &file_cotmoc_registry_v1_target_proto_enumTypes[3]
+}
+
+func (x BeatAgainst) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use BeatAgainst.Descriptor instead.
+func (BeatAgainst) EnumDescriptor() ([]byte, []int) {
+	return file_cotmoc_registry_v1_target_proto_rawDescGZIP(), []int{3}
 }
 
 // GoalKind is a kind of goal.
@@ -92,6 +269,10 @@ const (
 	GoalKind_GOAL_KIND_ZERO GoalKind = 4
 	// Every applicable unit says yes; YES_NO targets only.
 	GoalKind_GOAL_KIND_ALL_APPLICABLE GoalKind = 5
+	// At least so much more a period; COUNT only, judged by period.
+	GoalKind_GOAL_KIND_GROWTH GoalKind = 6
+	// Strictly above an earlier period; COUNT and RATIO, judged by period.
+	GoalKind_GOAL_KIND_BEAT GoalKind = 7
 )
 
 // Enum value maps for GoalKind.
@@ -103,6 +284,8 @@ var (
 		3: "GOAL_KIND_RANGE",
 		4: "GOAL_KIND_ZERO",
 		5: "GOAL_KIND_ALL_APPLICABLE",
+		6: "GOAL_KIND_GROWTH",
+		7: "GOAL_KIND_BEAT",
 	}
 	GoalKind_value = map[string]int32{
 		"GOAL_KIND_UNSPECIFIED":    0,
@@ -111,6 +294,8 @@ var (
 		"GOAL_KIND_RANGE":          3,
 		"GOAL_KIND_ZERO":           4,
 		"GOAL_KIND_ALL_APPLICABLE": 5,
+		"GOAL_KIND_GROWTH":         6,
+		"GOAL_KIND_BEAT":           7,
 	}
 )
 
@@ -125,11 +310,11 @@ func (x GoalKind) String() string {
 }
 
 func (GoalKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_cotmoc_registry_v1_target_proto_enumTypes[1].Descriptor()
+	return file_cotmoc_registry_v1_target_proto_enumTypes[4].Descriptor()
 }
 
 func (GoalKind) Type() protoreflect.EnumType {
-	return &file_cotmoc_registry_v1_target_proto_enumTypes[1]
+	return &file_cotmoc_registry_v1_target_proto_enumTypes[4]
 }
 
 func (x GoalKind) Number() protoreflect.EnumNumber {
@@ -138,7 +323,7 @@ func (x GoalKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use GoalKind.Descriptor instead.
 func (GoalKind) EnumDescriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_target_proto_rawDescGZIP(), []int{1}
+	return file_cotmoc_registry_v1_target_proto_rawDescGZIP(), []int{4}
 }
 
 // MilestoneScope is the figure whose crossings are milestones.
@@ -182,11 +367,11 @@ func (x MilestoneScope) String() string {
 }
 
 func (MilestoneScope) Descriptor() protoreflect.EnumDescriptor {
-	return file_cotmoc_registry_v1_target_proto_enumTypes[2].Descriptor()
+	return file_cotmoc_registry_v1_target_proto_enumTypes[5].Descriptor()
 }
 
 func (MilestoneScope) Type() protoreflect.EnumType {
-	return &file_cotmoc_registry_v1_target_proto_enumTypes[2]
+	return &file_cotmoc_registry_v1_target_proto_enumTypes[5]
 }
 
 func (x MilestoneScope) Number() protoreflect.EnumNumber {
@@ -195,7 +380,7 @@ func (x MilestoneScope) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use MilestoneScope.Descriptor instead.
 func (MilestoneScope) EnumDescriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_target_proto_rawDescGZIP(), []int{2}
+	return file_cotmoc_registry_v1_target_proto_rawDescGZIP(), []int{5}
 }
 
 // Target is a measure and the goal set for it.
@@ -242,9 +427,22 @@ type Target struct {
 	// Pillar id, optional.
 	Pillar string `protobuf:"bytes,18,opt,name=pillar,proto3" json:"pillar,omitempty"`
 	// Group id, optional.
-	Group         string `protobuf:"bytes,19,opt,name=group,proto3" json:"group,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Group string `protobuf:"bytes,19,opt,name=group,proto3" json:"group,omitempty"`
+	// Id of the calendar of its periods; empty means `statistical`. Cannot be changed.
+	Calendar string `protobuf:"bytes,20,opt,name=calendar,proto3" json:"calendar,omitempty"`
+	// Length of its periods; not set means MONTHLY. Cannot be changed.
+	Frequency v1.Frequency `protobuf:"varint,21,opt,name=frequency,proto3,enum=cotmoc.type.v1.Frequency" json:"frequency,omitempty"`
+	// Id of the regime under which it is reported; empty means that no report is
+	// owed. The regime has the same calendar and frequency.
+	Regime string `protobuf:"bytes,22,opt,name=regime,proto3" json:"regime,omitempty"`
+	// What is looked at in each value that comes in; a value that looks wrong is
+	// taken, and makes a finding. At most 10.
+	Checks []*Check `protobuf:"bytes,23,rep,name=checks,proto3" json:"checks,omitempty"`
+	// After how many days beyond its period's end a current value is too old to
+	// judge by; 0 means never.
+	StaleAfterDays uint32 `protobuf:"varint,24,opt,name=stale_after_days,json=staleAfterDays,proto3" json:"stale_after_days,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Target) Reset() {
@@ -410,6 +608,106 @@ func (x *Target) GetGroup() string {
 	return ""
 }
 
+func (x *Target) GetCalendar() string {
+	if x != nil {
+		return x.Calendar
+	}
+	return ""
+}
+
+func (x *Target) GetFrequency() v1.Frequency {
+	if x != nil {
+		return x.Frequency
+	}
+	return v1.Frequency(0)
+}
+
+func (x *Target) GetRegime() string {
+	if x != nil {
+		return x.Regime
+	}
+	return ""
+}
+
+func (x *Target) GetChecks() []*Check {
+	if x != nil {
+		return x.Checks
+	}
+	return nil
+}
+
+func (x *Target) GetStaleAfterDays() uint32 {
+	if x != nil {
+		return x.StaleAfterDays
+	}
+	return 0
+}
+
+// Check is one thing to look at in a value.
+type Check struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is looked for.
+	Kind CheckKind `protobuf:"varint,1,opt,name=kind,proto3,enum=cotmoc.registry.v1.CheckKind" json:"kind,omitempty"`
+	// AVERAGE_TIMES_DAYS: id of the target that holds the average a day.
+	Other string `protobuf:"bytes,2,opt,name=other,proto3" json:"other,omitempty"`
+	// AVERAGE_TIMES_DAYS: how far the two may differ, in hundredths of a percent of
+	// the larger one; not set means 100 (1 %).
+	Tolerance     *uint32 `protobuf:"varint,3,opt,name=tolerance,proto3,oneof" json:"tolerance,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Check) Reset() {
+	*x = Check{}
+	mi := &file_cotmoc_registry_v1_target_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Check) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Check) ProtoMessage() {}
+
+func (x *Check) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_registry_v1_target_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Check.ProtoReflect.Descriptor instead.
+func (*Check) Descriptor() ([]byte, []int) {
+	return file_cotmoc_registry_v1_target_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Check) GetKind() CheckKind {
+	if x != nil {
+		return x.Kind
+	}
+	return CheckKind_CHECK_KIND_UNSPECIFIED
+}
+
+func (x *Check) GetOther() string {
+	if x != nil {
+		return x.Other
+	}
+	return ""
+}
+
+func (x *Check) GetTolerance() uint32 {
+	if x != nil && x.Tolerance != nil {
+		return *x.Tolerance
+	}
+	return 0
+}
+
 // Applicability is a rule that selects units: those of one of the kinds and one
 // of the levels, or listed, and not excluded. At least one of kinds, levels and
 // units must be given.
@@ -433,7 +731,7 @@ type Applicability struct {
 
 func (x *Applicability) Reset() {
 	*x = Applicability{}
-	mi := &file_cotmoc_registry_v1_target_proto_msgTypes[1]
+	mi := &file_cotmoc_registry_v1_target_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -445,7 +743,7 @@ func (x *Applicability) String() string {
 func (*Applicability) ProtoMessage() {}
 
 func (x *Applicability) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_target_proto_msgTypes[1]
+	mi := &file_cotmoc_registry_v1_target_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -458,7 +756,7 @@ func (x *Applicability) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Applicability.ProtoReflect.Descriptor instead.
 func (*Applicability) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_target_proto_rawDescGZIP(), []int{1}
+	return file_cotmoc_registry_v1_target_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Applicability) GetKinds() []v1.UnitKind {
@@ -517,15 +815,27 @@ type Goal struct {
 	High int64 `protobuf:"varint,4,opt,name=high,proto3" json:"high,omitempty"`
 	// Where one started; not set means 0 for AT_LEAST, RANGE and ALL_APPLICABLE, and none for the others.
 	Baseline *int64 `protobuf:"varint,5,opt,name=baseline,proto3,oneof" json:"baseline,omitempty"`
-	// Day of the baseline, `YYYY-MM-DD`.
-	BaselineDate  string `protobuf:"bytes,6,opt,name=baseline_date,json=baselineDate,proto3" json:"baseline_date,omitempty"`
+	// Day of the baseline, `YYYY-MM-DD`; where the expected path and compound
+	// growth begin. Empty means the programme's first day.
+	BaselineDate string `protobuf:"bytes,6,opt,name=baseline_date,json=baselineDate,proto3" json:"baseline_date,omitempty"`
+	// RANGE: to be above it is not to meet it.
+	Strict bool `protobuf:"varint,7,opt,name=strict,proto3" json:"strict,omitempty"`
+	// GROWTH: how much a period, in millionths: 50000 is 5 %.
+	Growth int64 `protobuf:"varint,8,opt,name=growth,proto3" json:"growth,omitempty"`
+	// GROWTH: what it is held against.
+	GrowthMode GrowthMode `protobuf:"varint,9,opt,name=growth_mode,json=growthMode,proto3,enum=cotmoc.registry.v1.GrowthMode" json:"growth_mode,omitempty"`
+	// BEAT: what is to be beaten.
+	Beat BeatAgainst `protobuf:"varint,10,opt,name=beat,proto3,enum=cotmoc.registry.v1.BeatAgainst" json:"beat,omitempty"`
+	// What part of the way is expected by when; empty means in even steps from the
+	// baseline's day to the latest due date. Ascending, at most 100.
+	Steps         []*PathStep `protobuf:"bytes,11,rep,name=steps,proto3" json:"steps,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Goal) Reset() {
 	*x = Goal{}
-	mi := &file_cotmoc_registry_v1_target_proto_msgTypes[2]
+	mi := &file_cotmoc_registry_v1_target_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -537,7 +847,7 @@ func (x *Goal) String() string {
 func (*Goal) ProtoMessage() {}
 
 func (x *Goal) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_target_proto_msgTypes[2]
+	mi := &file_cotmoc_registry_v1_target_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -550,7 +860,7 @@ func (x *Goal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Goal.ProtoReflect.Descriptor instead.
 func (*Goal) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_target_proto_rawDescGZIP(), []int{2}
+	return file_cotmoc_registry_v1_target_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Goal) GetKind() GoalKind {
@@ -595,6 +905,96 @@ func (x *Goal) GetBaselineDate() string {
 	return ""
 }
 
+func (x *Goal) GetStrict() bool {
+	if x != nil {
+		return x.Strict
+	}
+	return false
+}
+
+func (x *Goal) GetGrowth() int64 {
+	if x != nil {
+		return x.Growth
+	}
+	return 0
+}
+
+func (x *Goal) GetGrowthMode() GrowthMode {
+	if x != nil {
+		return x.GrowthMode
+	}
+	return GrowthMode_GROWTH_MODE_UNSPECIFIED
+}
+
+func (x *Goal) GetBeat() BeatAgainst {
+	if x != nil {
+		return x.Beat
+	}
+	return BeatAgainst_BEAT_AGAINST_UNSPECIFIED
+}
+
+func (x *Goal) GetSteps() []*PathStep {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+// PathStep is what is expected from a day on.
+type PathStep struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The day, `YYYY-MM-DD`.
+	Date string `protobuf:"bytes,1,opt,name=date,proto3" json:"date,omitempty"`
+	// Progress expected from then on, in hundredths of a percent.
+	Progress      uint32 `protobuf:"varint,2,opt,name=progress,proto3" json:"progress,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PathStep) Reset() {
+	*x = PathStep{}
+	mi := &file_cotmoc_registry_v1_target_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PathStep) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PathStep) ProtoMessage() {}
+
+func (x *PathStep) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_registry_v1_target_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PathStep.ProtoReflect.Descriptor instead.
+func (*PathStep) Descriptor() ([]byte, []int) {
+	return file_cotmoc_registry_v1_target_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *PathStep) GetDate() string {
+	if x != nil {
+		return x.Date
+	}
+	return ""
+}
+
+func (x *PathStep) GetProgress() uint32 {
+	if x != nil {
+		return x.Progress
+	}
+	return 0
+}
+
 // MilestoneRule says which milestones are announced, and where.
 type MilestoneRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -616,7 +1016,7 @@ type MilestoneRule struct {
 
 func (x *MilestoneRule) Reset() {
 	*x = MilestoneRule{}
-	mi := &file_cotmoc_registry_v1_target_proto_msgTypes[3]
+	mi := &file_cotmoc_registry_v1_target_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -628,7 +1028,7 @@ func (x *MilestoneRule) String() string {
 func (*MilestoneRule) ProtoMessage() {}
 
 func (x *MilestoneRule) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_target_proto_msgTypes[3]
+	mi := &file_cotmoc_registry_v1_target_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -641,7 +1041,7 @@ func (x *MilestoneRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MilestoneRule.ProtoReflect.Descriptor instead.
 func (*MilestoneRule) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_target_proto_rawDescGZIP(), []int{3}
+	return file_cotmoc_registry_v1_target_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *MilestoneRule) GetThresholds() []*Threshold {
@@ -688,6 +1088,8 @@ type Threshold struct {
 	//
 	//	*Threshold_Progress
 	//	*Threshold_Value
+	//	*Threshold_Completeness
+	//	*Threshold_Streak
 	At            isThreshold_At `protobuf_oneof:"at"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -695,7 +1097,7 @@ type Threshold struct {
 
 func (x *Threshold) Reset() {
 	*x = Threshold{}
-	mi := &file_cotmoc_registry_v1_target_proto_msgTypes[4]
+	mi := &file_cotmoc_registry_v1_target_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -707,7 +1109,7 @@ func (x *Threshold) String() string {
 func (*Threshold) ProtoMessage() {}
 
 func (x *Threshold) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_target_proto_msgTypes[4]
+	mi := &file_cotmoc_registry_v1_target_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -720,7 +1122,7 @@ func (x *Threshold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Threshold.ProtoReflect.Descriptor instead.
 func (*Threshold) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_target_proto_rawDescGZIP(), []int{4}
+	return file_cotmoc_registry_v1_target_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Threshold) GetAt() isThreshold_At {
@@ -748,6 +1150,24 @@ func (x *Threshold) GetValue() int64 {
 	return 0
 }
 
+func (x *Threshold) GetCompleteness() uint32 {
+	if x != nil {
+		if x, ok := x.At.(*Threshold_Completeness); ok {
+			return x.Completeness
+		}
+	}
+	return 0
+}
+
+func (x *Threshold) GetStreak() uint32 {
+	if x != nil {
+		if x, ok := x.At.(*Threshold_Streak); ok {
+			return x.Streak
+		}
+	}
+	return 0
+}
+
 type isThreshold_At interface {
 	isThreshold_At()
 }
@@ -762,15 +1182,30 @@ type Threshold_Value struct {
 	Value int64 `protobuf:"varint,2,opt,name=value,proto3,oneof"`
 }
 
+type Threshold_Completeness struct {
+	// Share of the expected reports that have come, in hundredths of a percent.
+	Completeness uint32 `protobuf:"varint,3,opt,name=completeness,proto3,oneof"`
+}
+
+type Threshold_Streak struct {
+	// Periods in a row in which the goal was met; needs the scope PERIOD or BOTH.
+	Streak uint32 `protobuf:"varint,4,opt,name=streak,proto3,oneof"`
+}
+
 func (*Threshold_Progress) isThreshold_At() {}
 
 func (*Threshold_Value) isThreshold_At() {}
+
+func (*Threshold_Completeness) isThreshold_At() {}
+
+func (*Threshold_Streak) isThreshold_At() {}
 
 var File_cotmoc_registry_v1_target_proto protoreflect.FileDescriptor
 
 const file_cotmoc_registry_v1_target_proto_rawDesc = "" +
 	"\n" +
-	"\x1fcotmoc/registry/v1/target.proto\x12\x12cotmoc.registry.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcotmoc/registry/v1/task.proto\x1a\x1acotmoc/type/v1/tally.proto\"\xb0\b\n" +
+	"\x1fcotmoc/registry/v1/target.proto\x12\x12cotmoc.registry.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcotmoc/registry/v1/task.proto\x1a\x1acotmoc/type/v1/tally.proto\"\xe2\n" +
+	"\n" +
 	"\x06Target\x12\x1c\n" +
 	"\x04name\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xa0\x01R\x04name\x12-\n" +
 	"\fdisplay_name\x18\x02 \x01(\tB\n" +
@@ -802,8 +1237,21 @@ const file_cotmoc_registry_v1_target_proto_rawDesc = "" +
 	"instrument\x12/\n" +
 	"\x03due\x18\x11 \x01(\v2\x1d.cotmoc.registry.v1.DueWindowR\x03due\x12;\n" +
 	"\x06pillar\x18\x12 \x01(\tB#\xbaH r\x1e\x18<2\x1a^([a-z0-9](-?[a-z0-9])*)?$R\x06pillar\x129\n" +
-	"\x05group\x18\x13 \x01(\tB#\xbaH r\x1e\x18<2\x1a^([a-z0-9](-?[a-z0-9])*)?$R\x05groupB\x13\n" +
-	"\x11_percent_decimals\"\xb4\x03\n" +
+	"\x05group\x18\x13 \x01(\tB#\xbaH r\x1e\x18<2\x1a^([a-z0-9](-?[a-z0-9])*)?$R\x05group\x12?\n" +
+	"\bcalendar\x18\x14 \x01(\tB#\xbaH r\x1e\x18<2\x1a^([a-z0-9](-?[a-z0-9])*)?$R\bcalendar\x12A\n" +
+	"\tfrequency\x18\x15 \x01(\x0e2\x19.cotmoc.type.v1.FrequencyB\b\xbaH\x05\x82\x01\x02\x10\x01R\tfrequency\x12;\n" +
+	"\x06regime\x18\x16 \x01(\tB#\xbaH r\x1e\x18<2\x1a^([a-z0-9](-?[a-z0-9])*)?$R\x06regime\x12;\n" +
+	"\x06checks\x18\x17 \x03(\v2\x19.cotmoc.registry.v1.CheckB\b\xbaH\x05\x92\x01\x02\x10\n" +
+	"R\x06checks\x122\n" +
+	"\x10stale_after_days\x18\x18 \x01(\rB\b\xbaH\x05*\x03\x18\xcc\x1cR\x0estaleAfterDaysB\x13\n" +
+	"\x11_percent_decimals\"\xbc\x01\n" +
+	"\x05Check\x12=\n" +
+	"\x04kind\x18\x01 \x01(\x0e2\x1d.cotmoc.registry.v1.CheckKindB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04kind\x129\n" +
+	"\x05other\x18\x02 \x01(\tB#\xbaH r\x1e\x18<2\x1a^([a-z0-9](-?[a-z0-9])*)?$R\x05other\x12+\n" +
+	"\ttolerance\x18\x03 \x01(\rB\b\xbaH\x05*\x03\x18\x90NH\x00R\ttolerance\x88\x01\x01B\f\n" +
+	"\n" +
+	"_tolerance\"\xb4\x03\n" +
 	"\rApplicability\x12C\n" +
 	"\x05kinds\x18\x01 \x03(\x0e2\x18.cotmoc.type.v1.UnitKindB\x13\xbaH\x10\x92\x01\r\x10\x14\x18\x01\"\a\x82\x01\x04\x10\x01 \x00R\x05kinds\x12A\n" +
 	"\x06levels\x18\x02 \x03(\tB)\xbaH&\x92\x01#\x10\x14\x18\x01\"\x1dr\x1b\x18(2\x17^[a-z0-9](-?[a-z0-9])*$R\x06levels\x12@\n" +
@@ -811,7 +1259,7 @@ const file_cotmoc_registry_v1_target_proto_rawDesc = "" +
 	"\fexcept_units\x18\x04 \x03(\tB*\xbaH'\x92\x01$\x10\xe8\a\x18\x01\"\x1dr\x1b\x18(2\x17^[a-z0-9](-?[a-z0-9])*$R\vexceptUnits\x12C\n" +
 	"\tfrom_date\x18\x05 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$R\bfromDate\x12E\n" +
 	"\n" +
-	"until_date\x18\x06 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$R\tuntilDate\"\xc7\x02\n" +
+	"until_date\x18\x06 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$R\tuntilDate\"\xce\x04\n" +
 	"\x04Goal\x12<\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1c.cotmoc.registry.v1.GoalKindB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04kind\x12'\n" +
@@ -819,8 +1267,19 @@ const file_cotmoc_registry_v1_target_proto_rawDesc = "" +
 	"\x03low\x18\x03 \x01(\x03B\x11\xbaH\x0e\"\f\x18\x80\x80\x90\xbb\xba֭\xf0\r(\x00R\x03low\x12%\n" +
 	"\x04high\x18\x04 \x01(\x03B\x11\xbaH\x0e\"\f\x18\x80\x80\x90\xbb\xba֭\xf0\r(\x00R\x04high\x122\n" +
 	"\bbaseline\x18\x05 \x01(\x03B\x11\xbaH\x0e\"\f\x18\x80\x80\x90\xbb\xba֭\xf0\r(\x00H\x00R\bbaseline\x88\x01\x01\x12K\n" +
-	"\rbaseline_date\x18\x06 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$R\fbaselineDateB\v\n" +
-	"\t_baseline\"\xc1\x02\n" +
+	"\rbaseline_date\x18\x06 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$R\fbaselineDate\x12\x16\n" +
+	"\x06strict\x18\a \x01(\bR\x06strict\x12%\n" +
+	"\x06growth\x18\b \x01(\x03B\r\xbaH\n" +
+	"\"\b\x18\x80\x94\xeb\xdc\x03(\x00R\x06growth\x12I\n" +
+	"\vgrowth_mode\x18\t \x01(\x0e2\x1e.cotmoc.registry.v1.GrowthModeB\b\xbaH\x05\x82\x01\x02\x10\x01R\n" +
+	"growthMode\x12=\n" +
+	"\x04beat\x18\n" +
+	" \x01(\x0e2\x1f.cotmoc.registry.v1.BeatAgainstB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04beat\x12<\n" +
+	"\x05steps\x18\v \x03(\v2\x1c.cotmoc.registry.v1.PathStepB\b\xbaH\x05\x92\x01\x02\x10dR\x05stepsB\v\n" +
+	"\t_baseline\"i\n" +
+	"\bPathStep\x127\n" +
+	"\x04date\x18\x01 \x01(\tB#\xbaH r\x1e2\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$R\x04date\x12$\n" +
+	"\bprogress\x18\x02 \x01(\rB\b\xbaH\x05*\x03\x18\x90NR\bprogress\"\xc1\x02\n" +
 	"\rMilestoneRule\x12G\n" +
 	"\n" +
 	"thresholds\x18\x01 \x03(\v2\x1d.cotmoc.registry.v1.ThresholdB\b\xbaH\x05\x92\x01\x02\x10\x10R\n" +
@@ -829,22 +1288,44 @@ const file_cotmoc_registry_v1_target_proto_rawDesc = "" +
 	"\x05scope\x18\x03 \x01(\x0e2\".cotmoc.registry.v1.MilestoneScopeB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05scope\x122\n" +
 	"\rmin_reporting\x18\x04 \x01(\rB\b\xbaH\x05*\x03\x18\x90NH\x00R\fminReporting\x88\x01\x01\x12\x1a\n" +
 	"\bdisabled\x18\x05 \x01(\bR\bdisabledB\x10\n" +
-	"\x0e_min_reporting\"g\n" +
+	"\x0e_min_reporting\"\xbe\x01\n" +
 	"\tThreshold\x12)\n" +
 	"\bprogress\x18\x01 \x01(\rB\v\xbaH\b*\x06\x18\xc0\x84=(\x01H\x00R\bprogress\x12)\n" +
-	"\x05value\x18\x02 \x01(\x03B\x11\xbaH\x0e\"\f\x18\x80\x80\x90\xbb\xba֭\xf0\r(\x01H\x00R\x05valueB\x04\n" +
-	"\x02at*f\n" +
+	"\x05value\x18\x02 \x01(\x03B\x11\xbaH\x0e\"\f\x18\x80\x80\x90\xbb\xba֭\xf0\r(\x01H\x00R\x05value\x120\n" +
+	"\fcompleteness\x18\x03 \x01(\rB\n" +
+	"\xbaH\a*\x05\x18\x90N(\x01H\x00R\fcompleteness\x12#\n" +
+	"\x06streak\x18\x04 \x01(\rB\t\xbaH\x06*\x04\x18x(\x02H\x00R\x06streakB\x04\n" +
+	"\x02at*\xb5\x01\n" +
+	"\tCheckKind\x12\x1a\n" +
+	"\x16CHECK_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
+	"\x14CHECK_KIND_MAGNITUDE\x10\x01\x12\x13\n" +
+	"\x0fCHECK_KIND_COPY\x10\x02\x12\x1c\n" +
+	"\x18CHECK_KIND_FALLING_STOCK\x10\x03\x12!\n" +
+	"\x1dCHECK_KIND_AVERAGE_TIMES_DAYS\x10\x04\x12\x1c\n" +
+	"\x18CHECK_KIND_CONTROL_TOTAL\x10\x05*\x89\x01\n" +
 	"\x0eSubtotalPolicy\x12\x1f\n" +
 	"\x1bSUBTOTAL_POLICY_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16SUBTOTAL_POLICY_FORBID\x10\x01\x12\x17\n" +
-	"\x13SUBTOTAL_POLICY_OWN\x10\x02*\x9b\x01\n" +
+	"\x13SUBTOTAL_POLICY_OWN\x10\x02\x12!\n" +
+	"\x1dSUBTOTAL_POLICY_CONTROL_TOTAL\x10\x03*`\n" +
+	"\n" +
+	"GrowthMode\x12\x1b\n" +
+	"\x17GROWTH_MODE_UNSPECIFIED\x10\x00\x12\x1b\n" +
+	"\x17GROWTH_MODE_EACH_PERIOD\x10\x01\x12\x18\n" +
+	"\x14GROWTH_MODE_COMPOUND\x10\x02*u\n" +
+	"\vBeatAgainst\x12\x1c\n" +
+	"\x18BEAT_AGAINST_UNSPECIFIED\x10\x00\x12 \n" +
+	"\x1cBEAT_AGAINST_PREVIOUS_PERIOD\x10\x01\x12&\n" +
+	"\"BEAT_AGAINST_SAME_PERIOD_LAST_YEAR\x10\x02*\xc5\x01\n" +
 	"\bGoalKind\x12\x19\n" +
 	"\x15GOAL_KIND_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12GOAL_KIND_AT_LEAST\x10\x01\x12\x15\n" +
 	"\x11GOAL_KIND_AT_MOST\x10\x02\x12\x13\n" +
 	"\x0fGOAL_KIND_RANGE\x10\x03\x12\x12\n" +
 	"\x0eGOAL_KIND_ZERO\x10\x04\x12\x1c\n" +
-	"\x18GOAL_KIND_ALL_APPLICABLE\x10\x05*\x84\x01\n" +
+	"\x18GOAL_KIND_ALL_APPLICABLE\x10\x05\x12\x14\n" +
+	"\x10GOAL_KIND_GROWTH\x10\x06\x12\x12\n" +
+	"\x0eGOAL_KIND_BEAT\x10\a*\x84\x01\n" +
 	"\x0eMilestoneScope\x12\x1f\n" +
 	"\x1bMILESTONE_SCOPE_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17MILESTONE_SCOPE_CURRENT\x10\x01\x12\x1a\n" +
@@ -863,39 +1344,51 @@ func file_cotmoc_registry_v1_target_proto_rawDescGZIP() []byte {
 	return file_cotmoc_registry_v1_target_proto_rawDescData
 }
 
-var file_cotmoc_registry_v1_target_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_cotmoc_registry_v1_target_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_cotmoc_registry_v1_target_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_cotmoc_registry_v1_target_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_cotmoc_registry_v1_target_proto_goTypes = []any{
-	(SubtotalPolicy)(0),   // 0: cotmoc.registry.v1.SubtotalPolicy
-	(GoalKind)(0),         // 1: cotmoc.registry.v1.GoalKind
-	(MilestoneScope)(0),   // 2: cotmoc.registry.v1.MilestoneScope
-	(*Target)(nil),        // 3: cotmoc.registry.v1.Target
-	(*Applicability)(nil), // 4: cotmoc.registry.v1.Applicability
-	(*Goal)(nil),          // 5: cotmoc.registry.v1.Goal
-	(*MilestoneRule)(nil), // 6: cotmoc.registry.v1.MilestoneRule
-	(*Threshold)(nil),     // 7: cotmoc.registry.v1.Threshold
-	(v1.ValueKind)(0),     // 8: cotmoc.type.v1.ValueKind
-	(v1.Accumulation)(0),  // 9: cotmoc.type.v1.Accumulation
-	(*DueWindow)(nil),     // 10: cotmoc.registry.v1.DueWindow
-	(v1.UnitKind)(0),      // 11: cotmoc.type.v1.UnitKind
+	(CheckKind)(0),        // 0: cotmoc.registry.v1.CheckKind
+	(SubtotalPolicy)(0),   // 1: cotmoc.registry.v1.SubtotalPolicy
+	(GrowthMode)(0),       // 2: cotmoc.registry.v1.GrowthMode
+	(BeatAgainst)(0),      // 3: cotmoc.registry.v1.BeatAgainst
+	(GoalKind)(0),         // 4: cotmoc.registry.v1.GoalKind
+	(MilestoneScope)(0),   // 5: cotmoc.registry.v1.MilestoneScope
+	(*Target)(nil),        // 6: cotmoc.registry.v1.Target
+	(*Check)(nil),         // 7: cotmoc.registry.v1.Check
+	(*Applicability)(nil), // 8: cotmoc.registry.v1.Applicability
+	(*Goal)(nil),          // 9: cotmoc.registry.v1.Goal
+	(*PathStep)(nil),      // 10: cotmoc.registry.v1.PathStep
+	(*MilestoneRule)(nil), // 11: cotmoc.registry.v1.MilestoneRule
+	(*Threshold)(nil),     // 12: cotmoc.registry.v1.Threshold
+	(v1.ValueKind)(0),     // 13: cotmoc.type.v1.ValueKind
+	(v1.Accumulation)(0),  // 14: cotmoc.type.v1.Accumulation
+	(*DueWindow)(nil),     // 15: cotmoc.registry.v1.DueWindow
+	(v1.Frequency)(0),     // 16: cotmoc.type.v1.Frequency
+	(v1.UnitKind)(0),      // 17: cotmoc.type.v1.UnitKind
 }
 var file_cotmoc_registry_v1_target_proto_depIdxs = []int32{
-	8,  // 0: cotmoc.registry.v1.Target.value_kind:type_name -> cotmoc.type.v1.ValueKind
-	9,  // 1: cotmoc.registry.v1.Target.accumulation:type_name -> cotmoc.type.v1.Accumulation
-	4,  // 2: cotmoc.registry.v1.Target.applicability:type_name -> cotmoc.registry.v1.Applicability
-	0,  // 3: cotmoc.registry.v1.Target.subtotal_policy:type_name -> cotmoc.registry.v1.SubtotalPolicy
-	5,  // 4: cotmoc.registry.v1.Target.goal:type_name -> cotmoc.registry.v1.Goal
-	6,  // 5: cotmoc.registry.v1.Target.milestones:type_name -> cotmoc.registry.v1.MilestoneRule
-	10, // 6: cotmoc.registry.v1.Target.due:type_name -> cotmoc.registry.v1.DueWindow
-	11, // 7: cotmoc.registry.v1.Applicability.kinds:type_name -> cotmoc.type.v1.UnitKind
-	1,  // 8: cotmoc.registry.v1.Goal.kind:type_name -> cotmoc.registry.v1.GoalKind
-	7,  // 9: cotmoc.registry.v1.MilestoneRule.thresholds:type_name -> cotmoc.registry.v1.Threshold
-	2,  // 10: cotmoc.registry.v1.MilestoneRule.scope:type_name -> cotmoc.registry.v1.MilestoneScope
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	13, // 0: cotmoc.registry.v1.Target.value_kind:type_name -> cotmoc.type.v1.ValueKind
+	14, // 1: cotmoc.registry.v1.Target.accumulation:type_name -> cotmoc.type.v1.Accumulation
+	8,  // 2: cotmoc.registry.v1.Target.applicability:type_name -> cotmoc.registry.v1.Applicability
+	1,  // 3: cotmoc.registry.v1.Target.subtotal_policy:type_name -> cotmoc.registry.v1.SubtotalPolicy
+	9,  // 4: cotmoc.registry.v1.Target.goal:type_name -> cotmoc.registry.v1.Goal
+	11, // 5: cotmoc.registry.v1.Target.milestones:type_name -> cotmoc.registry.v1.MilestoneRule
+	15, // 6: cotmoc.registry.v1.Target.due:type_name -> cotmoc.registry.v1.DueWindow
+	16, // 7: cotmoc.registry.v1.Target.frequency:type_name -> cotmoc.type.v1.Frequency
+	7,  // 8: cotmoc.registry.v1.Target.checks:type_name -> cotmoc.registry.v1.Check
+	0,  // 9: cotmoc.registry.v1.Check.kind:type_name -> cotmoc.registry.v1.CheckKind
+	17, // 10: cotmoc.registry.v1.Applicability.kinds:type_name -> cotmoc.type.v1.UnitKind
+	4,  // 11: cotmoc.registry.v1.Goal.kind:type_name -> cotmoc.registry.v1.GoalKind
+	2,  // 12: cotmoc.registry.v1.Goal.growth_mode:type_name -> cotmoc.registry.v1.GrowthMode
+	3,  // 13: cotmoc.registry.v1.Goal.beat:type_name -> cotmoc.registry.v1.BeatAgainst
+	10, // 14: cotmoc.registry.v1.Goal.steps:type_name -> cotmoc.registry.v1.PathStep
+	12, // 15: cotmoc.registry.v1.MilestoneRule.thresholds:type_name -> cotmoc.registry.v1.Threshold
+	5,  // 16: cotmoc.registry.v1.MilestoneRule.scope:type_name -> cotmoc.registry.v1.MilestoneScope
+	17, // [17:17] is the sub-list for method output_type
+	17, // [17:17] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_cotmoc_registry_v1_target_proto_init() }
@@ -905,19 +1398,22 @@ func file_cotmoc_registry_v1_target_proto_init() {
 	}
 	file_cotmoc_registry_v1_task_proto_init()
 	file_cotmoc_registry_v1_target_proto_msgTypes[0].OneofWrappers = []any{}
-	file_cotmoc_registry_v1_target_proto_msgTypes[2].OneofWrappers = []any{}
+	file_cotmoc_registry_v1_target_proto_msgTypes[1].OneofWrappers = []any{}
 	file_cotmoc_registry_v1_target_proto_msgTypes[3].OneofWrappers = []any{}
-	file_cotmoc_registry_v1_target_proto_msgTypes[4].OneofWrappers = []any{
+	file_cotmoc_registry_v1_target_proto_msgTypes[5].OneofWrappers = []any{}
+	file_cotmoc_registry_v1_target_proto_msgTypes[6].OneofWrappers = []any{
 		(*Threshold_Progress)(nil),
 		(*Threshold_Value)(nil),
+		(*Threshold_Completeness)(nil),
+		(*Threshold_Streak)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cotmoc_registry_v1_target_proto_rawDesc), len(file_cotmoc_registry_v1_target_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   5,
+			NumEnums:      6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -165,6 +165,10 @@ type Task struct {
 	Pillar string `protobuf:"bytes,10,opt,name=pillar,proto3" json:"pillar,omitempty"`
 	// Group id, optional.
 	Group string `protobuf:"bytes,11,opt,name=group,proto3" json:"group,omitempty"`
+	// A completion counts only once a MONITORING unit has accepted it; there must be one.
+	NeedsAcceptance bool `protobuf:"varint,12,opt,name=needs_acceptance,json=needsAcceptance,proto3" json:"needs_acceptance,omitempty"`
+	// No deadline events are made.
+	Silent bool `protobuf:"varint,13,opt,name=silent,proto3" json:"silent,omitempty"`
 	// Registry revision that made this version. Output only; on update, when not
 	// 0, the update is refused unless it is the present one.
 	Revision      int64 `protobuf:"varint,15,opt,name=revision,proto3" json:"revision,omitempty"`
@@ -277,6 +281,20 @@ func (x *Task) GetGroup() string {
 		return x.Group
 	}
 	return ""
+}
+
+func (x *Task) GetNeedsAcceptance() bool {
+	if x != nil {
+		return x.NeedsAcceptance
+	}
+	return false
+}
+
+func (x *Task) GetSilent() bool {
+	if x != nil {
+		return x.Silent
+	}
+	return false
 }
 
 func (x *Task) GetRevision() int64 {
@@ -464,7 +482,7 @@ var File_cotmoc_registry_v1_task_proto protoreflect.FileDescriptor
 
 const file_cotmoc_registry_v1_task_proto_rawDesc = "" +
 	"\n" +
-	"\x1dcotmoc/registry/v1/task.proto\x12\x12cotmoc.registry.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1acotmoc/type/v1/tally.proto\"\xa6\x05\n" +
+	"\x1dcotmoc/registry/v1/task.proto\x12\x12cotmoc.registry.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1acotmoc/type/v1/tally.proto\"\xe9\x05\n" +
 	"\x04Task\x12\x1c\n" +
 	"\x04name\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\xa0\x01R\x04name\x12-\n" +
 	"\fdisplay_name\x18\x02 \x01(\tB\n" +
@@ -484,7 +502,9 @@ const file_cotmoc_registry_v1_task_proto_rawDesc = "" +
 	"\x0fcompletion_rule\x18\t \x01(\v2\".cotmoc.registry.v1.CompletionRuleR\x0ecompletionRule\x12;\n" +
 	"\x06pillar\x18\n" +
 	" \x01(\tB#\xbaH r\x1e\x18<2\x1a^([a-z0-9](-?[a-z0-9])*)?$R\x06pillar\x129\n" +
-	"\x05group\x18\v \x01(\tB#\xbaH r\x1e\x18<2\x1a^([a-z0-9](-?[a-z0-9])*)?$R\x05group\x12#\n" +
+	"\x05group\x18\v \x01(\tB#\xbaH r\x1e\x18<2\x1a^([a-z0-9](-?[a-z0-9])*)?$R\x05group\x12)\n" +
+	"\x10needs_acceptance\x18\f \x01(\bR\x0fneedsAcceptance\x12\x16\n" +
+	"\x06silent\x18\r \x01(\bR\x06silent\x12#\n" +
 	"\brevision\x18\x0f \x01(\x03B\a\xbaH\x04\"\x02(\x00R\brevision\"\xa1\x01\n" +
 	"\tDueWindow\x12K\n" +
 	"\rearliest_date\x18\x01 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$R\fearliestDate\x12G\n" +

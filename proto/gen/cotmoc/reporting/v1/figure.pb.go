@@ -39,6 +39,14 @@ const (
 	UndefinedReason_UNDEFINED_REASON_NO_BASELINE UndefinedReason = 4
 	// No unit has reported: a missing value is not 0.
 	UndefinedReason_UNDEFINED_REASON_NOTHING_REPORTED UndefinedReason = 5
+	// The goal is held against an earlier period, for which there is no figure.
+	UndefinedReason_UNDEFINED_REASON_PREVIOUS_MISSING UndefinedReason = 6
+	// Growth is held against an earlier period, whose figure is 0.
+	UndefinedReason_UNDEFINED_REASON_PREVIOUS_ZERO UndefinedReason = 7
+	// The goal is judged by period, and this is not one of the target's periods.
+	UndefinedReason_UNDEFINED_REASON_GOAL_BY_PERIOD UndefinedReason = 8
+	// The goal is a number beyond the range of 64 bits.
+	UndefinedReason_UNDEFINED_REASON_GOAL_OVERFLOW UndefinedReason = 9
 )
 
 // Enum value maps for UndefinedReason.
@@ -50,6 +58,10 @@ var (
 		3: "UNDEFINED_REASON_BASELINE_IS_GOAL",
 		4: "UNDEFINED_REASON_NO_BASELINE",
 		5: "UNDEFINED_REASON_NOTHING_REPORTED",
+		6: "UNDEFINED_REASON_PREVIOUS_MISSING",
+		7: "UNDEFINED_REASON_PREVIOUS_ZERO",
+		8: "UNDEFINED_REASON_GOAL_BY_PERIOD",
+		9: "UNDEFINED_REASON_GOAL_OVERFLOW",
 	}
 	UndefinedReason_value = map[string]int32{
 		"UNDEFINED_REASON_UNSPECIFIED":      0,
@@ -58,6 +70,10 @@ var (
 		"UNDEFINED_REASON_BASELINE_IS_GOAL": 3,
 		"UNDEFINED_REASON_NO_BASELINE":      4,
 		"UNDEFINED_REASON_NOTHING_REPORTED": 5,
+		"UNDEFINED_REASON_PREVIOUS_MISSING": 6,
+		"UNDEFINED_REASON_PREVIOUS_ZERO":    7,
+		"UNDEFINED_REASON_GOAL_BY_PERIOD":   8,
+		"UNDEFINED_REASON_GOAL_OVERFLOW":    9,
 	}
 )
 
@@ -86,6 +102,87 @@ func (x UndefinedReason) Number() protoreflect.EnumNumber {
 // Deprecated: Use UndefinedReason.Descriptor instead.
 func (UndefinedReason) EnumDescriptor() ([]byte, []int) {
 	return file_cotmoc_reporting_v1_figure_proto_rawDescGZIP(), []int{0}
+}
+
+// Status is where a figure stands on the way to its goal.
+type Status int32
+
+const (
+	// There is no goal.
+	Status_STATUS_UNSPECIFIED Status = 0
+	// The goal is met.
+	Status_STATUS_ACHIEVED Status = 1
+	// It is not, and the latest due date has passed.
+	Status_STATUS_OVERDUE Status = 2
+	// Nothing was reported, or the newest value is older than the target allows.
+	Status_STATUS_NO_DATA Status = 3
+	// No progress yet, and hardly any expected.
+	Status_STATUS_NOT_STARTED Status = 4
+	// Progress keeps up with what is expected.
+	Status_STATUS_ON_TRACK Status = 5
+	// Progress is somewhat behind.
+	Status_STATUS_AT_RISK Status = 6
+	// Progress is far behind.
+	Status_STATUS_OFF_TRACK Status = 7
+	// It moves away from the goal.
+	Status_STATUS_MOVING_AWAY Status = 8
+	// There is no progress to judge by; `undefined_reason` says why.
+	Status_STATUS_UNDEFINED Status = 9
+)
+
+// Enum value maps for Status.
+var (
+	Status_name = map[int32]string{
+		0: "STATUS_UNSPECIFIED",
+		1: "STATUS_ACHIEVED",
+		2: "STATUS_OVERDUE",
+		3: "STATUS_NO_DATA",
+		4: "STATUS_NOT_STARTED",
+		5: "STATUS_ON_TRACK",
+		6: "STATUS_AT_RISK",
+		7: "STATUS_OFF_TRACK",
+		8: "STATUS_MOVING_AWAY",
+		9: "STATUS_UNDEFINED",
+	}
+	Status_value = map[string]int32{
+		"STATUS_UNSPECIFIED": 0,
+		"STATUS_ACHIEVED":    1,
+		"STATUS_OVERDUE":     2,
+		"STATUS_NO_DATA":     3,
+		"STATUS_NOT_STARTED": 4,
+		"STATUS_ON_TRACK":    5,
+		"STATUS_AT_RISK":     6,
+		"STATUS_OFF_TRACK":   7,
+		"STATUS_MOVING_AWAY": 8,
+		"STATUS_UNDEFINED":   9,
+	}
+)
+
+func (x Status) Enum() *Status {
+	p := new(Status)
+	*p = x
+	return p
+}
+
+func (x Status) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Status) Descriptor() protoreflect.EnumDescriptor {
+	return file_cotmoc_reporting_v1_figure_proto_enumTypes[1].Descriptor()
+}
+
+func (Status) Type() protoreflect.EnumType {
+	return &file_cotmoc_reporting_v1_figure_proto_enumTypes[1]
+}
+
+func (x Status) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Status.Descriptor instead.
+func (Status) EnumDescriptor() ([]byte, []int) {
+	return file_cotmoc_reporting_v1_figure_proto_rawDescGZIP(), []int{1}
 }
 
 // Figure is the total of a unit and everything below it for one target.
@@ -133,6 +230,15 @@ type Figure struct {
 	Own *OwnCell `protobuf:"bytes,19,opt,name=own,proto3" json:"own,omitempty"`
 	// Number of the last event that it takes into account.
 	Sequence uint64 `protobuf:"varint,20,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// Where it stands on the way to its goal.
+	Status Status `protobuf:"varint,22,opt,name=status,proto3,enum=cotmoc.reporting.v1.Status" json:"status,omitempty"`
+	// What part of the way is expected by the day that it stands for, in percent,
+	// for display. Empty where there is no goal with a due date.
+	ExpectedPercent string `protobuf:"bytes,23,opt,name=expected_percent,json=expectedPercent,proto3" json:"expected_percent,omitempty"`
+	// RANGE: it is above the range.
+	AboveRange bool `protobuf:"varint,24,opt,name=above_range,json=aboveRange,proto3" json:"above_range,omitempty"`
+	// The day that it stands for, `YYYY-MM-DD`: the period's last, or today, or the day asked for.
+	AsOfDate string `protobuf:"bytes,25,opt,name=as_of_date,json=asOfDate,proto3" json:"as_of_date,omitempty"`
 	// Why a tally above 0 of `excluded` is not in the total, in words.
 	ExclusionNote string `protobuf:"bytes,21,opt,name=exclusion_note,json=exclusionNote,proto3" json:"exclusion_note,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -309,6 +415,34 @@ func (x *Figure) GetSequence() uint64 {
 	return 0
 }
 
+func (x *Figure) GetStatus() Status {
+	if x != nil {
+		return x.Status
+	}
+	return Status_STATUS_UNSPECIFIED
+}
+
+func (x *Figure) GetExpectedPercent() string {
+	if x != nil {
+		return x.ExpectedPercent
+	}
+	return ""
+}
+
+func (x *Figure) GetAboveRange() bool {
+	if x != nil {
+		return x.AboveRange
+	}
+	return false
+}
+
+func (x *Figure) GetAsOfDate() string {
+	if x != nil {
+		return x.AsOfDate
+	}
+	return ""
+}
+
 func (x *Figure) GetExclusionNote() string {
 	if x != nil {
 		return x.ExclusionNote
@@ -420,7 +554,7 @@ var File_cotmoc_reporting_v1_figure_proto protoreflect.FileDescriptor
 
 const file_cotmoc_reporting_v1_figure_proto_rawDesc = "" +
 	"\n" +
-	" cotmoc/reporting/v1/figure.proto\x12\x13cotmoc.reporting.v1\x1a cotmoc/event/v1/submission.proto\x1a\x1acotmoc/type/v1/tally.proto\"\xc9\x06\n" +
+	" cotmoc/reporting/v1/figure.proto\x12\x13cotmoc.reporting.v1\x1a cotmoc/event/v1/submission.proto\x1a\x1acotmoc/type/v1/tally.proto\"\xe8\a\n" +
 	"\x06Figure\x12\x1c\n" +
 	"\tprogramme\x18\x01 \x01(\tR\tprogramme\x12\x16\n" +
 	"\x06target\x18\x02 \x01(\tR\x06target\x12\x12\n" +
@@ -444,7 +578,13 @@ const file_cotmoc_reporting_v1_figure_proto_rawDesc = "" +
 	"\x10undefined_reason\x18\x11 \x01(\x0e2$.cotmoc.reporting.v1.UndefinedReasonR\x0fundefinedReason\x12\x19\n" +
 	"\bgoal_met\x18\x12 \x01(\bR\agoalMet\x12.\n" +
 	"\x03own\x18\x13 \x01(\v2\x1c.cotmoc.reporting.v1.OwnCellR\x03own\x12\x1a\n" +
-	"\bsequence\x18\x14 \x01(\x04R\bsequence\x12%\n" +
+	"\bsequence\x18\x14 \x01(\x04R\bsequence\x123\n" +
+	"\x06status\x18\x16 \x01(\x0e2\x1b.cotmoc.reporting.v1.StatusR\x06status\x12)\n" +
+	"\x10expected_percent\x18\x17 \x01(\tR\x0fexpectedPercent\x12\x1f\n" +
+	"\vabove_range\x18\x18 \x01(\bR\n" +
+	"aboveRange\x12\x1c\n" +
+	"\n" +
+	"as_of_date\x18\x19 \x01(\tR\basOfDate\x12%\n" +
 	"\x0eexclusion_note\x18\x15 \x01(\tR\rexclusionNoteB\a\n" +
 	"\x05_goalB\v\n" +
 	"\t_baseline\"\x9e\x02\n" +
@@ -455,14 +595,29 @@ const file_cotmoc_reporting_v1_figure_proto_rawDesc = "" +
 	"\tqualifier\x18\x04 \x01(\x0e2\x19.cotmoc.type.v1.QualifierR\tqualifier\x12\x1a\n" +
 	"\brevision\x18\x05 \x01(\rR\brevision\x12\x1a\n" +
 	"\bsequence\x18\x06 \x01(\x04R\bsequence\x12'\n" +
-	"\x0fbare_percentage\x18\a \x01(\tR\x0ebarePercentage*\xe8\x01\n" +
+	"\x0fbare_percentage\x18\a \x01(\tR\x0ebarePercentage*\xfc\x02\n" +
 	"\x0fUndefinedReason\x12 \n" +
 	"\x1cUNDEFINED_REASON_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18UNDEFINED_REASON_NO_GOAL\x10\x01\x12%\n" +
 	"!UNDEFINED_REASON_ZERO_DENOMINATOR\x10\x02\x12%\n" +
 	"!UNDEFINED_REASON_BASELINE_IS_GOAL\x10\x03\x12 \n" +
 	"\x1cUNDEFINED_REASON_NO_BASELINE\x10\x04\x12%\n" +
-	"!UNDEFINED_REASON_NOTHING_REPORTED\x10\x05BDZBgithub.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1;reportingv1b\x06proto3"
+	"!UNDEFINED_REASON_NOTHING_REPORTED\x10\x05\x12%\n" +
+	"!UNDEFINED_REASON_PREVIOUS_MISSING\x10\x06\x12\"\n" +
+	"\x1eUNDEFINED_REASON_PREVIOUS_ZERO\x10\a\x12#\n" +
+	"\x1fUNDEFINED_REASON_GOAL_BY_PERIOD\x10\b\x12\"\n" +
+	"\x1eUNDEFINED_REASON_GOAL_OVERFLOW\x10\t*\xe2\x01\n" +
+	"\x06Status\x12\x16\n" +
+	"\x12STATUS_UNSPECIFIED\x10\x00\x12\x13\n" +
+	"\x0fSTATUS_ACHIEVED\x10\x01\x12\x12\n" +
+	"\x0eSTATUS_OVERDUE\x10\x02\x12\x12\n" +
+	"\x0eSTATUS_NO_DATA\x10\x03\x12\x16\n" +
+	"\x12STATUS_NOT_STARTED\x10\x04\x12\x13\n" +
+	"\x0fSTATUS_ON_TRACK\x10\x05\x12\x12\n" +
+	"\x0eSTATUS_AT_RISK\x10\x06\x12\x14\n" +
+	"\x10STATUS_OFF_TRACK\x10\a\x12\x16\n" +
+	"\x12STATUS_MOVING_AWAY\x10\b\x12\x14\n" +
+	"\x10STATUS_UNDEFINED\x10\tBDZBgithub.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1;reportingv1b\x06proto3"
 
 var (
 	file_cotmoc_reporting_v1_figure_proto_rawDescOnce sync.Once
@@ -476,35 +631,37 @@ func file_cotmoc_reporting_v1_figure_proto_rawDescGZIP() []byte {
 	return file_cotmoc_reporting_v1_figure_proto_rawDescData
 }
 
-var file_cotmoc_reporting_v1_figure_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_cotmoc_reporting_v1_figure_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
 var file_cotmoc_reporting_v1_figure_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_cotmoc_reporting_v1_figure_proto_goTypes = []any{
 	(UndefinedReason)(0), // 0: cotmoc.reporting.v1.UndefinedReason
-	(*Figure)(nil),       // 1: cotmoc.reporting.v1.Figure
-	(*OwnCell)(nil),      // 2: cotmoc.reporting.v1.OwnCell
-	(v1.UnitKind)(0),     // 3: cotmoc.type.v1.UnitKind
-	(v1.Basis)(0),        // 4: cotmoc.type.v1.Basis
-	(*v1.Tally)(nil),     // 5: cotmoc.type.v1.Tally
-	(v1.Qualifier)(0),    // 6: cotmoc.type.v1.Qualifier
-	(v1.ValueKind)(0),    // 7: cotmoc.type.v1.ValueKind
-	(v11.CellState)(0),   // 8: cotmoc.event.v1.CellState
+	(Status)(0),          // 1: cotmoc.reporting.v1.Status
+	(*Figure)(nil),       // 2: cotmoc.reporting.v1.Figure
+	(*OwnCell)(nil),      // 3: cotmoc.reporting.v1.OwnCell
+	(v1.UnitKind)(0),     // 4: cotmoc.type.v1.UnitKind
+	(v1.Basis)(0),        // 5: cotmoc.type.v1.Basis
+	(*v1.Tally)(nil),     // 6: cotmoc.type.v1.Tally
+	(v1.Qualifier)(0),    // 7: cotmoc.type.v1.Qualifier
+	(v1.ValueKind)(0),    // 8: cotmoc.type.v1.ValueKind
+	(v11.CellState)(0),   // 9: cotmoc.event.v1.CellState
 }
 var file_cotmoc_reporting_v1_figure_proto_depIdxs = []int32{
-	3,  // 0: cotmoc.reporting.v1.Figure.unit_kind:type_name -> cotmoc.type.v1.UnitKind
-	4,  // 1: cotmoc.reporting.v1.Figure.basis:type_name -> cotmoc.type.v1.Basis
-	5,  // 2: cotmoc.reporting.v1.Figure.tally:type_name -> cotmoc.type.v1.Tally
-	6,  // 3: cotmoc.reporting.v1.Figure.qualifier:type_name -> cotmoc.type.v1.Qualifier
-	7,  // 4: cotmoc.reporting.v1.Figure.value_kind:type_name -> cotmoc.type.v1.ValueKind
+	4,  // 0: cotmoc.reporting.v1.Figure.unit_kind:type_name -> cotmoc.type.v1.UnitKind
+	5,  // 1: cotmoc.reporting.v1.Figure.basis:type_name -> cotmoc.type.v1.Basis
+	6,  // 2: cotmoc.reporting.v1.Figure.tally:type_name -> cotmoc.type.v1.Tally
+	7,  // 3: cotmoc.reporting.v1.Figure.qualifier:type_name -> cotmoc.type.v1.Qualifier
+	8,  // 4: cotmoc.reporting.v1.Figure.value_kind:type_name -> cotmoc.type.v1.ValueKind
 	0,  // 5: cotmoc.reporting.v1.Figure.undefined_reason:type_name -> cotmoc.reporting.v1.UndefinedReason
-	2,  // 6: cotmoc.reporting.v1.Figure.own:type_name -> cotmoc.reporting.v1.OwnCell
-	8,  // 7: cotmoc.reporting.v1.OwnCell.state:type_name -> cotmoc.event.v1.CellState
-	5,  // 8: cotmoc.reporting.v1.OwnCell.tally:type_name -> cotmoc.type.v1.Tally
-	6,  // 9: cotmoc.reporting.v1.OwnCell.qualifier:type_name -> cotmoc.type.v1.Qualifier
-	10, // [10:10] is the sub-list for method output_type
-	10, // [10:10] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	3,  // 6: cotmoc.reporting.v1.Figure.own:type_name -> cotmoc.reporting.v1.OwnCell
+	1,  // 7: cotmoc.reporting.v1.Figure.status:type_name -> cotmoc.reporting.v1.Status
+	9,  // 8: cotmoc.reporting.v1.OwnCell.state:type_name -> cotmoc.event.v1.CellState
+	6,  // 9: cotmoc.reporting.v1.OwnCell.tally:type_name -> cotmoc.type.v1.Tally
+	7,  // 10: cotmoc.reporting.v1.OwnCell.qualifier:type_name -> cotmoc.type.v1.Qualifier
+	11, // [11:11] is the sub-list for method output_type
+	11, // [11:11] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_cotmoc_reporting_v1_figure_proto_init() }
@@ -518,7 +675,7 @@ func file_cotmoc_reporting_v1_figure_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cotmoc_reporting_v1_figure_proto_rawDesc), len(file_cotmoc_reporting_v1_figure_proto_rawDesc)),
-			NumEnums:      1,
+			NumEnums:      2,
 			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,

@@ -12,6 +12,7 @@ import (
 	v1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -143,10 +144,16 @@ type FigureKey struct {
 	Target string `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
 	// Id of the unit.
 	Unit string `protobuf:"bytes,3,opt,name=unit,proto3" json:"unit,omitempty"`
-	// Period such as `2022-M07`; empty for the current figure.
+	// Period such as `2022-M07`, `2022-Q3`, `2022-H2` or `2022`, of the target's own
+	// length or longer; empty for the current figure.
 	Period string `protobuf:"bytes,4,opt,name=period,proto3" json:"period,omitempty"`
 	// Which submissions to count; must be named.
-	Basis         v1.Basis `protobuf:"varint,5,opt,name=basis,proto3,enum=cotmoc.type.v1.Basis" json:"basis,omitempty"`
+	Basis v1.Basis `protobuf:"varint,5,opt,name=basis,proto3,enum=cotmoc.type.v1.Basis" json:"basis,omitempty"`
+	// Day that a current figure stands for, `YYYY-MM-DD`, not after today: what the
+	// periods that had begun by then make, by the tree of that day. Empty means today.
+	AsOfDate string `protobuf:"bytes,6,opt,name=as_of_date,json=asOfDate,proto3" json:"as_of_date,omitempty"`
+	// Answer from what was known at this time; not set means now.
+	KnownAt       *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=known_at,json=knownAt,proto3" json:"known_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -214,6 +221,20 @@ func (x *FigureKey) GetBasis() v1.Basis {
 		return x.Basis
 	}
 	return v1.Basis(0)
+}
+
+func (x *FigureKey) GetAsOfDate() string {
+	if x != nil {
+		return x.AsOfDate
+	}
+	return ""
+}
+
+func (x *FigureKey) GetKnownAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.KnownAt
+	}
+	return nil
 }
 
 // GetFigureRequest asks for one total.
@@ -682,7 +703,9 @@ type CountTasksRequest struct {
 	// Wait until this event was taken into account; 0 for no wait.
 	MinSequence uint64 `protobuf:"varint,7,opt,name=min_sequence,json=minSequence,proto3" json:"min_sequence,omitempty"`
 	// Which submissions to count; must be named.
-	Basis         v1.Basis `protobuf:"varint,8,opt,name=basis,proto3,enum=cotmoc.type.v1.Basis" json:"basis,omitempty"`
+	Basis v1.Basis `protobuf:"varint,8,opt,name=basis,proto3,enum=cotmoc.type.v1.Basis" json:"basis,omitempty"`
+	// Answer from what was known at this time; not set means now.
+	KnownAt       *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=known_at,json=knownAt,proto3" json:"known_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -773,6 +796,13 @@ func (x *CountTasksRequest) GetBasis() v1.Basis {
 	return v1.Basis(0)
 }
 
+func (x *CountTasksRequest) GetKnownAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.KnownAt
+	}
+	return nil
+}
+
 // CountTasksResponse is a count of tasks.
 type CountTasksResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -846,6 +876,354 @@ func (x *CountTasksResponse) GetSequence() uint64 {
 	return 0
 }
 
+// CompareDatesRequest asks for one figure at several days.
+type CompareDatesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Which figure; without period and as_of_date.
+	Key *FigureKey `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	// The days, ascending, `YYYY-MM-DD`.
+	Dates []string `protobuf:"bytes,2,rep,name=dates,proto3" json:"dates,omitempty"`
+	// Wait until this event was taken into account; 0 for no wait.
+	MinSequence   uint64 `protobuf:"varint,3,opt,name=min_sequence,json=minSequence,proto3" json:"min_sequence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CompareDatesRequest) Reset() {
+	*x = CompareDatesRequest{}
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CompareDatesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CompareDatesRequest) ProtoMessage() {}
+
+func (x *CompareDatesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CompareDatesRequest.ProtoReflect.Descriptor instead.
+func (*CompareDatesRequest) Descriptor() ([]byte, []int) {
+	return file_cotmoc_reporting_v1_progress_service_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *CompareDatesRequest) GetKey() *FigureKey {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *CompareDatesRequest) GetDates() []string {
+	if x != nil {
+		return x.Dates
+	}
+	return nil
+}
+
+func (x *CompareDatesRequest) GetMinSequence() uint64 {
+	if x != nil {
+		return x.MinSequence
+	}
+	return 0
+}
+
+// CompareDatesResponse is a figure at several days.
+type CompareDatesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The figure as of each day.
+	Figures []*Figure `protobuf:"bytes,1,rep,name=figures,proto3" json:"figures,omitempty"`
+	// What came from each day to the next.
+	Changes       []*Change `protobuf:"bytes,2,rep,name=changes,proto3" json:"changes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CompareDatesResponse) Reset() {
+	*x = CompareDatesResponse{}
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CompareDatesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CompareDatesResponse) ProtoMessage() {}
+
+func (x *CompareDatesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CompareDatesResponse.ProtoReflect.Descriptor instead.
+func (*CompareDatesResponse) Descriptor() ([]byte, []int) {
+	return file_cotmoc_reporting_v1_progress_service_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *CompareDatesResponse) GetFigures() []*Figure {
+	if x != nil {
+		return x.Figures
+	}
+	return nil
+}
+
+func (x *CompareDatesResponse) GetChanges() []*Change {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+// Change is what came between two days. For ratios it is not given.
+type Change struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// First of the two days, `YYYY-MM-DD`.
+	FromDate string `protobuf:"bytes,1,opt,name=from_date,json=fromDate,proto3" json:"from_date,omitempty"`
+	// Second of the two days, `YYYY-MM-DD`.
+	ToDate string `protobuf:"bytes,2,opt,name=to_date,json=toDate,proto3" json:"to_date,omitempty"`
+	// How much more the numerator is, in the target's fixed point; below 0 when it fell.
+	Increase int64 `protobuf:"varint,3,opt,name=increase,proto3" json:"increase,omitempty"`
+	// Whether it is strictly more than in the stretch before; not set for the first,
+	// and where one of the figures is missing.
+	BeatsPrevious *bool `protobuf:"varint,4,opt,name=beats_previous,json=beatsPrevious,proto3,oneof" json:"beats_previous,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Change) Reset() {
+	*x = Change{}
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Change) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Change) ProtoMessage() {}
+
+func (x *Change) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Change.ProtoReflect.Descriptor instead.
+func (*Change) Descriptor() ([]byte, []int) {
+	return file_cotmoc_reporting_v1_progress_service_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Change) GetFromDate() string {
+	if x != nil {
+		return x.FromDate
+	}
+	return ""
+}
+
+func (x *Change) GetToDate() string {
+	if x != nil {
+		return x.ToDate
+	}
+	return ""
+}
+
+func (x *Change) GetIncrease() int64 {
+	if x != nil {
+		return x.Increase
+	}
+	return 0
+}
+
+func (x *Change) GetBeatsPrevious() bool {
+	if x != nil && x.BeatsPrevious != nil {
+		return *x.BeatsPrevious
+	}
+	return false
+}
+
+// UnionItemsRequest asks for the items of several targets.
+type UnionItemsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the programme.
+	Programme string `protobuf:"bytes,1,opt,name=programme,proto3" json:"programme,omitempty"`
+	// Ids of the targets, 1 to 20.
+	Targets []string `protobuf:"bytes,2,rep,name=targets,proto3" json:"targets,omitempty"`
+	// Id of the unit.
+	Unit string `protobuf:"bytes,3,opt,name=unit,proto3" json:"unit,omitempty"`
+	// The period, such as `2022-M07`; empty means each target's newest.
+	Period string `protobuf:"bytes,4,opt,name=period,proto3" json:"period,omitempty"`
+	// Wait until this event was taken into account; 0 for no wait.
+	MinSequence   uint64 `protobuf:"varint,5,opt,name=min_sequence,json=minSequence,proto3" json:"min_sequence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnionItemsRequest) Reset() {
+	*x = UnionItemsRequest{}
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnionItemsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnionItemsRequest) ProtoMessage() {}
+
+func (x *UnionItemsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnionItemsRequest.ProtoReflect.Descriptor instead.
+func (*UnionItemsRequest) Descriptor() ([]byte, []int) {
+	return file_cotmoc_reporting_v1_progress_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *UnionItemsRequest) GetProgramme() string {
+	if x != nil {
+		return x.Programme
+	}
+	return ""
+}
+
+func (x *UnionItemsRequest) GetTargets() []string {
+	if x != nil {
+		return x.Targets
+	}
+	return nil
+}
+
+func (x *UnionItemsRequest) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *UnionItemsRequest) GetPeriod() string {
+	if x != nil {
+		return x.Period
+	}
+	return ""
+}
+
+func (x *UnionItemsRequest) GetMinSequence() uint64 {
+	if x != nil {
+		return x.MinSequence
+	}
+	return 0
+}
+
+// UnionItemsResponse is the items of several targets, each once.
+type UnionItemsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The items, by name.
+	Items []*Item `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
+	// Done, of all.
+	Tally *v1.Tally `protobuf:"bytes,2,opt,name=tally,proto3" json:"tally,omitempty"`
+	// In percent, for display, with two decimals.
+	Percent string `protobuf:"bytes,3,opt,name=percent,proto3" json:"percent,omitempty"`
+	// Ids of the targets for which the unit sent no item list.
+	MissingTargets []string `protobuf:"bytes,4,rep,name=missing_targets,json=missingTargets,proto3" json:"missing_targets,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *UnionItemsResponse) Reset() {
+	*x = UnionItemsResponse{}
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnionItemsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnionItemsResponse) ProtoMessage() {}
+
+func (x *UnionItemsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnionItemsResponse.ProtoReflect.Descriptor instead.
+func (*UnionItemsResponse) Descriptor() ([]byte, []int) {
+	return file_cotmoc_reporting_v1_progress_service_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *UnionItemsResponse) GetItems() []*Item {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+func (x *UnionItemsResponse) GetTally() *v1.Tally {
+	if x != nil {
+		return x.Tally
+	}
+	return nil
+}
+
+func (x *UnionItemsResponse) GetPercent() string {
+	if x != nil {
+		return x.Percent
+	}
+	return ""
+}
+
+func (x *UnionItemsResponse) GetMissingTargets() []string {
+	if x != nil {
+		return x.MissingTargets
+	}
+	return nil
+}
+
 // CellKey names a cell.
 type CellKey struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -855,7 +1233,7 @@ type CellKey struct {
 	Target string `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
 	// Id of the unit.
 	Unit string `protobuf:"bytes,3,opt,name=unit,proto3" json:"unit,omitempty"`
-	// Period such as `2022-M07`.
+	// Period of the target's own length, such as `2022-M07`.
 	Period        string `protobuf:"bytes,4,opt,name=period,proto3" json:"period,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -863,7 +1241,7 @@ type CellKey struct {
 
 func (x *CellKey) Reset() {
 	*x = CellKey{}
-	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[10]
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -875,7 +1253,7 @@ func (x *CellKey) String() string {
 func (*CellKey) ProtoMessage() {}
 
 func (x *CellKey) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[10]
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -888,7 +1266,7 @@ func (x *CellKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CellKey.ProtoReflect.Descriptor instead.
 func (*CellKey) Descriptor() ([]byte, []int) {
-	return file_cotmoc_reporting_v1_progress_service_proto_rawDescGZIP(), []int{10}
+	return file_cotmoc_reporting_v1_progress_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CellKey) GetProgramme() string {
@@ -936,7 +1314,7 @@ type ListCellHistoryRequest struct {
 
 func (x *ListCellHistoryRequest) Reset() {
 	*x = ListCellHistoryRequest{}
-	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[11]
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -948,7 +1326,7 @@ func (x *ListCellHistoryRequest) String() string {
 func (*ListCellHistoryRequest) ProtoMessage() {}
 
 func (x *ListCellHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[11]
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -961,7 +1339,7 @@ func (x *ListCellHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCellHistoryRequest.ProtoReflect.Descriptor instead.
 func (*ListCellHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_cotmoc_reporting_v1_progress_service_proto_rawDescGZIP(), []int{11}
+	return file_cotmoc_reporting_v1_progress_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListCellHistoryRequest) GetKey() *CellKey {
@@ -1005,7 +1383,7 @@ type ListCellHistoryResponse struct {
 
 func (x *ListCellHistoryResponse) Reset() {
 	*x = ListCellHistoryResponse{}
-	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[12]
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1017,7 +1395,7 @@ func (x *ListCellHistoryResponse) String() string {
 func (*ListCellHistoryResponse) ProtoMessage() {}
 
 func (x *ListCellHistoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[12]
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1030,7 +1408,7 @@ func (x *ListCellHistoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListCellHistoryResponse.ProtoReflect.Descriptor instead.
 func (*ListCellHistoryResponse) Descriptor() ([]byte, []int) {
-	return file_cotmoc_reporting_v1_progress_service_proto_rawDescGZIP(), []int{12}
+	return file_cotmoc_reporting_v1_progress_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListCellHistoryResponse) GetRecords() []*SubmissionRecord {
@@ -1062,7 +1440,7 @@ type ListItemsRequest struct {
 
 func (x *ListItemsRequest) Reset() {
 	*x = ListItemsRequest{}
-	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[13]
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1074,7 +1452,7 @@ func (x *ListItemsRequest) String() string {
 func (*ListItemsRequest) ProtoMessage() {}
 
 func (x *ListItemsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[13]
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1087,7 +1465,7 @@ func (x *ListItemsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListItemsRequest.ProtoReflect.Descriptor instead.
 func (*ListItemsRequest) Descriptor() ([]byte, []int) {
-	return file_cotmoc_reporting_v1_progress_service_proto_rawDescGZIP(), []int{13}
+	return file_cotmoc_reporting_v1_progress_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ListItemsRequest) GetKey() *CellKey {
@@ -1124,7 +1502,7 @@ type ListItemsResponse struct {
 
 func (x *ListItemsResponse) Reset() {
 	*x = ListItemsResponse{}
-	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[14]
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1136,7 +1514,7 @@ func (x *ListItemsResponse) String() string {
 func (*ListItemsResponse) ProtoMessage() {}
 
 func (x *ListItemsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[14]
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1149,7 +1527,7 @@ func (x *ListItemsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListItemsResponse.ProtoReflect.Descriptor instead.
 func (*ListItemsResponse) Descriptor() ([]byte, []int) {
-	return file_cotmoc_reporting_v1_progress_service_proto_rawDescGZIP(), []int{14}
+	return file_cotmoc_reporting_v1_progress_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ListItemsResponse) GetItems() []*Item {
@@ -1182,7 +1560,7 @@ type GetReceiptRequest struct {
 
 func (x *GetReceiptRequest) Reset() {
 	*x = GetReceiptRequest{}
-	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[15]
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1194,7 +1572,7 @@ func (x *GetReceiptRequest) String() string {
 func (*GetReceiptRequest) ProtoMessage() {}
 
 func (x *GetReceiptRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[15]
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1207,7 +1585,7 @@ func (x *GetReceiptRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReceiptRequest.ProtoReflect.Descriptor instead.
 func (*GetReceiptRequest) Descriptor() ([]byte, []int) {
-	return file_cotmoc_reporting_v1_progress_service_proto_rawDescGZIP(), []int{15}
+	return file_cotmoc_reporting_v1_progress_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *GetReceiptRequest) GetSequence() uint64 {
@@ -1242,7 +1620,7 @@ type GetReceiptResponse struct {
 
 func (x *GetReceiptResponse) Reset() {
 	*x = GetReceiptResponse{}
-	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[16]
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1254,7 +1632,7 @@ func (x *GetReceiptResponse) String() string {
 func (*GetReceiptResponse) ProtoMessage() {}
 
 func (x *GetReceiptResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[16]
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1267,7 +1645,7 @@ func (x *GetReceiptResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetReceiptResponse.ProtoReflect.Descriptor instead.
 func (*GetReceiptResponse) Descriptor() ([]byte, []int) {
-	return file_cotmoc_reporting_v1_progress_service_proto_rawDescGZIP(), []int{16}
+	return file_cotmoc_reporting_v1_progress_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetReceiptResponse) GetRecord() *SubmissionRecord {
@@ -1294,7 +1672,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[17]
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1306,7 +1684,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[17]
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1319,7 +1697,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_cotmoc_reporting_v1_progress_service_proto_rawDescGZIP(), []int{17}
+	return file_cotmoc_reporting_v1_progress_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ExplainRequest) GetKey() *FigureKey {
@@ -1369,7 +1747,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[18]
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1381,7 +1759,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[18]
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1394,7 +1772,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_cotmoc_reporting_v1_progress_service_proto_rawDescGZIP(), []int{18}
+	return file_cotmoc_reporting_v1_progress_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ExplainResponse) GetFigure() *Figure {
@@ -1459,7 +1837,7 @@ type Contribution struct {
 
 func (x *Contribution) Reset() {
 	*x = Contribution{}
-	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[19]
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1471,7 +1849,7 @@ func (x *Contribution) String() string {
 func (*Contribution) ProtoMessage() {}
 
 func (x *Contribution) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[19]
+	mi := &file_cotmoc_reporting_v1_progress_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1484,7 +1862,7 @@ func (x *Contribution) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contribution.ProtoReflect.Descriptor instead.
 func (*Contribution) Descriptor() ([]byte, []int) {
-	return file_cotmoc_reporting_v1_progress_service_proto_rawDescGZIP(), []int{19}
+	return file_cotmoc_reporting_v1_progress_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Contribution) GetUnit() string {
@@ -1554,14 +1932,17 @@ var File_cotmoc_reporting_v1_progress_service_proto protoreflect.FileDescriptor
 
 const file_cotmoc_reporting_v1_progress_service_proto_rawDesc = "" +
 	"\n" +
-	"*cotmoc/reporting/v1/progress_service.proto\x12\x13cotmoc.reporting.v1\x1a\x1bbuf/validate/validate.proto\x1a cotmoc/event/v1/submission.proto\x1a cotmoc/reporting/v1/figure.proto\x1a$cotmoc/reporting/v1/submission.proto\x1a\x1acotmoc/type/v1/tally.proto\"\xb5\x02\n" +
+	"*cotmoc/reporting/v1/progress_service.proto\x12\x13cotmoc.reporting.v1\x1a\x1bbuf/validate/validate.proto\x1a cotmoc/event/v1/submission.proto\x1a cotmoc/reporting/v1/figure.proto\x1a$cotmoc/reporting/v1/submission.proto\x1a\x1acotmoc/type/v1/tally.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc4\x03\n" +
 	"\tFigureKey\x12>\n" +
 	"\tprogramme\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\tprogramme\x128\n" +
 	"\x06target\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\x06target\x124\n" +
-	"\x04unit\x18\x03 \x01(\tB \xbaH\x1dr\x1b\x18(2\x17^[a-z0-9](-?[a-z0-9])*$R\x04unit\x12?\n" +
-	"\x06period\x18\x04 \x01(\tB'\xbaH$r\"2 ^(20[0-9]{2}-M(0[1-9]|1[0-2]))?$R\x06period\x127\n" +
+	"\x04unit\x18\x03 \x01(\tB \xbaH\x1dr\x1b\x18(2\x17^[a-z0-9](-?[a-z0-9])*$R\x04unit\x12Q\n" +
+	"\x06period\x18\x04 \x01(\tB9\xbaH6r422^(20[0-9]{2}(-(M(0[1-9]|1[0-2])|Q[1-4]|H[12]))?)?$R\x06period\x127\n" +
 	"\x05basis\x18\x05 \x01(\x0e2\x15.cotmoc.type.v1.BasisB\n" +
-	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x05basis\"o\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x05basis\x12D\n" +
+	"\n" +
+	"as_of_date\x18\x06 \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$R\basOfDate\x125\n" +
+	"\bknown_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\aknownAt\"o\n" +
 	"\x10GetFigureRequest\x128\n" +
 	"\x03key\x18\x01 \x01(\v2\x1e.cotmoc.reporting.v1.FigureKeyB\x06\xbaH\x03\xc8\x01\x01R\x03key\x12!\n" +
 	"\fmin_sequence\x18\x02 \x01(\x04R\vminSequence\"H\n" +
@@ -1591,7 +1972,7 @@ const file_cotmoc_reporting_v1_progress_service_proto_rawDesc = "" +
 	"\tKindTally\x12,\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x18.cotmoc.type.v1.UnitKindR\x04kind\x12+\n" +
 	"\x05tally\x18\x02 \x01(\v2\x15.cotmoc.type.v1.TallyR\x05tally\x12\x18\n" +
-	"\apercent\x18\x03 \x01(\tR\apercent\"\xbb\x03\n" +
+	"\apercent\x18\x03 \x01(\tR\apercent\"\xf2\x03\n" +
 	"\x11CountTasksRequest\x12>\n" +
 	"\tprogramme\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\tprogramme\x12P\n" +
 	"\x0ecounting_basis\x18\x02 \x01(\x0e2\x1d.cotmoc.type.v1.CountingBasisB\n" +
@@ -1603,17 +1984,42 @@ const file_cotmoc_reporting_v1_progress_service_proto_rawDesc = "" +
 	"\x05group\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18<R\x05group\x12!\n" +
 	"\fmin_sequence\x18\a \x01(\x04R\vminSequence\x127\n" +
 	"\x05basis\x18\b \x01(\x0e2\x15.cotmoc.type.v1.BasisB\n" +
-	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x05basis\"\xbd\x01\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x05basis\x125\n" +
+	"\bknown_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\aknownAt\"\xbd\x01\n" +
 	"\x12CountTasksResponse\x12+\n" +
 	"\x05tally\x18\x01 \x01(\v2\x15.cotmoc.type.v1.TallyR\x05tally\x12\x18\n" +
 	"\apercent\x18\x02 \x01(\tR\apercent\x12D\n" +
 	"\x0ecounting_basis\x18\x03 \x01(\x0e2\x1d.cotmoc.type.v1.CountingBasisR\rcountingBasis\x12\x1a\n" +
-	"\bsequence\x18\x04 \x01(\x04R\bsequence\"\xf7\x01\n" +
+	"\bsequence\x18\x04 \x01(\x04R\bsequence\"\xb6\x01\n" +
+	"\x13CompareDatesRequest\x128\n" +
+	"\x03key\x18\x01 \x01(\v2\x1e.cotmoc.reporting.v1.FigureKeyB\x06\xbaH\x03\xc8\x01\x01R\x03key\x12B\n" +
+	"\x05dates\x18\x02 \x03(\tB,\xbaH)\x92\x01&\b\x02\x10\x18\" r\x1e2\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$R\x05dates\x12!\n" +
+	"\fmin_sequence\x18\x03 \x01(\x04R\vminSequence\"\x84\x01\n" +
+	"\x14CompareDatesResponse\x125\n" +
+	"\afigures\x18\x01 \x03(\v2\x1b.cotmoc.reporting.v1.FigureR\afigures\x125\n" +
+	"\achanges\x18\x02 \x03(\v2\x1b.cotmoc.reporting.v1.ChangeR\achanges\"\x99\x01\n" +
+	"\x06Change\x12\x1b\n" +
+	"\tfrom_date\x18\x01 \x01(\tR\bfromDate\x12\x17\n" +
+	"\ato_date\x18\x02 \x01(\tR\x06toDate\x12\x1a\n" +
+	"\bincrease\x18\x03 \x01(\x03R\bincrease\x12*\n" +
+	"\x0ebeats_previous\x18\x04 \x01(\bH\x00R\rbeatsPrevious\x88\x01\x01B\x11\n" +
+	"\x0f_beats_previous\"\xc6\x02\n" +
+	"\x11UnionItemsRequest\x12>\n" +
+	"\tprogramme\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\tprogramme\x12E\n" +
+	"\atargets\x18\x02 \x03(\tB+\xbaH(\x92\x01%\b\x01\x10\x14\x18\x01\"\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\atargets\x124\n" +
+	"\x04unit\x18\x03 \x01(\tB \xbaH\x1dr\x1b\x18(2\x17^[a-z0-9](-?[a-z0-9])*$R\x04unit\x12Q\n" +
+	"\x06period\x18\x04 \x01(\tB9\xbaH6r422^(20[0-9]{2}(-(M(0[1-9]|1[0-2])|Q[1-4]|H[12]))?)?$R\x06period\x12!\n" +
+	"\fmin_sequence\x18\x05 \x01(\x04R\vminSequence\"\xb5\x01\n" +
+	"\x12UnionItemsResponse\x12/\n" +
+	"\x05items\x18\x01 \x03(\v2\x19.cotmoc.reporting.v1.ItemR\x05items\x12+\n" +
+	"\x05tally\x18\x02 \x01(\v2\x15.cotmoc.type.v1.TallyR\x05tally\x12\x18\n" +
+	"\apercent\x18\x03 \x01(\tR\apercent\x12'\n" +
+	"\x0fmissing_targets\x18\x04 \x03(\tR\x0emissingTargets\"\x89\x02\n" +
 	"\aCellKey\x12>\n" +
 	"\tprogramme\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\tprogramme\x128\n" +
 	"\x06target\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\x06target\x124\n" +
-	"\x04unit\x18\x03 \x01(\tB \xbaH\x1dr\x1b\x18(2\x17^[a-z0-9](-?[a-z0-9])*$R\x04unit\x12<\n" +
-	"\x06period\x18\x04 \x01(\tB$\xbaH!r\x1f2\x1d^20[0-9]{2}-M(0[1-9]|1[0-2])$R\x06period\"\xc5\x01\n" +
+	"\x04unit\x18\x03 \x01(\tB \xbaH\x1dr\x1b\x18(2\x17^[a-z0-9](-?[a-z0-9])*$R\x04unit\x12N\n" +
+	"\x06period\x18\x04 \x01(\tB6\xbaH3r12/^20[0-9]{2}(-(M(0[1-9]|1[0-2])|Q[1-4]|H[12]))?$R\x06period\"\xc5\x01\n" +
 	"\x16ListCellHistoryRequest\x126\n" +
 	"\x03key\x18\x01 \x01(\v2\x1c.cotmoc.reporting.v1.CellKeyB\x06\xbaH\x03\xc8\x01\x01R\x03key\x12'\n" +
 	"\tpage_size\x18\x02 \x01(\x05B\n" +
@@ -1669,13 +2075,16 @@ const file_cotmoc_reporting_v1_progress_service_proto_rawDesc = "" +
 	"\x1cREPORTING_FILTER_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19REPORTING_FILTER_REPORTED\x10\x01\x12\x1c\n" +
 	"\x18REPORTING_FILTER_MISSING\x10\x02\x12\x1d\n" +
-	"\x19REPORTING_FILTER_EXCLUDED\x10\x032\x8f\x06\n" +
+	"\x19REPORTING_FILTER_EXCLUDED\x10\x032\xd3\a\n" +
 	"\x0fProgressService\x12Z\n" +
 	"\tGetFigure\x12%.cotmoc.reporting.v1.GetFigureRequest\x1a&.cotmoc.reporting.v1.GetFigureResponse\x12`\n" +
 	"\vListFigures\x12'.cotmoc.reporting.v1.ListFiguresRequest\x1a(.cotmoc.reporting.v1.ListFiguresResponse\x12`\n" +
 	"\vCountByKind\x12'.cotmoc.reporting.v1.CountByKindRequest\x1a(.cotmoc.reporting.v1.CountByKindResponse\x12]\n" +
 	"\n" +
-	"CountTasks\x12&.cotmoc.reporting.v1.CountTasksRequest\x1a'.cotmoc.reporting.v1.CountTasksResponse\x12l\n" +
+	"CountTasks\x12&.cotmoc.reporting.v1.CountTasksRequest\x1a'.cotmoc.reporting.v1.CountTasksResponse\x12c\n" +
+	"\fCompareDates\x12(.cotmoc.reporting.v1.CompareDatesRequest\x1a).cotmoc.reporting.v1.CompareDatesResponse\x12]\n" +
+	"\n" +
+	"UnionItems\x12&.cotmoc.reporting.v1.UnionItemsRequest\x1a'.cotmoc.reporting.v1.UnionItemsResponse\x12l\n" +
 	"\x0fListCellHistory\x12+.cotmoc.reporting.v1.ListCellHistoryRequest\x1a,.cotmoc.reporting.v1.ListCellHistoryResponse\x12Z\n" +
 	"\tListItems\x12%.cotmoc.reporting.v1.ListItemsRequest\x1a&.cotmoc.reporting.v1.ListItemsResponse\x12]\n" +
 	"\n" +
@@ -1695,7 +2104,7 @@ func file_cotmoc_reporting_v1_progress_service_proto_rawDescGZIP() []byte {
 }
 
 var file_cotmoc_reporting_v1_progress_service_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_cotmoc_reporting_v1_progress_service_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_cotmoc_reporting_v1_progress_service_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_cotmoc_reporting_v1_progress_service_proto_goTypes = []any{
 	(UnitSelection)(0),              // 0: cotmoc.reporting.v1.UnitSelection
 	(ReportingFilter)(0),            // 1: cotmoc.reporting.v1.ReportingFilter
@@ -1709,80 +2118,97 @@ var file_cotmoc_reporting_v1_progress_service_proto_goTypes = []any{
 	(*KindTally)(nil),               // 9: cotmoc.reporting.v1.KindTally
 	(*CountTasksRequest)(nil),       // 10: cotmoc.reporting.v1.CountTasksRequest
 	(*CountTasksResponse)(nil),      // 11: cotmoc.reporting.v1.CountTasksResponse
-	(*CellKey)(nil),                 // 12: cotmoc.reporting.v1.CellKey
-	(*ListCellHistoryRequest)(nil),  // 13: cotmoc.reporting.v1.ListCellHistoryRequest
-	(*ListCellHistoryResponse)(nil), // 14: cotmoc.reporting.v1.ListCellHistoryResponse
-	(*ListItemsRequest)(nil),        // 15: cotmoc.reporting.v1.ListItemsRequest
-	(*ListItemsResponse)(nil),       // 16: cotmoc.reporting.v1.ListItemsResponse
-	(*GetReceiptRequest)(nil),       // 17: cotmoc.reporting.v1.GetReceiptRequest
-	(*GetReceiptResponse)(nil),      // 18: cotmoc.reporting.v1.GetReceiptResponse
-	(*ExplainRequest)(nil),          // 19: cotmoc.reporting.v1.ExplainRequest
-	(*ExplainResponse)(nil),         // 20: cotmoc.reporting.v1.ExplainResponse
-	(*Contribution)(nil),            // 21: cotmoc.reporting.v1.Contribution
-	(v1.Basis)(0),                   // 22: cotmoc.type.v1.Basis
-	(*Figure)(nil),                  // 23: cotmoc.reporting.v1.Figure
-	(v1.UnitKind)(0),                // 24: cotmoc.type.v1.UnitKind
-	(*v1.Tally)(nil),                // 25: cotmoc.type.v1.Tally
-	(v1.CountingBasis)(0),           // 26: cotmoc.type.v1.CountingBasis
-	(v1.TaskForm)(0),                // 27: cotmoc.type.v1.TaskForm
-	(v1.Audience)(0),                // 28: cotmoc.type.v1.Audience
-	(*SubmissionRecord)(nil),        // 29: cotmoc.reporting.v1.SubmissionRecord
-	(*Item)(nil),                    // 30: cotmoc.reporting.v1.Item
-	(v11.CellState)(0),              // 31: cotmoc.event.v1.CellState
-	(v1.Qualifier)(0),               // 32: cotmoc.type.v1.Qualifier
+	(*CompareDatesRequest)(nil),     // 12: cotmoc.reporting.v1.CompareDatesRequest
+	(*CompareDatesResponse)(nil),    // 13: cotmoc.reporting.v1.CompareDatesResponse
+	(*Change)(nil),                  // 14: cotmoc.reporting.v1.Change
+	(*UnionItemsRequest)(nil),       // 15: cotmoc.reporting.v1.UnionItemsRequest
+	(*UnionItemsResponse)(nil),      // 16: cotmoc.reporting.v1.UnionItemsResponse
+	(*CellKey)(nil),                 // 17: cotmoc.reporting.v1.CellKey
+	(*ListCellHistoryRequest)(nil),  // 18: cotmoc.reporting.v1.ListCellHistoryRequest
+	(*ListCellHistoryResponse)(nil), // 19: cotmoc.reporting.v1.ListCellHistoryResponse
+	(*ListItemsRequest)(nil),        // 20: cotmoc.reporting.v1.ListItemsRequest
+	(*ListItemsResponse)(nil),       // 21: cotmoc.reporting.v1.ListItemsResponse
+	(*GetReceiptRequest)(nil),       // 22: cotmoc.reporting.v1.GetReceiptRequest
+	(*GetReceiptResponse)(nil),      // 23: cotmoc.reporting.v1.GetReceiptResponse
+	(*ExplainRequest)(nil),          // 24: cotmoc.reporting.v1.ExplainRequest
+	(*ExplainResponse)(nil),         // 25: cotmoc.reporting.v1.ExplainResponse
+	(*Contribution)(nil),            // 26: cotmoc.reporting.v1.Contribution
+	(v1.Basis)(0),                   // 27: cotmoc.type.v1.Basis
+	(*timestamppb.Timestamp)(nil),   // 28: google.protobuf.Timestamp
+	(*Figure)(nil),                  // 29: cotmoc.reporting.v1.Figure
+	(v1.UnitKind)(0),                // 30: cotmoc.type.v1.UnitKind
+	(*v1.Tally)(nil),                // 31: cotmoc.type.v1.Tally
+	(v1.CountingBasis)(0),           // 32: cotmoc.type.v1.CountingBasis
+	(v1.TaskForm)(0),                // 33: cotmoc.type.v1.TaskForm
+	(v1.Audience)(0),                // 34: cotmoc.type.v1.Audience
+	(*Item)(nil),                    // 35: cotmoc.reporting.v1.Item
+	(*SubmissionRecord)(nil),        // 36: cotmoc.reporting.v1.SubmissionRecord
+	(v11.CellState)(0),              // 37: cotmoc.event.v1.CellState
+	(v1.Qualifier)(0),               // 38: cotmoc.type.v1.Qualifier
 }
 var file_cotmoc_reporting_v1_progress_service_proto_depIdxs = []int32{
-	22, // 0: cotmoc.reporting.v1.FigureKey.basis:type_name -> cotmoc.type.v1.Basis
-	2,  // 1: cotmoc.reporting.v1.GetFigureRequest.key:type_name -> cotmoc.reporting.v1.FigureKey
-	23, // 2: cotmoc.reporting.v1.GetFigureResponse.figure:type_name -> cotmoc.reporting.v1.Figure
-	2,  // 3: cotmoc.reporting.v1.ListFiguresRequest.key:type_name -> cotmoc.reporting.v1.FigureKey
-	0,  // 4: cotmoc.reporting.v1.ListFiguresRequest.selection:type_name -> cotmoc.reporting.v1.UnitSelection
-	24, // 5: cotmoc.reporting.v1.ListFiguresRequest.kinds:type_name -> cotmoc.type.v1.UnitKind
-	1,  // 6: cotmoc.reporting.v1.ListFiguresRequest.reporting:type_name -> cotmoc.reporting.v1.ReportingFilter
-	23, // 7: cotmoc.reporting.v1.ListFiguresResponse.figures:type_name -> cotmoc.reporting.v1.Figure
-	2,  // 8: cotmoc.reporting.v1.CountByKindRequest.key:type_name -> cotmoc.reporting.v1.FigureKey
-	9,  // 9: cotmoc.reporting.v1.CountByKindResponse.kinds:type_name -> cotmoc.reporting.v1.KindTally
-	24, // 10: cotmoc.reporting.v1.KindTally.kind:type_name -> cotmoc.type.v1.UnitKind
-	25, // 11: cotmoc.reporting.v1.KindTally.tally:type_name -> cotmoc.type.v1.Tally
-	26, // 12: cotmoc.reporting.v1.CountTasksRequest.counting_basis:type_name -> cotmoc.type.v1.CountingBasis
-	27, // 13: cotmoc.reporting.v1.CountTasksRequest.form:type_name -> cotmoc.type.v1.TaskForm
-	28, // 14: cotmoc.reporting.v1.CountTasksRequest.audience:type_name -> cotmoc.type.v1.Audience
-	22, // 15: cotmoc.reporting.v1.CountTasksRequest.basis:type_name -> cotmoc.type.v1.Basis
-	25, // 16: cotmoc.reporting.v1.CountTasksResponse.tally:type_name -> cotmoc.type.v1.Tally
-	26, // 17: cotmoc.reporting.v1.CountTasksResponse.counting_basis:type_name -> cotmoc.type.v1.CountingBasis
-	12, // 18: cotmoc.reporting.v1.ListCellHistoryRequest.key:type_name -> cotmoc.reporting.v1.CellKey
-	29, // 19: cotmoc.reporting.v1.ListCellHistoryResponse.records:type_name -> cotmoc.reporting.v1.SubmissionRecord
-	12, // 20: cotmoc.reporting.v1.ListItemsRequest.key:type_name -> cotmoc.reporting.v1.CellKey
-	30, // 21: cotmoc.reporting.v1.ListItemsResponse.items:type_name -> cotmoc.reporting.v1.Item
-	12, // 22: cotmoc.reporting.v1.GetReceiptRequest.key:type_name -> cotmoc.reporting.v1.CellKey
-	29, // 23: cotmoc.reporting.v1.GetReceiptResponse.record:type_name -> cotmoc.reporting.v1.SubmissionRecord
-	2,  // 24: cotmoc.reporting.v1.ExplainRequest.key:type_name -> cotmoc.reporting.v1.FigureKey
-	23, // 25: cotmoc.reporting.v1.ExplainResponse.figure:type_name -> cotmoc.reporting.v1.Figure
-	21, // 26: cotmoc.reporting.v1.ExplainResponse.contributions:type_name -> cotmoc.reporting.v1.Contribution
-	31, // 27: cotmoc.reporting.v1.Contribution.state:type_name -> cotmoc.event.v1.CellState
-	25, // 28: cotmoc.reporting.v1.Contribution.tally:type_name -> cotmoc.type.v1.Tally
-	32, // 29: cotmoc.reporting.v1.Contribution.qualifier:type_name -> cotmoc.type.v1.Qualifier
-	3,  // 30: cotmoc.reporting.v1.ProgressService.GetFigure:input_type -> cotmoc.reporting.v1.GetFigureRequest
-	5,  // 31: cotmoc.reporting.v1.ProgressService.ListFigures:input_type -> cotmoc.reporting.v1.ListFiguresRequest
-	7,  // 32: cotmoc.reporting.v1.ProgressService.CountByKind:input_type -> cotmoc.reporting.v1.CountByKindRequest
-	10, // 33: cotmoc.reporting.v1.ProgressService.CountTasks:input_type -> cotmoc.reporting.v1.CountTasksRequest
-	13, // 34: cotmoc.reporting.v1.ProgressService.ListCellHistory:input_type -> cotmoc.reporting.v1.ListCellHistoryRequest
-	15, // 35: cotmoc.reporting.v1.ProgressService.ListItems:input_type -> cotmoc.reporting.v1.ListItemsRequest
-	17, // 36: cotmoc.reporting.v1.ProgressService.GetReceipt:input_type -> cotmoc.reporting.v1.GetReceiptRequest
-	19, // 37: cotmoc.reporting.v1.ProgressService.Explain:input_type -> cotmoc.reporting.v1.ExplainRequest
-	4,  // 38: cotmoc.reporting.v1.ProgressService.GetFigure:output_type -> cotmoc.reporting.v1.GetFigureResponse
-	6,  // 39: cotmoc.reporting.v1.ProgressService.ListFigures:output_type -> cotmoc.reporting.v1.ListFiguresResponse
-	8,  // 40: cotmoc.reporting.v1.ProgressService.CountByKind:output_type -> cotmoc.reporting.v1.CountByKindResponse
-	11, // 41: cotmoc.reporting.v1.ProgressService.CountTasks:output_type -> cotmoc.reporting.v1.CountTasksResponse
-	14, // 42: cotmoc.reporting.v1.ProgressService.ListCellHistory:output_type -> cotmoc.reporting.v1.ListCellHistoryResponse
-	16, // 43: cotmoc.reporting.v1.ProgressService.ListItems:output_type -> cotmoc.reporting.v1.ListItemsResponse
-	18, // 44: cotmoc.reporting.v1.ProgressService.GetReceipt:output_type -> cotmoc.reporting.v1.GetReceiptResponse
-	20, // 45: cotmoc.reporting.v1.ProgressService.Explain:output_type -> cotmoc.reporting.v1.ExplainResponse
-	38, // [38:46] is the sub-list for method output_type
-	30, // [30:38] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	27, // 0: cotmoc.reporting.v1.FigureKey.basis:type_name -> cotmoc.type.v1.Basis
+	28, // 1: cotmoc.reporting.v1.FigureKey.known_at:type_name -> google.protobuf.Timestamp
+	2,  // 2: cotmoc.reporting.v1.GetFigureRequest.key:type_name -> cotmoc.reporting.v1.FigureKey
+	29, // 3: cotmoc.reporting.v1.GetFigureResponse.figure:type_name -> cotmoc.reporting.v1.Figure
+	2,  // 4: cotmoc.reporting.v1.ListFiguresRequest.key:type_name -> cotmoc.reporting.v1.FigureKey
+	0,  // 5: cotmoc.reporting.v1.ListFiguresRequest.selection:type_name -> cotmoc.reporting.v1.UnitSelection
+	30, // 6: cotmoc.reporting.v1.ListFiguresRequest.kinds:type_name -> cotmoc.type.v1.UnitKind
+	1,  // 7: cotmoc.reporting.v1.ListFiguresRequest.reporting:type_name -> cotmoc.reporting.v1.ReportingFilter
+	29, // 8: cotmoc.reporting.v1.ListFiguresResponse.figures:type_name -> cotmoc.reporting.v1.Figure
+	2,  // 9: cotmoc.reporting.v1.CountByKindRequest.key:type_name -> cotmoc.reporting.v1.FigureKey
+	9,  // 10: cotmoc.reporting.v1.CountByKindResponse.kinds:type_name -> cotmoc.reporting.v1.KindTally
+	30, // 11: cotmoc.reporting.v1.KindTally.kind:type_name -> cotmoc.type.v1.UnitKind
+	31, // 12: cotmoc.reporting.v1.KindTally.tally:type_name -> cotmoc.type.v1.Tally
+	32, // 13: cotmoc.reporting.v1.CountTasksRequest.counting_basis:type_name -> cotmoc.type.v1.CountingBasis
+	33, // 14: cotmoc.reporting.v1.CountTasksRequest.form:type_name -> cotmoc.type.v1.TaskForm
+	34, // 15: cotmoc.reporting.v1.CountTasksRequest.audience:type_name -> cotmoc.type.v1.Audience
+	27, // 16: cotmoc.reporting.v1.CountTasksRequest.basis:type_name -> cotmoc.type.v1.Basis
+	28, // 17: cotmoc.reporting.v1.CountTasksRequest.known_at:type_name -> google.protobuf.Timestamp
+	31, // 18: cotmoc.reporting.v1.CountTasksResponse.tally:type_name -> cotmoc.type.v1.Tally
+	32, // 19: cotmoc.reporting.v1.CountTasksResponse.counting_basis:type_name -> cotmoc.type.v1.CountingBasis
+	2,  // 20: cotmoc.reporting.v1.CompareDatesRequest.key:type_name -> cotmoc.reporting.v1.FigureKey
+	29, // 21: cotmoc.reporting.v1.CompareDatesResponse.figures:type_name -> cotmoc.reporting.v1.Figure
+	14, // 22: cotmoc.reporting.v1.CompareDatesResponse.changes:type_name -> cotmoc.reporting.v1.Change
+	35, // 23: cotmoc.reporting.v1.UnionItemsResponse.items:type_name -> cotmoc.reporting.v1.Item
+	31, // 24: cotmoc.reporting.v1.UnionItemsResponse.tally:type_name -> cotmoc.type.v1.Tally
+	17, // 25: cotmoc.reporting.v1.ListCellHistoryRequest.key:type_name -> cotmoc.reporting.v1.CellKey
+	36, // 26: cotmoc.reporting.v1.ListCellHistoryResponse.records:type_name -> cotmoc.reporting.v1.SubmissionRecord
+	17, // 27: cotmoc.reporting.v1.ListItemsRequest.key:type_name -> cotmoc.reporting.v1.CellKey
+	35, // 28: cotmoc.reporting.v1.ListItemsResponse.items:type_name -> cotmoc.reporting.v1.Item
+	17, // 29: cotmoc.reporting.v1.GetReceiptRequest.key:type_name -> cotmoc.reporting.v1.CellKey
+	36, // 30: cotmoc.reporting.v1.GetReceiptResponse.record:type_name -> cotmoc.reporting.v1.SubmissionRecord
+	2,  // 31: cotmoc.reporting.v1.ExplainRequest.key:type_name -> cotmoc.reporting.v1.FigureKey
+	29, // 32: cotmoc.reporting.v1.ExplainResponse.figure:type_name -> cotmoc.reporting.v1.Figure
+	26, // 33: cotmoc.reporting.v1.ExplainResponse.contributions:type_name -> cotmoc.reporting.v1.Contribution
+	37, // 34: cotmoc.reporting.v1.Contribution.state:type_name -> cotmoc.event.v1.CellState
+	31, // 35: cotmoc.reporting.v1.Contribution.tally:type_name -> cotmoc.type.v1.Tally
+	38, // 36: cotmoc.reporting.v1.Contribution.qualifier:type_name -> cotmoc.type.v1.Qualifier
+	3,  // 37: cotmoc.reporting.v1.ProgressService.GetFigure:input_type -> cotmoc.reporting.v1.GetFigureRequest
+	5,  // 38: cotmoc.reporting.v1.ProgressService.ListFigures:input_type -> cotmoc.reporting.v1.ListFiguresRequest
+	7,  // 39: cotmoc.reporting.v1.ProgressService.CountByKind:input_type -> cotmoc.reporting.v1.CountByKindRequest
+	10, // 40: cotmoc.reporting.v1.ProgressService.CountTasks:input_type -> cotmoc.reporting.v1.CountTasksRequest
+	12, // 41: cotmoc.reporting.v1.ProgressService.CompareDates:input_type -> cotmoc.reporting.v1.CompareDatesRequest
+	15, // 42: cotmoc.reporting.v1.ProgressService.UnionItems:input_type -> cotmoc.reporting.v1.UnionItemsRequest
+	18, // 43: cotmoc.reporting.v1.ProgressService.ListCellHistory:input_type -> cotmoc.reporting.v1.ListCellHistoryRequest
+	20, // 44: cotmoc.reporting.v1.ProgressService.ListItems:input_type -> cotmoc.reporting.v1.ListItemsRequest
+	22, // 45: cotmoc.reporting.v1.ProgressService.GetReceipt:input_type -> cotmoc.reporting.v1.GetReceiptRequest
+	24, // 46: cotmoc.reporting.v1.ProgressService.Explain:input_type -> cotmoc.reporting.v1.ExplainRequest
+	4,  // 47: cotmoc.reporting.v1.ProgressService.GetFigure:output_type -> cotmoc.reporting.v1.GetFigureResponse
+	6,  // 48: cotmoc.reporting.v1.ProgressService.ListFigures:output_type -> cotmoc.reporting.v1.ListFiguresResponse
+	8,  // 49: cotmoc.reporting.v1.ProgressService.CountByKind:output_type -> cotmoc.reporting.v1.CountByKindResponse
+	11, // 50: cotmoc.reporting.v1.ProgressService.CountTasks:output_type -> cotmoc.reporting.v1.CountTasksResponse
+	13, // 51: cotmoc.reporting.v1.ProgressService.CompareDates:output_type -> cotmoc.reporting.v1.CompareDatesResponse
+	16, // 52: cotmoc.reporting.v1.ProgressService.UnionItems:output_type -> cotmoc.reporting.v1.UnionItemsResponse
+	19, // 53: cotmoc.reporting.v1.ProgressService.ListCellHistory:output_type -> cotmoc.reporting.v1.ListCellHistoryResponse
+	21, // 54: cotmoc.reporting.v1.ProgressService.ListItems:output_type -> cotmoc.reporting.v1.ListItemsResponse
+	23, // 55: cotmoc.reporting.v1.ProgressService.GetReceipt:output_type -> cotmoc.reporting.v1.GetReceiptResponse
+	25, // 56: cotmoc.reporting.v1.ProgressService.Explain:output_type -> cotmoc.reporting.v1.ExplainResponse
+	47, // [47:57] is the sub-list for method output_type
+	37, // [37:47] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_cotmoc_reporting_v1_progress_service_proto_init() }
@@ -1792,13 +2218,14 @@ func file_cotmoc_reporting_v1_progress_service_proto_init() {
 	}
 	file_cotmoc_reporting_v1_figure_proto_init()
 	file_cotmoc_reporting_v1_submission_proto_init()
+	file_cotmoc_reporting_v1_progress_service_proto_msgTypes[12].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cotmoc_reporting_v1_progress_service_proto_rawDesc), len(file_cotmoc_reporting_v1_progress_service_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   20,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -23,6 +23,8 @@ const (
 	ProgressService_ListFigures_FullMethodName     = "/cotmoc.reporting.v1.ProgressService/ListFigures"
 	ProgressService_CountByKind_FullMethodName     = "/cotmoc.reporting.v1.ProgressService/CountByKind"
 	ProgressService_CountTasks_FullMethodName      = "/cotmoc.reporting.v1.ProgressService/CountTasks"
+	ProgressService_CompareDates_FullMethodName    = "/cotmoc.reporting.v1.ProgressService/CompareDates"
+	ProgressService_UnionItems_FullMethodName      = "/cotmoc.reporting.v1.ProgressService/UnionItems"
 	ProgressService_ListCellHistory_FullMethodName = "/cotmoc.reporting.v1.ProgressService/ListCellHistory"
 	ProgressService_ListItems_FullMethodName       = "/cotmoc.reporting.v1.ProgressService/ListItems"
 	ProgressService_GetReceipt_FullMethodName      = "/cotmoc.reporting.v1.ProgressService/GetReceipt"
@@ -45,6 +47,12 @@ type ProgressServiceClient interface {
 	CountByKind(ctx context.Context, in *CountByKindRequest, opts ...grpc.CallOption) (*CountByKindResponse, error)
 	// CountTasks counts tasks, complete and all, by a stated basis.
 	CountTasks(ctx context.Context, in *CountTasksRequest, opts ...grpc.CallOption) (*CountTasksResponse, error)
+	// CompareDates reads one current figure as of several days, and what came in
+	// between: whether each stretch brought more than the one before.
+	CompareDates(ctx context.Context, in *CompareDatesRequest, opts ...grpc.CallOption) (*CompareDatesResponse, error)
+	// UnionItems joins the item lists of several targets by name: an item that two
+	// of them hold counts once, and is done when it is in one of them.
+	UnionItems(ctx context.Context, in *UnionItemsRequest, opts ...grpc.CallOption) (*UnionItemsResponse, error)
 	// ListCellHistory lists all that was submitted for a cell, newest first.
 	ListCellHistory(ctx context.Context, in *ListCellHistoryRequest, opts ...grpc.CallOption) (*ListCellHistoryResponse, error)
 	// ListItems lists the named items of a cell that was sent as an item list.
@@ -99,6 +107,26 @@ func (c *progressServiceClient) CountTasks(ctx context.Context, in *CountTasksRe
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(CountTasksResponse)
 	err := c.cc.Invoke(ctx, ProgressService_CountTasks_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *progressServiceClient) CompareDates(ctx context.Context, in *CompareDatesRequest, opts ...grpc.CallOption) (*CompareDatesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CompareDatesResponse)
+	err := c.cc.Invoke(ctx, ProgressService_CompareDates_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *progressServiceClient) UnionItems(ctx context.Context, in *UnionItemsRequest, opts ...grpc.CallOption) (*UnionItemsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UnionItemsResponse)
+	err := c.cc.Invoke(ctx, ProgressService_UnionItems_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -161,6 +189,12 @@ type ProgressServiceServer interface {
 	CountByKind(context.Context, *CountByKindRequest) (*CountByKindResponse, error)
 	// CountTasks counts tasks, complete and all, by a stated basis.
 	CountTasks(context.Context, *CountTasksRequest) (*CountTasksResponse, error)
+	// CompareDates reads one current figure as of several days, and what came in
+	// between: whether each stretch brought more than the one before.
+	CompareDates(context.Context, *CompareDatesRequest) (*CompareDatesResponse, error)
+	// UnionItems joins the item lists of several targets by name: an item that two
+	// of them hold counts once, and is done when it is in one of them.
+	UnionItems(context.Context, *UnionItemsRequest) (*UnionItemsResponse, error)
 	// ListCellHistory lists all that was submitted for a cell, newest first.
 	ListCellHistory(context.Context, *ListCellHistoryRequest) (*ListCellHistoryResponse, error)
 	// ListItems lists the named items of a cell that was sent as an item list.
@@ -192,6 +226,12 @@ func (UnimplementedProgressServiceServer) CountByKind(context.Context, *CountByK
 }
 func (UnimplementedProgressServiceServer) CountTasks(context.Context, *CountTasksRequest) (*CountTasksResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CountTasks not implemented")
+}
+func (UnimplementedProgressServiceServer) CompareDates(context.Context, *CompareDatesRequest) (*CompareDatesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CompareDates not implemented")
+}
+func (UnimplementedProgressServiceServer) UnionItems(context.Context, *UnionItemsRequest) (*UnionItemsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UnionItems not implemented")
 }
 func (UnimplementedProgressServiceServer) ListCellHistory(context.Context, *ListCellHistoryRequest) (*ListCellHistoryResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListCellHistory not implemented")
@@ -298,6 +338,42 @@ func _ProgressService_CountTasks_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ProgressService_CompareDates_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CompareDatesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProgressServiceServer).CompareDates(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ProgressService_CompareDates_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProgressServiceServer).CompareDates(ctx, req.(*CompareDatesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ProgressService_UnionItems_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UnionItemsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ProgressServiceServer).UnionItems(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ProgressService_UnionItems_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ProgressServiceServer).UnionItems(ctx, req.(*UnionItemsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ProgressService_ListCellHistory_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListCellHistoryRequest)
 	if err := dec(in); err != nil {
@@ -392,6 +468,14 @@ var ProgressService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CountTasks",
 			Handler:    _ProgressService_CountTasks_Handler,
+		},
+		{
+			MethodName: "CompareDates",
+			Handler:    _ProgressService_CompareDates_Handler,
+		},
+		{
+			MethodName: "UnionItems",
+			Handler:    _ProgressService_UnionItems_Handler,
 		},
 		{
 			MethodName: "ListCellHistory",

@@ -36,7 +36,8 @@ type Submission struct {
 	Unit string `protobuf:"bytes,1,opt,name=unit,proto3" json:"unit,omitempty"`
 	// Id of the target or task.
 	Target string `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
-	// Calendar month at +07:00, such as `2022-M07`; years 2000 to 2099.
+	// Period of the target's calendar and frequency, such as `2022-M07`, `2022-Q3`,
+	// `2022-H2` or `2022`; years 2000 to 2099.
 	Period string `protobuf:"bytes,3,opt,name=period,proto3" json:"period,omitempty"`
 	// What is reported.
 	//
@@ -797,7 +798,13 @@ type SubmissionRecord struct {
 	// The tally of the cell from then on.
 	Tally *v1.Tally `protobuf:"bytes,6,opt,name=tally,proto3" json:"tally,omitempty"`
 	// Number of the event that it followed in the cell; 0 for the first.
-	Supersedes    uint64 `protobuf:"varint,7,opt,name=supersedes,proto3" json:"supersedes,omitempty"`
+	Supersedes uint64 `protobuf:"varint,7,opt,name=supersedes,proto3" json:"supersedes,omitempty"`
+	// It came late under its regime.
+	Late bool `protobuf:"varint,8,opt,name=late,proto3" json:"late,omitempty"`
+	// Of what was returned: why.
+	ReturnCode v11.ReturnCode `protobuf:"varint,9,opt,name=return_code,json=returnCode,proto3,enum=cotmoc.event.v1.ReturnCode" json:"return_code,omitempty"`
+	// Of what was approved or returned: id of the unit that decided.
+	Reviewer      string `protobuf:"bytes,10,opt,name=reviewer,proto3" json:"reviewer,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -879,6 +886,27 @@ func (x *SubmissionRecord) GetSupersedes() uint64 {
 		return x.Supersedes
 	}
 	return 0
+}
+
+func (x *SubmissionRecord) GetLate() bool {
+	if x != nil {
+		return x.Late
+	}
+	return false
+}
+
+func (x *SubmissionRecord) GetReturnCode() v11.ReturnCode {
+	if x != nil {
+		return x.ReturnCode
+	}
+	return v11.ReturnCode(0)
+}
+
+func (x *SubmissionRecord) GetReviewer() string {
+	if x != nil {
+		return x.Reviewer
+	}
+	return ""
 }
 
 // SubmissionAnnex is what is kept beside the event and never published.
@@ -976,12 +1004,12 @@ var File_cotmoc_reporting_v1_submission_proto protoreflect.FileDescriptor
 
 const file_cotmoc_reporting_v1_submission_proto_rawDesc = "" +
 	"\n" +
-	"$cotmoc/reporting/v1/submission.proto\x12\x13cotmoc.reporting.v1\x1a\x1bbuf/validate/validate.proto\x1a cotmoc/event/v1/submission.proto\x1a\x1acotmoc/type/v1/tally.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xab\a\n" +
+	"$cotmoc/reporting/v1/submission.proto\x12\x13cotmoc.reporting.v1\x1a\x1bbuf/validate/validate.proto\x1a cotmoc/event/v1/submission.proto\x1a\x1acotmoc/type/v1/tally.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbd\a\n" +
 	"\n" +
 	"Submission\x124\n" +
 	"\x04unit\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x18(2\x17^[a-z0-9](-?[a-z0-9])*$R\x04unit\x128\n" +
-	"\x06target\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\x06target\x12<\n" +
-	"\x06period\x18\x03 \x01(\tB$\xbaH!r\x1f2\x1d^20[0-9]{2}-M(0[1-9]|1[0-2])$R\x06period\x12)\n" +
+	"\x06target\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\x06target\x12N\n" +
+	"\x06period\x18\x03 \x01(\tB6\xbaH3r12/^20[0-9]{2}(-(M(0[1-9]|1[0-2])|Q[1-4]|H[12]))?$R\x06period\x12)\n" +
 	"\x05count\x18\x04 \x01(\x03B\x11\xbaH\x0e\"\f\x18\x80\x80\x90\xbb\xba֭\xf0\r(\x00H\x00R\x05count\x122\n" +
 	"\x05ratio\x18\x05 \x01(\v2\x1a.cotmoc.reporting.v1.RatioH\x00R\x05ratio\x12\x17\n" +
 	"\x06yes_no\x18\x06 \x01(\bH\x00R\x05yesNo\x12N\n" +
@@ -1028,7 +1056,7 @@ const file_cotmoc_reporting_v1_submission_proto_rawDesc = "" +
 	"\brevision\x18\x02 \x01(\rR\brevision\x12+\n" +
 	"\x11registry_revision\x18\x03 \x01(\x03R\x10registryRevision\x12;\n" +
 	"\vaccept_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"acceptTime\"\xc7\x02\n" +
+	"acceptTime\"\xb5\x03\n" +
 	"\x10SubmissionRecord\x12\x1c\n" +
 	"\tprogramme\x18\x01 \x01(\tR\tprogramme\x12?\n" +
 	"\n" +
@@ -1041,7 +1069,12 @@ const file_cotmoc_reporting_v1_submission_proto_rawDesc = "" +
 	"\x05tally\x18\x06 \x01(\v2\x15.cotmoc.type.v1.TallyR\x05tally\x12\x1e\n" +
 	"\n" +
 	"supersedes\x18\a \x01(\x04R\n" +
-	"supersedes\"\x95\x02\n" +
+	"supersedes\x12\x12\n" +
+	"\x04late\x18\b \x01(\bR\x04late\x12<\n" +
+	"\vreturn_code\x18\t \x01(\x0e2\x1b.cotmoc.event.v1.ReturnCodeR\n" +
+	"returnCode\x12\x1a\n" +
+	"\breviewer\x18\n" +
+	" \x01(\tR\breviewer\"\x95\x02\n" +
 	"\x0fSubmissionAnnex\x12\x12\n" +
 	"\x04note\x18\x01 \x01(\tR\x04note\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12/\n" +
@@ -1080,6 +1113,7 @@ var file_cotmoc_reporting_v1_submission_proto_goTypes = []any{
 	(*timestamppb.Timestamp)(nil), // 13: google.protobuf.Timestamp
 	(v11.CellState)(0),            // 14: cotmoc.event.v1.CellState
 	(*v1.Tally)(nil),              // 15: cotmoc.type.v1.Tally
+	(v11.ReturnCode)(0),           // 16: cotmoc.event.v1.ReturnCode
 }
 var file_cotmoc_reporting_v1_submission_proto_depIdxs = []int32{
 	1,  // 0: cotmoc.reporting.v1.Submission.ratio:type_name -> cotmoc.reporting.v1.Ratio
@@ -1096,14 +1130,15 @@ var file_cotmoc_reporting_v1_submission_proto_depIdxs = []int32{
 	9,  // 11: cotmoc.reporting.v1.SubmissionRecord.receipt:type_name -> cotmoc.reporting.v1.Receipt
 	14, // 12: cotmoc.reporting.v1.SubmissionRecord.state:type_name -> cotmoc.event.v1.CellState
 	15, // 13: cotmoc.reporting.v1.SubmissionRecord.tally:type_name -> cotmoc.type.v1.Tally
-	4,  // 14: cotmoc.reporting.v1.SubmissionAnnex.items:type_name -> cotmoc.reporting.v1.Item
-	8,  // 15: cotmoc.reporting.v1.SubmissionAnnex.evidence:type_name -> cotmoc.reporting.v1.Evidence
-	5,  // 16: cotmoc.reporting.v1.SubmissionAnnex.text:type_name -> cotmoc.reporting.v1.LocalizedText
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	16, // 14: cotmoc.reporting.v1.SubmissionRecord.return_code:type_name -> cotmoc.event.v1.ReturnCode
+	4,  // 15: cotmoc.reporting.v1.SubmissionAnnex.items:type_name -> cotmoc.reporting.v1.Item
+	8,  // 16: cotmoc.reporting.v1.SubmissionAnnex.evidence:type_name -> cotmoc.reporting.v1.Evidence
+	5,  // 17: cotmoc.reporting.v1.SubmissionAnnex.text:type_name -> cotmoc.reporting.v1.LocalizedText
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_cotmoc_reporting_v1_submission_proto_init() }

@@ -139,6 +139,67 @@ func (Accumulation) EnumDescriptor() ([]byte, []int) {
 	return file_cotmoc_type_v1_tally_proto_rawDescGZIP(), []int{1}
 }
 
+// Frequency is the length of the periods in which something is reported.
+type Frequency int32
+
+const (
+	// Not set; read as MONTHLY.
+	Frequency_FREQUENCY_UNSPECIFIED Frequency = 0
+	// Months, such as `2025-M07`.
+	Frequency_FREQUENCY_MONTHLY Frequency = 1
+	// Quarters, such as `2025-Q3`.
+	Frequency_FREQUENCY_QUARTERLY Frequency = 2
+	// Half years, such as `2025-H2`.
+	Frequency_FREQUENCY_HALF_YEARLY Frequency = 3
+	// Years, such as `2025`.
+	Frequency_FREQUENCY_YEARLY Frequency = 4
+)
+
+// Enum value maps for Frequency.
+var (
+	Frequency_name = map[int32]string{
+		0: "FREQUENCY_UNSPECIFIED",
+		1: "FREQUENCY_MONTHLY",
+		2: "FREQUENCY_QUARTERLY",
+		3: "FREQUENCY_HALF_YEARLY",
+		4: "FREQUENCY_YEARLY",
+	}
+	Frequency_value = map[string]int32{
+		"FREQUENCY_UNSPECIFIED": 0,
+		"FREQUENCY_MONTHLY":     1,
+		"FREQUENCY_QUARTERLY":   2,
+		"FREQUENCY_HALF_YEARLY": 3,
+		"FREQUENCY_YEARLY":      4,
+	}
+)
+
+func (x Frequency) Enum() *Frequency {
+	p := new(Frequency)
+	*p = x
+	return p
+}
+
+func (x Frequency) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Frequency) Descriptor() protoreflect.EnumDescriptor {
+	return file_cotmoc_type_v1_tally_proto_enumTypes[2].Descriptor()
+}
+
+func (Frequency) Type() protoreflect.EnumType {
+	return &file_cotmoc_type_v1_tally_proto_enumTypes[2]
+}
+
+func (x Frequency) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Frequency.Descriptor instead.
+func (Frequency) EnumDescriptor() ([]byte, []int) {
+	return file_cotmoc_type_v1_tally_proto_rawDescGZIP(), []int{2}
+}
+
 // Qualifier says how exact a value is. A sum inherits the weakest among its parts.
 type Qualifier int32
 
@@ -184,11 +245,11 @@ func (x Qualifier) String() string {
 }
 
 func (Qualifier) Descriptor() protoreflect.EnumDescriptor {
-	return file_cotmoc_type_v1_tally_proto_enumTypes[2].Descriptor()
+	return file_cotmoc_type_v1_tally_proto_enumTypes[3].Descriptor()
 }
 
 func (Qualifier) Type() protoreflect.EnumType {
-	return &file_cotmoc_type_v1_tally_proto_enumTypes[2]
+	return &file_cotmoc_type_v1_tally_proto_enumTypes[3]
 }
 
 func (x Qualifier) Number() protoreflect.EnumNumber {
@@ -197,7 +258,7 @@ func (x Qualifier) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Qualifier.Descriptor instead.
 func (Qualifier) EnumDescriptor() ([]byte, []int) {
-	return file_cotmoc_type_v1_tally_proto_rawDescGZIP(), []int{2}
+	return file_cotmoc_type_v1_tally_proto_rawDescGZIP(), []int{3}
 }
 
 // Basis is which submissions a figure counts. A read must name it.
@@ -241,11 +302,11 @@ func (x Basis) String() string {
 }
 
 func (Basis) Descriptor() protoreflect.EnumDescriptor {
-	return file_cotmoc_type_v1_tally_proto_enumTypes[3].Descriptor()
+	return file_cotmoc_type_v1_tally_proto_enumTypes[4].Descriptor()
 }
 
 func (Basis) Type() protoreflect.EnumType {
-	return &file_cotmoc_type_v1_tally_proto_enumTypes[3]
+	return &file_cotmoc_type_v1_tally_proto_enumTypes[4]
 }
 
 func (x Basis) Number() protoreflect.EnumNumber {
@@ -254,7 +315,7 @@ func (x Basis) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Basis.Descriptor instead.
 func (Basis) EnumDescriptor() ([]byte, []int) {
-	return file_cotmoc_type_v1_tally_proto_rawDescGZIP(), []int{3}
+	return file_cotmoc_type_v1_tally_proto_rawDescGZIP(), []int{4}
 }
 
 // CountingBasis is what a count of tasks counts. A read must name it.
@@ -294,11 +355,11 @@ func (x CountingBasis) String() string {
 }
 
 func (CountingBasis) Descriptor() protoreflect.EnumDescriptor {
-	return file_cotmoc_type_v1_tally_proto_enumTypes[4].Descriptor()
+	return file_cotmoc_type_v1_tally_proto_enumTypes[5].Descriptor()
 }
 
 func (CountingBasis) Type() protoreflect.EnumType {
-	return &file_cotmoc_type_v1_tally_proto_enumTypes[4]
+	return &file_cotmoc_type_v1_tally_proto_enumTypes[5]
 }
 
 func (x CountingBasis) Number() protoreflect.EnumNumber {
@@ -307,7 +368,7 @@ func (x CountingBasis) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CountingBasis.Descriptor instead.
 func (CountingBasis) EnumDescriptor() ([]byte, []int) {
-	return file_cotmoc_type_v1_tally_proto_rawDescGZIP(), []int{4}
+	return file_cotmoc_type_v1_tally_proto_rawDescGZIP(), []int{5}
 }
 
 // UnitKind is the kind of an administrative unit or agency.
@@ -375,11 +436,11 @@ func (x UnitKind) String() string {
 }
 
 func (UnitKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_cotmoc_type_v1_tally_proto_enumTypes[5].Descriptor()
+	return file_cotmoc_type_v1_tally_proto_enumTypes[6].Descriptor()
 }
 
 func (UnitKind) Type() protoreflect.EnumType {
-	return &file_cotmoc_type_v1_tally_proto_enumTypes[5]
+	return &file_cotmoc_type_v1_tally_proto_enumTypes[6]
 }
 
 func (x UnitKind) Number() protoreflect.EnumNumber {
@@ -388,7 +449,7 @@ func (x UnitKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use UnitKind.Descriptor instead.
 func (UnitKind) EnumDescriptor() ([]byte, []int) {
-	return file_cotmoc_type_v1_tally_proto_rawDescGZIP(), []int{5}
+	return file_cotmoc_type_v1_tally_proto_rawDescGZIP(), []int{6}
 }
 
 // TaskForm says whether an entry is a task or a group of tasks; they are counted apart.
@@ -428,11 +489,11 @@ func (x TaskForm) String() string {
 }
 
 func (TaskForm) Descriptor() protoreflect.EnumDescriptor {
-	return file_cotmoc_type_v1_tally_proto_enumTypes[6].Descriptor()
+	return file_cotmoc_type_v1_tally_proto_enumTypes[7].Descriptor()
 }
 
 func (TaskForm) Type() protoreflect.EnumType {
-	return &file_cotmoc_type_v1_tally_proto_enumTypes[6]
+	return &file_cotmoc_type_v1_tally_proto_enumTypes[7]
 }
 
 func (x TaskForm) Number() protoreflect.EnumNumber {
@@ -441,7 +502,7 @@ func (x TaskForm) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TaskForm.Descriptor instead.
 func (TaskForm) EnumDescriptor() ([]byte, []int) {
-	return file_cotmoc_type_v1_tally_proto_rawDescGZIP(), []int{6}
+	return file_cotmoc_type_v1_tally_proto_rawDescGZIP(), []int{7}
 }
 
 // Audience is whom a task is given to.
@@ -481,11 +542,11 @@ func (x Audience) String() string {
 }
 
 func (Audience) Descriptor() protoreflect.EnumDescriptor {
-	return file_cotmoc_type_v1_tally_proto_enumTypes[7].Descriptor()
+	return file_cotmoc_type_v1_tally_proto_enumTypes[8].Descriptor()
 }
 
 func (Audience) Type() protoreflect.EnumType {
-	return &file_cotmoc_type_v1_tally_proto_enumTypes[7]
+	return &file_cotmoc_type_v1_tally_proto_enumTypes[8]
 }
 
 func (x Audience) Number() protoreflect.EnumNumber {
@@ -494,7 +555,7 @@ func (x Audience) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Audience.Descriptor instead.
 func (Audience) EnumDescriptor() ([]byte, []int) {
-	return file_cotmoc_type_v1_tally_proto_rawDescGZIP(), []int{7}
+	return file_cotmoc_type_v1_tally_proto_rawDescGZIP(), []int{8}
 }
 
 // Tally is what everything that rolls up is made of: five integers that are
@@ -603,7 +664,13 @@ const file_cotmoc_type_v1_tally_proto_rawDesc = "" +
 	"\x18ACCUMULATION_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11ACCUMULATION_LAST\x10\x01\x12\x14\n" +
 	"\x10ACCUMULATION_SUM\x10\x02\x12\x19\n" +
-	"\x15ACCUMULATION_SUM_YEAR\x10\x03*~\n" +
+	"\x15ACCUMULATION_SUM_YEAR\x10\x03*\x87\x01\n" +
+	"\tFrequency\x12\x19\n" +
+	"\x15FREQUENCY_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11FREQUENCY_MONTHLY\x10\x01\x12\x17\n" +
+	"\x13FREQUENCY_QUARTERLY\x10\x02\x12\x19\n" +
+	"\x15FREQUENCY_HALF_YEARLY\x10\x03\x12\x14\n" +
+	"\x10FREQUENCY_YEARLY\x10\x04*~\n" +
 	"\tQualifier\x12\x19\n" +
 	"\x15QUALIFIER_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fQUALIFIER_EXACT\x10\x01\x12\x16\n" +
@@ -651,18 +718,19 @@ func file_cotmoc_type_v1_tally_proto_rawDescGZIP() []byte {
 	return file_cotmoc_type_v1_tally_proto_rawDescData
 }
 
-var file_cotmoc_type_v1_tally_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
+var file_cotmoc_type_v1_tally_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
 var file_cotmoc_type_v1_tally_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
 var file_cotmoc_type_v1_tally_proto_goTypes = []any{
 	(ValueKind)(0),     // 0: cotmoc.type.v1.ValueKind
 	(Accumulation)(0),  // 1: cotmoc.type.v1.Accumulation
-	(Qualifier)(0),     // 2: cotmoc.type.v1.Qualifier
-	(Basis)(0),         // 3: cotmoc.type.v1.Basis
-	(CountingBasis)(0), // 4: cotmoc.type.v1.CountingBasis
-	(UnitKind)(0),      // 5: cotmoc.type.v1.UnitKind
-	(TaskForm)(0),      // 6: cotmoc.type.v1.TaskForm
-	(Audience)(0),      // 7: cotmoc.type.v1.Audience
-	(*Tally)(nil),      // 8: cotmoc.type.v1.Tally
+	(Frequency)(0),     // 2: cotmoc.type.v1.Frequency
+	(Qualifier)(0),     // 3: cotmoc.type.v1.Qualifier
+	(Basis)(0),         // 4: cotmoc.type.v1.Basis
+	(CountingBasis)(0), // 5: cotmoc.type.v1.CountingBasis
+	(UnitKind)(0),      // 6: cotmoc.type.v1.UnitKind
+	(TaskForm)(0),      // 7: cotmoc.type.v1.TaskForm
+	(Audience)(0),      // 8: cotmoc.type.v1.Audience
+	(*Tally)(nil),      // 9: cotmoc.type.v1.Tally
 }
 var file_cotmoc_type_v1_tally_proto_depIdxs = []int32{
 	0, // [0:0] is the sub-list for method output_type
@@ -682,7 +750,7 @@ func file_cotmoc_type_v1_tally_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cotmoc_type_v1_tally_proto_rawDesc), len(file_cotmoc_type_v1_tally_proto_rawDesc)),
-			NumEnums:      8,
+			NumEnums:      9,
 			NumMessages:   1,
 			NumExtensions: 0,
 			NumServices:   0,
