@@ -1,0 +1,118 @@
+package score
+
+import (
+	"cmp"
+	"math/big"
+	"slices"
+)
+
+// Change is how much a candidate's score moved between two rankings, and its place
+// by that.
+type Change struct {
+	ID, Group string
+	Rank      int      // within the group by improvement, from 1; 0 when not ranked
+	Why       Reason   // Ranked, or why not
+	Delta     *big.Rat // score now − score before, nil when not ranked
+}
+
+// Improvement ranks those of a ranking by how much their score moved since an earlier
+// one, the greatest gain first, in the groups of today and in the order of Rank.
+// Ranked is who was ranked both times: a score of too little data proves no gain.
+// Whether both were made by the same scorecard is for the caller to know.
+func Improvement(now, before []Placing) []Change {
+	earlier := make(map[string]Placing, len(before))
+	for _, p := range before {
+		earlier[p.ID] = p
+	}
+	moves := make([]Placing, len(now))
+	for i, p := range now {
+		moves[i] = Placing{ID: p.ID, Group: p.Group, Why: p.Why}
+		was, ok := earlier[p.ID]
+		switch {
+		case p.Why != Ranked:
+		case !ok || was.Why != Ranked:
+			moves[i].Why = NotRankedBefore
+		default:
+			moves[i].Score = new(big.Rat).Sub(p.Score, was.Score)
+		}
+	}
+	number(moves)
+	changes := make([]Change, len(moves))
+	for i, p := range moves {
+		changes[i] = Change{ID: p.ID, Group: p.Group, Rank: p.Rank, Why: p.Why, Delta: p.Score}
+	}
+	return changes
+}
+
+// Pick says who of each group comes on a list: who is among the N at that end, those
+// that tie with the last of them included, or whose score is beyond the bar.
+type Pick struct {
+	N       int      // 0 picks nobody by place
+	Bar     *big.Rat // nil picks nobody by score
+	Reasons int      // at most so many reasons for each; 0 gives all
+}
+
+// Listed is somebody on a list, and why.
+type Listed struct {
+	Placing
+	Reasons []Share // never empty
+}
+
+// Commend lists the best of each group of a ranking: the first N, and whoever scores
+// at least the bar, best first. The reasons are their best parts: the highest score
+// first, of equal ones the heavier part, then the scorecard's order; parts without any
+// score are no reason. Who is not ranked is never on it.
+func Commend(ranking []Placing, p Pick) []Listed {
+	var list []Listed
+	for _, k := range ranking {
+		if k.Why != Ranked || k.Rank > p.N && (p.Bar == nil || k.Score.Cmp(p.Bar) < 0) {
+			continue
+		}
+		list = p.add(list, k, func(s Share) bool { return s.Score.Sign() > 0 }, func(a, b Share) int {
+			return cmp.Or(b.Score.Cmp(a.Score), cmp.Compare(b.Weight, a.Weight))
+		})
+	}
+	return list
+}
+
+// Slow lists the worst of each group of a ranking: the last N, and whoever scores less
+// than the bar, worst first, of equal ones by id. The reasons are the parts that drag
+// most: weight × (1 − score), the largest first, then the scorecard's order. Who has
+// full marks is never on it, nor who is not ranked: the ranking itself names those.
+func Slow(ranking []Placing, p Pick) []Listed {
+	worstFirst := slices.DeleteFunc(slices.Clone(ranking), func(k Placing) bool { return k.Why != Ranked })
+	slices.SortFunc(worstFirst, func(a, b Placing) int {
+		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(b.Rank, a.Rank), cmp.Compare(a.ID, b.ID))
+	})
+	var list []Listed
+	first, place := 0, 0 // where the group begins; the place in it, counted from the end
+	for i, k := range worstFirst {
+		if k.Group != worstFirst[first].Group {
+			first = i
+		}
+		if i == first || k.Rank != worstFirst[i-1].Rank {
+			place = i - first + 1
+		}
+		if place > p.N && (p.Bar == nil || k.Score.Cmp(p.Bar) >= 0) {
+			continue
+		}
+		list = p.add(list, k, func(s Share) bool { return s.Lost().Sign() > 0 }, func(a, b Share) int {
+			return b.Lost().Cmp(a.Lost())
+		})
+	}
+	return list
+}
+
+// add puts somebody on a list with the reasons that count, in their order, unless
+// there is none.
+func (p Pick) add(list []Listed, k Placing, counts func(Share) bool, order func(a, b Share) int) []Listed {
+	reasons := slices.DeleteFunc(slices.Clone(k.Shares), func(s Share) bool { return !counts(s) })
+	if len(reasons) == 0 {
+		return list
+	}
+	slices.SortStableFunc(reasons, order)
+	if p.Reasons > 0 && len(reasons) > p.Reasons {
+		reasons = reasons[:p.Reasons]
+	}
+	return append(list, Listed{Placing: k, Reasons: reasons})
+}
