@@ -18,10 +18,16 @@ type Config[S State[S]] struct {
 	Store Store
 	// Empty returns the state of an empty log.
 	Empty func() S
-	// ImagePath is the file that images are kept in; none are when it is empty.
+	// ImagePath is the file that images are written to; none are when it is empty.
+	// Images of former times are kept beside it, with their entry's number after a
+	// dot: the first of each calendar month, and what KeepImage was called for, 60
+	// at most. All of them are caches.
 	ImagePath string
 	// ImageEvery is the number of events from one image to the next, 500,000 by default.
 	ImageEvery uint64
+	// Scratch is how many past states are remembered, 4 by default. Each may take as
+	// much memory as the book.
+	Scratch int
 	// Queue is how many commands may wait before callers get ErrBusy, 8,192 by default.
 	Queue int
 	// MaxBlock is the most commands that go into one block, 4,096 by default. A
@@ -39,6 +45,7 @@ type Config[S State[S]] struct {
 
 const (
 	defaultImageEvery = 500_000
+	defaultScratch    = 4
 	defaultQueue      = 8192
 	defaultMaxBlock   = 4096
 	maxBlockBytes     = 4 << 20
@@ -49,6 +56,9 @@ const (
 func (c *Config[S]) defaults() {
 	if c.ImageEvery == 0 {
 		c.ImageEvery = defaultImageEvery
+	}
+	if c.Scratch <= 0 {
+		c.Scratch = defaultScratch
 	}
 	if c.Queue <= 0 {
 		c.Queue = defaultQueue
@@ -93,6 +103,9 @@ type Engine[S State[S]] struct {
 	imaging sync.WaitGroup
 	writing atomic.Bool
 	imaged  atomic.Uint64
+	keeping sync.Mutex // kept images, against two who write them
+
+	past past[S]
 
 	counts counts
 }
@@ -160,6 +173,7 @@ func (e *Engine[S]) Close(ctx context.Context) error {
 	}
 	e.cancel(ErrStopped)
 	e.imaging.Wait()
+	e.past.end()
 	if first {
 		e.lastImage()
 	}
@@ -191,9 +205,11 @@ type Stats struct {
 	Conflicts uint64 // blocks decided again because another writer came first
 	Unsettled uint64 // appends whose outcome had to be read back
 	Imaged    uint64 // sequence of the last image
+	Rebuilt   uint64 // past states built
+	Reapplied uint64 // entries applied for them
 }
 
-type counts struct{ commands, blocks, entries, conflicts, unsettled atomic.Uint64 }
+type counts struct{ commands, blocks, entries, conflicts, unsettled, rebuilt, reapplied atomic.Uint64 }
 
 // Stats returns the counts so far.
 func (e *Engine[S]) Stats() Stats {
@@ -201,6 +217,7 @@ func (e *Engine[S]) Stats() Stats {
 	return Stats{
 		Waiting: len(e.queue), Commands: c.commands.Load(), Blocks: c.blocks.Load(), Entries: c.entries.Load(),
 		Conflicts: c.conflicts.Load(), Unsettled: c.unsettled.Load(), Imaged: e.imaged.Load(),
+		Rebuilt: c.rebuilt.Load(), Reapplied: c.reapplied.Load(),
 	}
 }
 

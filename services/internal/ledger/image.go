@@ -30,26 +30,40 @@ const (
 // loadImage returns the state of the image and where it stands, or an empty state
 // when there is no image that can be used. Only a store that cannot be read is an error.
 func (e *Engine[S]) loadImage(ctx context.Context) (S, Head, error) {
-	empty := e.cfg.Empty()
 	if e.cfg.ImagePath == "" {
-		return empty, emptyHead, nil
-	}
-	s, head, err := e.readImage(empty)
-	if errors.Is(err, os.ErrNotExist) {
 		return e.cfg.Empty(), emptyHead, nil
 	}
-	if err == nil {
-		var agrees bool
-		if agrees, err = agree(ctx, e.cfg.Store, head); err != nil {
-			return s, Head{}, fmt.Errorf("check the image against the log: %w", err)
-		}
-		if agrees {
-			return s, head, nil
-		}
-		err = errors.New("the log is not the one it was made of")
+	s, head, err := e.openImage(ctx, e.cfg.ImagePath)
+	switch {
+	case err == nil:
+		return s, head, nil
+	case errors.Is(err, os.ErrNotExist):
+	case errors.Is(err, errUnusable):
+		e.log.Warn("image not used; rebuilding from the log", zap.String("path", e.cfg.ImagePath), zap.Error(err))
+	default:
+		return s, Head{}, err
 	}
-	e.log.Warn("image not used; rebuilding from the log", zap.String("path", e.cfg.ImagePath), zap.Error(err))
 	return e.cfg.Empty(), emptyHead, nil
+}
+
+// errUnusable says that there is no image, or one that this engine cannot use.
+var errUnusable = errors.New("image unusable")
+
+// openImage returns the state of an image of this fold with which the log agrees,
+// and where it stands. An error that does not wrap errUnusable is the store's.
+func (e *Engine[S]) openImage(ctx context.Context, path string) (S, Head, error) {
+	s, head, err := readImage(path, e.cfg.Empty())
+	if err != nil {
+		return s, Head{}, fmt.Errorf("%w: %w", errUnusable, err)
+	}
+	agrees, err := agree(ctx, e.cfg.Store, head)
+	if err != nil {
+		return s, Head{}, fmt.Errorf("check the image against the log: %w", err)
+	}
+	if !agrees {
+		return s, Head{}, fmt.Errorf("%w: the log is not the one it was made of", errUnusable)
+	}
+	return s, head, nil
 }
 
 // agree reports whether the store's chain at the head's number is the head's.
@@ -67,13 +81,13 @@ func agree(ctx context.Context, store Store, h Head) (bool, error) {
 }
 
 // readImage fills the state from the file, after the whole file's checksum held.
-func (e *Engine[S]) readImage(s S) (_ S, h Head, err error) {
+func readImage[S State[S]](path string, s S) (_ S, h Head, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("image: panic in ReadImage: %v", r)
 		}
 	}()
-	f, err := os.Open(e.cfg.ImagePath)
+	f, err := os.Open(path)
 	if err != nil {
 		return s, h, err
 	}
@@ -195,6 +209,7 @@ func (e *Engine[S]) image(cut S, h Head) {
 		return
 	}
 	e.log.Info("image written", zap.Uint64("sequence", h.Sequence), zap.Duration("took", time.Since(began)))
+	e.keepMonth(cut, h)
 }
 
 // writeImage puts a cut in the place of the file at path, whole or not at all. What

@@ -65,7 +65,7 @@ func TestOpen_image(t *testing.T) {
 			dir := imaged(t)
 			image := filepath.Join(dir, "image")
 			c.change(t, dir, image)
-			e, logs := reopen(t, dir, func(*ledger.Config[*counters]) {})
+			e, logs := reopen(t, dir)
 			if d := cmp.Diff(map[string]int64{"a": 20}, replayed(t, e)); d != "" {
 				t.Error(d)
 			}
@@ -81,12 +81,13 @@ func TestOpen_image(t *testing.T) {
 	}
 }
 
-func reopen(t *testing.T, dir string, change func(*ledger.Config[*counters])) (*ledger.Engine[*counters], *observer.ObservedLogs) {
+func reopen(t *testing.T, dir string, changes ...func(*ledger.Config[*counters])) (*ledger.Engine[*counters], *observer.ObservedLogs) {
 	t.Helper()
 	core, logs := observer.New(zap.InfoLevel)
-	return open(t, openStore(t, filepath.Join(dir, "ledger.db")), func(c *ledger.Config[*counters]) {
+	changes = append([]func(*ledger.Config[*counters]){func(c *ledger.Config[*counters]) {
 		c.ImagePath, c.ImageEvery, c.Log = filepath.Join(dir, "image"), 100, zap.New(core)
-	}, change), logs
+	}}, changes...)
+	return open(t, openStore(t, filepath.Join(dir, "ledger.db")), changes...), logs
 }
 
 func TestOpen_image_of_another_fold_is_rebuilt(t *testing.T) {
@@ -115,7 +116,7 @@ func TestImage_is_written_while_commands_come(t *testing.T) {
 	}
 	replayed(t, e)
 	must(t, e.Close(t.Context()))
-	again, _ := reopen(t, dir, func(*ledger.Config[*counters]) {})
+	again, _ := reopen(t, dir)
 	if h := e.Head().Sequence; again.Stats().Imaged != h {
 		t.Errorf("began at %d, closed at %d", again.Stats().Imaged, h)
 	}
@@ -128,7 +129,7 @@ func TestImage_that_fails_leaves_nothing(t *testing.T) {
 	dir := t.TempDir()
 	image := filepath.Join(dir, "image")
 	must(t, os.MkdirAll(filepath.Join(image, "in the way"), 0o700))
-	e, logs := reopen(t, dir, func(*ledger.Config[*counters]) {})
+	e, logs := reopen(t, dir)
 	mustDo(t, e, add("a", 1))
 	must(t, e.Close(t.Context()))
 	if logs.FilterMessage("write image").Len() != 1 {

@@ -5,6 +5,9 @@
 // state as the block's own layer shows it, appends all their events as one block
 // with compare-and-swap on its first number, and only after COMMIT merges the
 // layer and answers. Nobody reads what is not durable.
+//
+// The state of any former time is the log up to its last block of that time: it is
+// rebuilt beside the present one, from an image that was kept on the way.
 package ledger
 
 import (
@@ -19,8 +22,9 @@ import (
 // log went on, and what the block was decided against is out of date.
 var ErrConflict = errors.New("ledger: number taken by another writer")
 
-// ErrBusy says that the queue of waiting commands is full. Nothing was done.
-var ErrBusy = errors.New("ledger: too many commands are waiting")
+// ErrBusy says that the queue of waiting commands is full, or that two past states
+// are being rebuilt already. Nothing was done.
+var ErrBusy = errors.New("ledger: too many are waiting")
 
 // ErrStopped says that the engine is stopping or stopped. Nothing was done.
 var ErrStopped = errors.New("ledger: stopped")

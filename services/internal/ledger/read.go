@@ -107,19 +107,27 @@ func (e *Engine[S]) Entry(ctx context.Context, sequence uint64) (Entry, *Block, 
 	}
 	b := e.recent.holding(sequence)
 	if b == nil {
-		for found, err := range e.cfg.Store.Blocks(ctx, sequence-1) {
-			if err != nil {
-				return Entry{}, nil, fmt.Errorf("read entry %d: %w", sequence, err)
-			}
-			b = found
-			break
-		}
-		if b == nil || sequence < b.First || sequence > b.End() {
-			return Entry{}, nil, fmt.Errorf("read entry %d: not where it was: %w", sequence, ErrDamaged)
+		var err error
+		if b, err = e.stored(ctx, sequence); err != nil {
+			return Entry{}, nil, err
 		}
 		e.recent.keep(b)
 	}
 	return b.Entries[sequence-b.First], b, nil
+}
+
+// stored reads the block that holds an entry up to Head.
+func (e *Engine[S]) stored(ctx context.Context, sequence uint64) (*Block, error) {
+	for b, err := range e.cfg.Store.Blocks(ctx, sequence-1) {
+		if err != nil {
+			return nil, fmt.Errorf("read entry %d: %w", sequence, err)
+		}
+		if b.First <= sequence && sequence <= b.End() {
+			return b, nil
+		}
+		break
+	}
+	return nil, fmt.Errorf("read entry %d: not where it was: %w", sequence, ErrDamaged)
 }
 
 // Freeze returns a cut of the state that later blocks do not change, and where the
