@@ -174,3 +174,14 @@ func TestJudgeAgainstIntegers(t *testing.T) {
 		}
 	}
 }
+
+func TestStatesAreNamedAsInTheContract(t *testing.T) {
+	for s, want := range map[State]string{
+		0: "UNSPECIFIED", Undefined: "UNDEFINED", Achieved: "ACHIEVED", Overdue: "OVERDUE", NoData: "NO_DATA",
+		NotStarted: "NOT_STARTED", OnTrack: "ON_TRACK", AtRisk: "AT_RISK", OffTrack: "OFF_TRACK", MovingAway: "MOVING_AWAY",
+	} {
+		if s.String() != want {
+			t.Errorf("%d is %s, want %s", s, s, want)
+		}
+	}
+}

@@ -76,3 +76,14 @@ func TestTimelinessCountsEachTaskOnceInAnyGrouping(t *testing.T) {
 		t.Error("no class was counted")
 	}
 }
+
+func TestClassesAreNamedAsTheGovernmentDoes(t *testing.T) {
+	for c, want := range map[Class]string{
+		0: "UNSPECIFIED", CompletedOnTime: "COMPLETED_ON_TIME", CompletedLate: "COMPLETED_LATE",
+		PendingInTime: "PENDING_IN_TIME", PendingOverdue: "PENDING_OVERDUE",
+	} {
+		if c.String() != want {
+			t.Errorf("%d is %s, want %s", c, c, want)
+		}
+	}
+}
