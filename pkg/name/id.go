@@ -45,7 +45,7 @@ func (p Programme) Reserved() bool { return p == AllProgrammes }
 // DerivedPrefix begins the ids of the counts of tasks that the system derives.
 const DerivedPrefix = "tasks-"
 
-// ReservedTarget reports whether no target and no task may have this id: it
+// ReservedTarget reports whether no target, task or regime may have this id: it
 // stands in subjects for something else, or is that of a derived count.
 func ReservedTarget(id string) bool {
 	switch id {

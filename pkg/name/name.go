@@ -12,7 +12,7 @@ import (
 const (
 	MaxUnit  = 40 // units and levels
 	MaxLevel = 40
-	MaxID    = 60 // programmes, tasks, targets, pillars, groups, instruments
+	MaxID    = 60 // programmes, tasks, targets, regimes, calendars, pillars, groups, instruments
 )
 
 // Programme is a programme's id.
@@ -33,6 +33,15 @@ type Target struct {
 	ID        string
 }
 
+// Regime names a duty to report.
+type Regime struct {
+	Programme Programme
+	ID        string
+}
+
+// Calendar is a calendar's id.
+type Calendar string
+
 // Allocation names a target's goal for one unit.
 type Allocation struct {
 	Target Target
@@ -50,6 +59,12 @@ func (t Task) Name() string { return t.Programme.Name() + "/tasks/" + t.ID }
 
 // Name returns `programmes/{programme}/targets/{target}`.
 func (t Target) Name() string { return t.Programme.Name() + "/targets/" + t.ID }
+
+// Name returns `programmes/{programme}/regimes/{regime}`.
+func (r Regime) Name() string { return r.Programme.Name() + "/regimes/" + r.ID }
+
+// Name returns `calendars/{calendar}`.
+func (c Calendar) Name() string { return "calendars/" + string(c) }
 
 // Name returns `programmes/{programme}/targets/{target}/allocations/{unit}`.
 func (a Allocation) Name() string { return a.Target.Name() + "/allocations/" + string(a.Unit) }
@@ -88,6 +103,24 @@ func ParseTarget(s string) (Target, error) {
 		return Target{}, err
 	}
 	return Target{Programme: Programme(ids[0]), ID: ids[1]}, nil
+}
+
+// ParseRegime reads `programmes/{programme}/regimes/{regime}`.
+func ParseRegime(s string) (Regime, error) {
+	ids, err := split(s, "programmes", "regimes")
+	if err != nil {
+		return Regime{}, err
+	}
+	return Regime{Programme: Programme(ids[0]), ID: ids[1]}, nil
+}
+
+// ParseCalendar reads `calendars/{calendar}`.
+func ParseCalendar(s string) (Calendar, error) {
+	ids, err := split(s, "calendars")
+	if err != nil {
+		return "", err
+	}
+	return Calendar(ids[0]), nil
 }
 
 // ParseAllocation reads `programmes/{programme}/targets/{target}/allocations/{unit}`.

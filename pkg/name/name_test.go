@@ -20,6 +20,8 @@ func TestNamesReadBackAsWritten(t *testing.T) {
 		{"units/26734", name.Unit("26734").Name(), back(name.ParseUnit)},
 		{"programmes/de-an-06/tasks/n1", name.Task{Programme: "de-an-06", ID: "n1"}.Name(), back(name.ParseTask)},
 		{"programmes/de-an-06/targets/chip-cards", target.Name(), back(name.ParseTarget)},
+		{"programmes/de-an-06/regimes/monthly", name.Regime{Programme: "de-an-06", ID: "monthly"}.Name(), back(name.ParseRegime)},
+		{"calendars/statistical", name.Calendar("statistical").Name(), back(name.ParseCalendar)},
 		{
 			"programmes/de-an-06/targets/chip-cards/allocations/79",
 			name.Allocation{Target: target, Unit: "79"}.Name(), back(name.ParseAllocation),
@@ -65,6 +67,11 @@ func TestBrokenNamesAreRefusedSayingWhy(t *testing.T) {
 		{"programmes/" + long, back(name.ParseProgramme), "longer than 60"},
 		{"programmes/a/targets/t", back(name.ParseTask), "programmes/{programme}/tasks/{task}"},
 		{"programmes/a/tasks/t", back(name.ParseTarget), "programmes/{programme}/targets/{target}"},
+		{"programmes/a/targets/t", back(name.ParseRegime), "programmes/{programme}/regimes/{regime}"},
+		{"programmes/a/regimes/" + long, back(name.ParseRegime), "longer than 60"},
+		{"programmes/a/calendars/c", back(name.ParseCalendar), "not of the form calendars/{calendar}"},
+		{"calendars/" + long, back(name.ParseCalendar), "longer than 60"},
+		{"calendars/Âm-lịch", back(name.ParseCalendar), "lower-case"},
 		{"programmes/a/targets/*", back(name.ParseTarget), "lower-case"},
 		{"programmes/a/targets/t/allocations/" + long[:41], back(name.ParseAllocation), "longer than 40"},
 		{"programmes/a/targets/t", back(name.ParseAllocation), "allocations/{unit}"},
@@ -134,13 +141,14 @@ func FuzzIDAgreesWithTheContract(f *testing.F) {
 func FuzzNamesReadBackAsWritten(f *testing.F) {
 	for _, s := range []string{
 		"units/79", "programmes/p", "programmes/p/tasks/t", "programmes/p/targets/t",
-		"programmes/p/targets/t/allocations/79", "vn.79.760", "programmes//tasks/", "units/vn.79",
+		"programmes/p/targets/t/allocations/79", "programmes/p/regimes/r", "calendars/c", "vn.79.760", "programmes//tasks/", "units/vn.79",
 	} {
 		f.Add(s)
 	}
 	parsers := []func(string) (string, error){
 		back(name.ParseUnit), back(name.ParseProgramme), back(name.ParseTask),
 		back(name.ParseTarget), back(name.ParseAllocation),
+		back(name.ParseRegime), back(name.ParseCalendar),
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		accepted := 0

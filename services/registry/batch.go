@@ -67,6 +67,16 @@ func parseWrite(at string, w *registryv1.Write) (func(*book.Book) (*registryv1.W
 		return writeOf(at+"allocation", err, func(b *book.Book) (*registryv1.Allocation, book.Outcome, error) {
 			return b.PutAllocation(id, r.Allocation, how)
 		})
+	case *registryv1.Write_Calendar:
+		id, err := name.ParseCalendar(r.Calendar.GetName())
+		return writeOf(at+"calendar", err, func(b *book.Book) (*registryv1.Calendar, book.Outcome, error) {
+			return b.PutCalendar(id, r.Calendar, how)
+		})
+	case *registryv1.Write_Regime:
+		id, err := name.ParseRegime(r.Regime.GetName())
+		return writeOf(at+"regime", err, func(b *book.Book) (*registryv1.Regime, book.Outcome, error) {
+			return b.PutRegime(id, r.Regime, how)
+		})
 	}
 	return nil, fmt.Errorf("a write holds a %T", w.GetResource())
 }

@@ -41,7 +41,8 @@ func codeOf(r errorv1.Reason) codes.Code {
 		return codes.InvalidArgument
 	case errorv1.Reason_REASON_PROGRAMME_NOT_FOUND, errorv1.Reason_REASON_UNIT_NOT_FOUND,
 		errorv1.Reason_REASON_TARGET_NOT_FOUND, errorv1.Reason_REASON_TASK_NOT_FOUND,
-		errorv1.Reason_REASON_ALLOCATION_NOT_FOUND:
+		errorv1.Reason_REASON_ALLOCATION_NOT_FOUND, errorv1.Reason_REASON_CALENDAR_NOT_FOUND,
+		errorv1.Reason_REASON_REGIME_NOT_FOUND:
 		return codes.NotFound
 	case errorv1.Reason_REASON_RESOURCE_EXISTS:
 		return codes.AlreadyExists

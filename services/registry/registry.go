@@ -1,5 +1,6 @@
 // Package registry serves what is owed: it reads and changes programmes, units,
-// tasks, targets and allocations, and lets others follow the changes.
+// tasks, targets, allocations, calendars and regimes, and lets others follow the
+// changes.
 //
 // A write is answered when it is durable. A refused write changes nothing and
 // names every field to blame.

@@ -48,7 +48,7 @@ func (s *Service) revisionOf(ctx context.Context, resource string) (at int64, er
 		switch {
 		case err != nil:
 			return badName("name", err)
-		case revision == 0:
+		case reason != 0:
 			return missing(reason, "name", resource)
 		}
 		at = revision

@@ -1,7 +1,6 @@
 package book
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/cotmoc/cotmoc/pkg/name"
@@ -60,26 +59,4 @@ func checkAllocation(a *registryv1.Allocation, t *registryv1.Target) error {
 // allocates reports whether an allocation is one of the target's.
 func allocates(a *registryv1.Allocation, t *registryv1.Target) bool {
 	return strings.HasPrefix(a.GetName(), t.GetName()+"/allocations/")
-}
-
-// Revision returns the revision of the present version of the resource with this
-// name. It is 0 and the reason says of what kind the resource would be when there
-// is none; the error says that this is no resource's name.
-func (b *Book) Revision(resource string) (int64, errorv1.Reason, error) {
-	if n, err := name.ParseProgramme(resource); err == nil {
-		return b.Programme(n).GetRevision(), errorv1.Reason_REASON_PROGRAMME_NOT_FOUND, nil
-	}
-	if n, err := name.ParseUnit(resource); err == nil {
-		return b.Unit(n).GetRevision(), errorv1.Reason_REASON_UNIT_NOT_FOUND, nil
-	}
-	if n, err := name.ParseTask(resource); err == nil {
-		return b.Task(n).GetRevision(), errorv1.Reason_REASON_TASK_NOT_FOUND, nil
-	}
-	if n, err := name.ParseTarget(resource); err == nil {
-		return b.Target(n).GetRevision(), errorv1.Reason_REASON_TARGET_NOT_FOUND, nil
-	}
-	if n, err := name.ParseAllocation(resource); err == nil {
-		return b.Allocation(n).GetRevision(), errorv1.Reason_REASON_ALLOCATION_NOT_FOUND, nil
-	}
-	return 0, 0, fmt.Errorf("%.80q is no name of a programme, unit, task, target or allocation", resource)
 }

@@ -73,7 +73,11 @@ func (r *rule) holds(id string, s stand) bool {
 
 // forbids reports whether the target's policy is that no applicable unit stands above another.
 func forbids(t *registryv1.Target) bool {
-	return t.GetSubtotalPolicy() != registryv1.SubtotalPolicy_SUBTOTAL_POLICY_OWN
+	switch t.GetSubtotalPolicy() {
+	case registryv1.SubtotalPolicy_SUBTOTAL_POLICY_OWN, registryv1.SubtotalPolicy_SUBTOTAL_POLICY_CONTROL_TOTAL:
+		return false
+	}
+	return true
 }
 
 // clash is a unit to which a target applies on a day, and one above to which it does too.

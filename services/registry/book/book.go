@@ -30,22 +30,30 @@ type Book struct {
 	tasks       *shelf[*registryv1.Task]
 	targets     *shelf[*registryv1.Target]
 	allocations *shelf[*registryv1.Allocation]
+	calendars   *shelf[*registryv1.Calendar]
+	regimes     *shelf[*registryv1.Regime]
 
 	below  *layer.Table[string, *kin]    // by parent: who stands or ever stood below
 	forbid *layer.Table[string, []*rule] // by programme: targets that forbid subtotals
 }
 
-// New returns an empty book.
+// New returns a book in which there are only the calendars that are always there.
 func New() *Book {
-	return &Book{
+	b := &Book{
 		programmes:  newShelf[*registryv1.Programme](),
 		units:       newShelf[*unit](),
 		tasks:       newShelf[*registryv1.Task](),
 		targets:     newShelf[*registryv1.Target](),
 		allocations: newShelf[*registryv1.Allocation](),
+		calendars:   newShelf[*registryv1.Calendar](),
+		regimes:     newShelf[*registryv1.Regime](),
 		below:       layer.New[string, *kin](),
 		forbid:      layer.New[string, []*rule](),
 	}
+	for _, c := range firstCalendars() {
+		b.calendars.set(c.Name, c)
+	}
+	return b
 }
 
 // Fork opens a layer in which writes are decided or entries applied.
@@ -54,6 +62,7 @@ func (b *Book) Fork(s ledger.Stamp) *Book {
 		parent: b, stamp: s,
 		programmes: b.programmes.fork(), units: b.units.fork(), tasks: b.tasks.fork(),
 		targets: b.targets.fork(), allocations: b.allocations.fork(),
+		calendars: b.calendars.fork(), regimes: b.regimes.fork(),
 		below: b.below.Fork(), forbid: b.forbid.Fork(),
 	}
 }
@@ -65,6 +74,8 @@ func (b *Book) Merge() {
 	b.tasks.merge()
 	b.targets.merge()
 	b.allocations.merge()
+	b.calendars.merge()
+	b.regimes.merge()
 	b.below.Merge()
 	b.forbid.Merge()
 	if b.parent.parent != nil {
@@ -87,6 +98,7 @@ func (b *Book) Freeze() *Book {
 	return &Book{
 		programmes: b.programmes.freeze(), units: b.units.freeze(), tasks: b.tasks.freeze(),
 		targets: b.targets.freeze(), allocations: b.allocations.freeze(),
+		calendars: b.calendars.freeze(), regimes: b.regimes.freeze(),
 		below: b.below.Clone(), forbid: b.forbid.Clone(),
 	}
 }
@@ -132,6 +144,14 @@ func (b *Book) place(c *registryv1.Change) error {
 		r.Allocation.Revision = c.Revision
 		b.allocations.set(r.Allocation.Name, r.Allocation)
 		return nil
+	case *registryv1.Change_Calendar:
+		r.Calendar.Revision = c.Revision
+		b.calendars.set(r.Calendar.Name, r.Calendar)
+		return nil
+	case *registryv1.Change_Regime:
+		r.Regime.Revision = c.Revision
+		b.regimes.set(r.Regime.Name, r.Regime)
+		return nil
 	}
 	return fmt.Errorf("change %d holds no resource that this release knows", c.Revision)
 }
@@ -165,6 +185,18 @@ func (b *Book) Target(t name.Target) *registryv1.Target {
 // Allocation returns an allocation's present version, nil when there is none.
 func (b *Book) Allocation(a name.Allocation) *registryv1.Allocation {
 	m, _ := b.allocations.get(a.Name())
+	return m
+}
+
+// Calendar returns a calendar's present version, nil when there is none.
+func (b *Book) Calendar(c name.Calendar) *registryv1.Calendar {
+	m, _ := b.calendars.get(c.Name())
+	return m
+}
+
+// Regime returns a regime's present version, nil when there is none.
+func (b *Book) Regime(r name.Regime) *registryv1.Regime {
+	m, _ := b.regimes.get(r.Name())
 	return m
 }
 
@@ -204,4 +236,14 @@ func (b *Book) Targets(p name.Programme, after string, limit int, keep func(*reg
 // Allocations returns a page of the allocations of a target.
 func (b *Book) Allocations(t name.Target, after string, limit int) ([]*registryv1.Allocation, string) {
 	return b.allocations.page(t.Name()+"/", after, limit, func(*registryv1.Allocation) bool { return true })
+}
+
+// Calendars returns a page of the calendars.
+func (b *Book) Calendars(after string, limit int) ([]*registryv1.Calendar, string) {
+	return b.calendars.page("calendars/", after, limit, func(*registryv1.Calendar) bool { return true })
+}
+
+// Regimes returns a page of the regimes of a programme.
+func (b *Book) Regimes(p name.Programme, after string, limit int) ([]*registryv1.Regime, string) {
+	return b.regimes.page(p.Name()+"/", after, limit, func(*registryv1.Regime) bool { return true })
 }

@@ -1,6 +1,7 @@
 package book
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -109,15 +110,41 @@ func (f *faults) labels(kind string, m issue, p *registryv1.Programme) {
 	}
 	has("pillar", m.GetPillar(), p.GetPillars())
 	has("group", m.GetGroup(), p.GetGroups())
+	f.instrument(kind+".instrument", m.GetInstrument(), p)
+}
+
+// instrument blames a field that names a document that the programme does not have.
+func (f *faults) instrument(field, id string, p *registryv1.Programme) {
 	for _, i := range p.GetInstruments() {
-		if i.GetId() == m.GetInstrument() {
+		if i.GetId() == id {
 			return
 		}
 	}
-	f.add(kind+".instrument", "%s has no instrument %s", p.GetName(), m.GetInstrument())
+	f.add(field, "%s has no instrument %s", p.GetName(), id)
 }
 
-// unit blames a field that names a unit that does not exist.
+// within blames a field whose day does not lie in the programme.
+func (f *faults) within(field string, d calendar.Date, p *registryv1.Programme) {
+	if day := d.String(); day < p.GetStartDate() || day > p.GetEndDate() {
+		f.add(field, "%s is not within the programme, %s to %s", day, p.GetStartDate(), p.GetEndDate())
+	}
+}
+
+// ascending is what came last in a list in which each is above the one before it.
+type ascending[V cmp.Ordered] struct {
+	last V
+	any  bool
+}
+
+// next blames a field that is not above the one before it.
+func (a *ascending[V]) next(f *faults, field string, v V) {
+	if a.any && v <= a.last {
+		f.add(field, "%v is not above the one before it", v)
+	}
+	a.last, a.any = v, true
+}
+
+// checkUnit blames a field that names a unit that does not exist.
 func (b *Book) checkUnit(f *faults, field, id string) {
 	if _, ok := b.units.get(name.Unit(id).Name()); !ok {
 		f.add(field, "there is no unit %s", id)

@@ -10,6 +10,9 @@ import (
 // whole is 100 % in the millionths in which goals of ratios and of yes/no targets are.
 const whole = 1_000_000
 
+// hundredPercent is 100 % in the hundredths of a percent in which thresholds are.
+const hundredPercent = 10_000
+
 // wholeOnly reports whether no goal of the target may be above the whole.
 func wholeOnly(t *registryv1.Target) bool {
 	switch t.GetValueKind() {
@@ -63,32 +66,61 @@ func (f *faults) number(field string, n int64, wanted bool, t *registryv1.Target
 	}
 }
 
-// milestones checks the thresholds.
+// thresholds are the last of each kind in a rule.
+type thresholds struct {
+	progress, completeness, streak ascending[uint32]
+	value                          ascending[int64]
+}
+
+// next blames a threshold that says nothing, or is not above the last of its kind.
+func (l *thresholds) next(f *faults, field string, th *registryv1.Threshold) {
+	switch at := th.GetAt().(type) {
+	case *registryv1.Threshold_Progress:
+		l.progress.next(f, field+".progress", at.Progress)
+	case *registryv1.Threshold_Value:
+		l.value.next(f, field+".value", at.Value)
+	case *registryv1.Threshold_Completeness:
+		l.completeness.next(f, field+".completeness", at.Completeness)
+	case *registryv1.Threshold_Streak:
+		l.streak.next(f, field+".streak", at.Streak)
+	default:
+		f.add(field, "progress, value, completeness or streak must be given")
+	}
+}
+
+// milestones checks the thresholds of a target, and what its goal asks of them.
 func (f *faults) milestones(t *registryv1.Target) {
 	m := t.GetMilestones()
-	var progress uint32
-	var value int64
+	byPeriod := m.GetScope() == registryv1.MilestoneScope_MILESTONE_SCOPE_PERIOD
+	judged := judgedByPeriod(t.GetGoal())
+	var lines thresholds
 	for i, th := range m.GetThresholds() {
 		field := fmt.Sprintf("target.milestones.thresholds[%d]", i)
+		lines.next(f, field, th)
 		switch at := th.GetAt().(type) {
 		case *registryv1.Threshold_Progress:
-			if at.Progress <= progress {
-				f.add(field+".progress", "%d is not above the one before it", at.Progress)
+			if judged && at.Progress != hundredPercent {
+				f.add(field+".progress", "a goal of this kind is met or not met: only %d can be crossed", hundredPercent)
 			}
-			progress = at.Progress
 		case *registryv1.Threshold_Value:
 			if t.GetValueKind() != typev1.ValueKind_VALUE_KIND_COUNT {
 				f.add(field+".value", "only a COUNT target has thresholds of values")
 			}
-			if at.Value <= value {
-				f.add(field+".value", "%d is not above the one before it", at.Value)
+		case *registryv1.Threshold_Streak:
+			if !byPeriod && m.GetScope() != registryv1.MilestoneScope_MILESTONE_SCOPE_BOTH {
+				f.add(field+".streak", "periods in a row need the scope PERIOD or BOTH")
 			}
-			value = at.Value
-		default:
-			f.add(field, "progress or value must be given")
 		}
+	}
+	if judged && !byPeriod && !m.GetDisabled() {
+		f.add("target.milestones.scope", "a goal of this kind is judged by period: the scope must be PERIOD, or milestones disabled")
 	}
 	if m != nil && m.MinReporting != nil && t.GetValueKind() != typev1.ValueKind_VALUE_KIND_RATIO {
 		f.add("target.milestones.min_reporting", "only a RATIO target has it")
 	}
+}
+
+// judgedByPeriod reports whether the goal is met by a period, not by what is current.
+func judgedByPeriod(g *registryv1.Goal) bool {
+	return g.GetKind() == registryv1.GoalKind_GOAL_KIND_GROWTH || g.GetKind() == registryv1.GoalKind_GOAL_KIND_BEAT
 }

@@ -16,7 +16,7 @@ import (
 const maxChange = 16 << 20
 
 // Fold names the format of the image and the meaning of Apply.
-func (b *Book) Fold() string { return "registry-1" }
+func (b *Book) Fold() string { return "registry-2" }
 
 // Apply folds in an entry of the log. It refuses what is not the next version of
 // its resource.
@@ -55,6 +55,10 @@ func nameOf(c *registryv1.Change) string {
 		return r.Target.GetName()
 	case *registryv1.Change_Allocation:
 		return r.Allocation.GetName()
+	case *registryv1.Change_Calendar:
+		return r.Calendar.GetName()
+	case *registryv1.Change_Regime:
+		return r.Regime.GetName()
 	}
 	return ""
 }
@@ -64,7 +68,7 @@ func nameOf(c *registryv1.Change) string {
 func (b *Book) WriteImage(w io.Writer) error {
 	out := bufio.NewWriter(w)
 	total := len(b.programmes.added) + len(b.units.added) + len(b.tasks.added) +
-		len(b.targets.added) + len(b.allocations.added)
+		len(b.targets.added) + len(b.allocations.added) + len(b.calendars.added) + len(b.regimes.added)
 	if _, err := out.Write(binary.AppendUvarint(nil, uint64(total))); err != nil {
 		return fmt.Errorf("write image: %w", err)
 	}
@@ -83,6 +87,12 @@ func (b *Book) WriteImage(w io.Writer) error {
 		}),
 		writeShelf(out, b.allocations, func(a *registryv1.Allocation) *registryv1.Change {
 			return &registryv1.Change{Revision: a.Revision, Resource: &registryv1.Change_Allocation{Allocation: a}}
+		}),
+		writeShelf(out, b.calendars, func(c *registryv1.Calendar) *registryv1.Change {
+			return &registryv1.Change{Revision: c.Revision, Resource: &registryv1.Change_Calendar{Calendar: c}}
+		}),
+		writeShelf(out, b.regimes, func(r *registryv1.Regime) *registryv1.Change {
+			return &registryv1.Change{Revision: r.Revision, Resource: &registryv1.Change_Regime{Regime: r}}
 		}),
 	)
 	if err != nil {
@@ -111,7 +121,7 @@ func writeShelf[V any](w io.Writer, s *shelf[V], change func(V) *registryv1.Chan
 	return nil
 }
 
-// ReadImage fills an empty book from an image, and refuses one that is cut or
+// ReadImage fills a new book from an image, and refuses one that is cut or
 // longer than it says.
 func (b *Book) ReadImage(r io.Reader) error {
 	in := bufio.NewReader(r)

@@ -18,12 +18,8 @@ func (b *Book) PutTarget(id name.Target, given *registryv1.Target, how How) (*re
 	if err != nil {
 		return nil, 0, err
 	}
-	if err := checkTargetID(id.ID, s.nameField(how.Mode)); err != nil {
+	if err := b.checkShared(id.Programme, id.ID, "target", s.nameField(how.Mode)); err != nil {
 		return nil, 0, err
-	}
-	if b.Task(name.Task(id)) != nil {
-		return nil, 0, refuse(errorv1.Reason_REASON_RESOURCE_EXISTS, s.nameField(how.Mode),
-			fmt.Sprintf("id %s is a task's; tasks and targets share their ids", id.ID))
 	}
 	m, same, err := s.version(given, how)
 	if err != nil {

@@ -20,12 +20,8 @@ func (b *Book) PutTask(id name.Task, given *registryv1.Task, how How) (*registry
 	if err != nil {
 		return nil, 0, err
 	}
-	if err := checkTargetID(id.ID, s.nameField(how.Mode)); err != nil {
+	if err := b.checkShared(id.Programme, id.ID, "task", s.nameField(how.Mode)); err != nil {
 		return nil, 0, err
-	}
-	if b.Target(name.Target(id)) != nil {
-		return nil, 0, refuse(errorv1.Reason_REASON_RESOURCE_EXISTS, s.nameField(how.Mode),
-			fmt.Sprintf("id %s is a target's; tasks and targets share their ids", id.ID))
 	}
 	m, same, err := s.version(given, how)
 	if err != nil {

@@ -44,7 +44,7 @@ const (
 // up all events after it.
 const maxBytes = 512 << 10
 
-// resource is what all five have in common.
+// resource is what all kinds have in common.
 type resource interface {
 	proto.Message
 	GetName() string

@@ -82,6 +82,12 @@ func present(ctx context.Context, registry registryv1.RegistryServiceClient, w *
 	case *registryv1.Write_Allocation:
 		r, err := registry.GetAllocation(ctx, &registryv1.GetAllocationRequest{Name: of})
 		return r.GetAllocation(), err
+	case *registryv1.Write_Calendar:
+		r, err := registry.GetCalendar(ctx, &registryv1.GetCalendarRequest{Name: of})
+		return r.GetCalendar(), err
+	case *registryv1.Write_Regime:
+		r, err := registry.GetRegime(ctx, &registryv1.GetRegimeRequest{Name: of})
+		return r.GetRegime(), err
 	}
 	return nil, fmt.Errorf("a write holds a %T", w.GetResource())
 }

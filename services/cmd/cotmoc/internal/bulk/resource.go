@@ -26,6 +26,10 @@ func resource(w *registryv1.Write) named {
 		return r.Target
 	case *registryv1.Write_Allocation:
 		return r.Allocation
+	case *registryv1.Write_Calendar:
+		return r.Calendar
+	case *registryv1.Write_Regime:
+		return r.Regime
 	}
 	return nil
 }
