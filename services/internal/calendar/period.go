@@ -130,6 +130,9 @@ func (p Period) Since(q Period) int { return (p.month() - q.month()) / p.Length(
 // the last of the periods that Split(l) returns.
 func (p Period) In(l Length) Period { return pack(lastMonth(p.month(), l), p.Cut(), l) }
 
+// With is the period of the same name in the calendar whose months end at c.
+func (p Period) With(c Cut) Period { return pack(p.month(), c, p.Length()) }
+
 // FirstMonth is the first of the period's months.
 func (p Period) FirstMonth() Period {
 	return pack(p.month()-p.Length().months()+1, p.Cut(), Monthly)
