@@ -120,9 +120,9 @@ func BenchmarkDo(b *testing.B) {
 	}
 }
 
-func BenchmarkReplay(b *testing.B) {
+// filled returns an engine with a log of so many events in blocks of 500.
+func filled(b *testing.B, events int) *ledger.Engine[*cells] {
 	e := benchEngine(b)
-	const events = 500_000
 	for range events / 500 {
 		_, err := e.Do(b.Context(), func(s *cells) error {
 			for i := range 500 {
@@ -134,6 +134,12 @@ func BenchmarkReplay(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+	return e
+}
+
+func BenchmarkReplay(b *testing.B) {
+	const events = 500_000
+	e := filled(b, events)
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, _, err := e.Replay(b.Context(), events); err != nil {
@@ -141,4 +147,21 @@ func BenchmarkReplay(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N*events)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkKnownAt shows what the second page of a list at a former time costs: the
+// search for its block, the state being remembered.
+func BenchmarkKnownAt(b *testing.B) {
+	const events = 500_000
+	e := filled(b, events)
+	_, block, err := e.Entry(b.Context(), events/5)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, h, err := e.KnownAt(b.Context(), block.Time); err != nil || h.Sequence < block.End() {
+			b.Fatal(h, err)
+		}
+	}
 }

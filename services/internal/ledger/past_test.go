@@ -140,6 +140,9 @@ func TestKnownAt_present_is_not_changed_by_what_comes(t *testing.T) {
 	e := open(t, newStore(t), clocked(&now))
 	first := appendBlock(t, e, 3)
 	s, h, err := e.KnownAt(t.Context(), now)
+	if twice, _, _ := e.KnownAt(t.Context(), now); twice != s {
+		t.Error("another cut of the same head")
+	}
 	now = now.Add(time.Second)
 	appendBlock(t, e, 3)
 	checkState(t, e, first, s, h, err)
@@ -213,16 +216,20 @@ func TestKnownAt_while_writers_append(t *testing.T) {
 type gated struct {
 	ledger.Store
 	reads atomic.Int64
+	held  atomic.Int64 // reads that are being held
 	shut  atomic.Pointer[chan struct{}]
 }
 
 func (g *gated) Blocks(ctx context.Context, after uint64) iter.Seq2[*ledger.Block, error] {
 	g.reads.Add(1)
 	if gate := g.shut.Load(); gate != nil {
+		g.held.Add(1)
 		select {
 		case <-*gate:
 		case <-ctx.Done():
+			time.Sleep(20 * time.Millisecond) // as a database that is slow to give up
 		}
+		g.held.Add(-1)
 	}
 	return g.Store.Blocks(ctx, after)
 }
@@ -255,7 +262,7 @@ func TestStateAt_two_are_built_at_a_time(t *testing.T) {
 	}
 	go ask(4)
 	go func() { _, _, err := e.StateAt(ctx, 8); left <- err }()
-	for store.reads.Load() < 2 { // both builds have come to the store
+	for store.held.Load() < 2 { // both builds have come to the store
 		time.Sleep(100 * time.Microsecond)
 	}
 	for _, n := range []uint64{6, 12} {
@@ -346,14 +353,18 @@ func TestClose_breaks_off_what_is_being_built(t *testing.T) {
 	defer store.hold()()
 	answer := make(chan error)
 	go func() { _, _, err := e.StateAt(context.Background(), ends[5].Sequence); answer <- err }()
-	for store.reads.Load() == 0 {
+	for store.held.Load() == 0 {
 		time.Sleep(100 * time.Microsecond)
 	}
 	must(t, e.Close(t.Context()))
+	if n := store.held.Load(); n > 0 {
+		t.Errorf("%d reads went on after Close", n)
+	}
 	if err := <-answer; !errors.Is(err, ledger.ErrStopped) {
 		t.Errorf("%v, want ErrStopped", err)
 	}
-	if _, _, err := e.StateAt(t.Context(), ends[3].Sequence); !errors.Is(err, ledger.ErrStopped) {
-		t.Errorf("after Close: %v, want ErrStopped", err)
+	reads := store.reads.Load()
+	if _, _, err := e.StateAt(t.Context(), ends[3].Sequence); !errors.Is(err, ledger.ErrStopped) || store.reads.Load() != reads {
+		t.Errorf("after Close: %v after %d reads, want ErrStopped at once", err, store.reads.Load()-reads)
 	}
 }
