@@ -134,11 +134,13 @@ func writes(resources ...proto.Message) func(context.Context, *rig) error {
 func TestBadInputIsRefusedExactlyAndChangesNothing(t *testing.T) {
 	r := newRig(t)
 	r.seed()
+	r.seedTime()
 	ctx := context.Background()
 	head := r.head()
 	seen := map[string]bool{}
 	var all []bad
-	for _, part := range [][]bad{badUnits(), badProgrammes(), badTasks(), badTargets(), badGoals(), badOthers(), badReads()} {
+	for _, part := range [][]bad{badUnits(), badProgrammes(), badTasks(), badTargets(), badGoals(), badOthers(), badReads(),
+		badCalendars(), badRegimes(), badPaths(), badChecks(), badScorecards()} {
 		all = append(all, part...)
 	}
 	for _, c := range all {

@@ -123,6 +123,10 @@ func batch(resources ...proto.Message) *registryv1.BatchWriteRequest {
 			w.Resource = &registryv1.Write_Target{Target: m}
 		case *registryv1.Allocation:
 			w.Resource = &registryv1.Write_Allocation{Allocation: m}
+		case *registryv1.Calendar:
+			w.Resource = &registryv1.Write_Calendar{Calendar: m}
+		case *registryv1.Regime:
+			w.Resource = &registryv1.Write_Regime{Regime: m}
 		}
 		req.Writes = append(req.Writes, w)
 	}

@@ -5,6 +5,7 @@ import (
 
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
+	"github.com/cotmoc/cotmoc/services/internal/calendar"
 )
 
 // whole is 100 % in the millionths in which goals of ratios and of yes/no targets are.
@@ -25,35 +26,89 @@ func wholeOnly(t *registryv1.Target) bool {
 }
 
 // goal checks that the goal has what its kind needs and nothing else.
-func (f *faults) goal(t *registryv1.Target) {
+func (f *faults) goal(t *registryv1.Target, p *registryv1.Programme) {
 	g := t.GetGoal()
 	if g == nil {
 		return
 	}
-	yesNo := t.GetValueKind() == typev1.ValueKind_VALUE_KIND_YES_NO
-	value, bounds := false, false
-	switch g.GetKind() {
-	case registryv1.GoalKind_GOAL_KIND_AT_LEAST, registryv1.GoalKind_GOAL_KIND_AT_MOST:
-		value = true
-	case registryv1.GoalKind_GOAL_KIND_RANGE:
-		bounds = true
-		if g.GetLow() > g.GetHigh() {
-			f.add("target.goal.low", "%d is above high, %d", g.GetLow(), g.GetHigh())
-		}
-	case registryv1.GoalKind_GOAL_KIND_ZERO:
-		if yesNo {
-			f.add("target.goal.kind", "ZERO is no goal of a YES_NO target")
-		}
-	case registryv1.GoalKind_GOAL_KIND_ALL_APPLICABLE:
-		if !yesNo {
-			f.add("target.goal.kind", "ALL_APPLICABLE is a goal of YES_NO targets only")
-		}
+	kind := g.GetKind()
+	f.goalKind(kind, t.GetValueKind())
+	value := kind == registryv1.GoalKind_GOAL_KIND_AT_LEAST || kind == registryv1.GoalKind_GOAL_KIND_AT_MOST
+	bounds := kind == registryv1.GoalKind_GOAL_KIND_RANGE
+	beat := kind == registryv1.GoalKind_GOAL_KIND_BEAT
+	if bounds && g.GetLow() > g.GetHigh() {
+		f.add("target.goal.low", "%d is above high, %d", g.GetLow(), g.GetHigh())
 	}
 	f.number("value", g.GetValue(), value, t)
 	f.number("low", g.GetLow(), bounds, t)
 	f.number("high", g.GetHigh(), bounds, t)
 	f.number("baseline", g.GetBaseline(), true, t)
+	if beat && g.Baseline != nil {
+		f.add("target.goal.baseline", "a goal of this kind has none")
+	}
+	if !bounds && g.GetStrict() {
+		f.add("target.goal.strict", "only a RANGE is strict")
+	}
+	if !beat && g.GetBeat() != 0 {
+		f.add("target.goal.beat", "only BEAT has it")
+	}
+	f.growth(g)
 	f.optionalDate("target.goal.baseline_date", g.GetBaselineDate())
+	f.steps(g.GetSteps(), p)
+}
+
+// goalKind checks that a target of such values can have such a goal.
+func (f *faults) goalKind(kind registryv1.GoalKind, of typev1.ValueKind) {
+	count, yesNo := of == typev1.ValueKind_VALUE_KIND_COUNT, of == typev1.ValueKind_VALUE_KIND_YES_NO
+	switch {
+	case kind == registryv1.GoalKind_GOAL_KIND_ZERO && yesNo:
+		f.add("target.goal.kind", "ZERO is no goal of a YES_NO target")
+	case kind == registryv1.GoalKind_GOAL_KIND_ALL_APPLICABLE && !yesNo:
+		f.add("target.goal.kind", "ALL_APPLICABLE is a goal of YES_NO targets only")
+	case kind == registryv1.GoalKind_GOAL_KIND_GROWTH && !count:
+		f.add("target.goal.kind", "GROWTH is a goal of COUNT targets only")
+	case kind == registryv1.GoalKind_GOAL_KIND_BEAT && yesNo:
+		f.add("target.goal.kind", "BEAT is no goal of a YES_NO target")
+	}
+}
+
+// growth checks how much is to grow, and from where when it compounds.
+func (f *faults) growth(g *registryv1.Goal) {
+	if g.GetKind() != registryv1.GoalKind_GOAL_KIND_GROWTH {
+		if g.GetGrowth() != 0 {
+			f.add("target.goal.growth", "only GROWTH has it")
+		}
+		if g.GetGrowthMode() != 0 {
+			f.add("target.goal.growth_mode", "only GROWTH has it")
+		}
+		return
+	}
+	if g.GetGrowth() == 0 {
+		f.add("target.goal.growth", "how much it shall grow is missing")
+	}
+	if g.GetGrowthMode() != registryv1.GrowthMode_GROWTH_MODE_COMPOUND {
+		return
+	}
+	if g.Baseline == nil {
+		f.add("target.goal.baseline", "COMPOUND grows from a baseline")
+	}
+	if g.GetBaselineDate() == "" {
+		f.add("target.goal.baseline_date", "COMPOUND grows from a day on")
+	}
+}
+
+// steps checks that more and more is expected, within the programme.
+func (f *faults) steps(all []*registryv1.PathStep, p *registryv1.Programme) {
+	var days ascending[calendar.Date]
+	var progress ascending[uint32]
+	for i, s := range all {
+		field := fmt.Sprintf("target.goal.steps[%d]", i)
+		if d, ok := f.date(field+".date", s.GetDate()); ok {
+			days.next(f, field+".date", d)
+			f.within(field+".date", d, p)
+		}
+		progress.next(f, field+".progress", s.GetProgress())
+	}
 }
 
 // number checks one number of a goal.

@@ -28,6 +28,9 @@ func (b *Book) PutProgramme(id name.Programme, given *registryv1.Programme, how 
 	if err := b.checkRoot(m); err != nil {
 		return nil, 0, err
 	}
+	if err := b.checkScorecards(id, m); err != nil {
+		return nil, 0, err
+	}
 	if s.exists {
 		if err := b.checkUses(s.present, m); err != nil {
 			return nil, 0, err
@@ -72,6 +75,8 @@ func checkProgramme(p *registryv1.Programme) error {
 			f.add(fmt.Sprintf("programme.task_count_thresholds[%d]", i), "%d is not above the one before it", t)
 		}
 	}
+	f.statusRule(p.GetStatusRule())
+	f.scorecards(p.GetScorecards())
 	return f.err(errorv1.Reason_REASON_INVALID_FIELD)
 }
 
@@ -103,8 +108,9 @@ func (b *Book) checkRoot(p *registryv1.Programme) error {
 	return nil
 }
 
-// checkUses checks that a new version keeps what tasks and targets refer to, and
-// the root once there are any; and that a new first day forbids no subtotals.
+// checkUses checks that a new version keeps what tasks, targets and regimes refer
+// to, the days that they name, and the root once there are tasks or targets; and
+// that a new first day forbids no subtotals.
 func (b *Book) checkUses(old, p *registryv1.Programme) error {
 	id, err := name.ParseProgramme(p.GetName())
 	if err != nil {
@@ -128,6 +134,9 @@ func (b *Book) checkUses(old, p *registryv1.Programme) error {
 		bad = one(m, resource)
 		return bad == nil
 	})
+	if bad == nil {
+		bad = b.checkKept(id, p)
+	}
 	if bad != nil || old.GetStartDate() == p.GetStartDate() {
 		return bad
 	}
@@ -141,6 +150,48 @@ func (b *Book) checkUses(old, p *registryv1.Programme) error {
 		}
 		if err := b.checkRule(r, "programme.start_date"); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// checkKept checks that a new version has the instruments of the regimes, and that
+// the days that regimes and goals name stay within it.
+func (b *Book) checkKept(id name.Programme, p *registryv1.Programme) error {
+	within := func(resource, day string) error {
+		if day == "" || p.GetStartDate() <= day && day <= p.GetEndDate() {
+			return nil
+		}
+		field := "programme.end_date"
+		if day < p.GetStartDate() {
+			field = "programme.start_date"
+		}
+		return refuse(errorv1.Reason_REASON_CHANGE_NOT_ALLOWED, field, resource+" names "+day)
+	}
+	for n, r := range b.regimes.table.All() {
+		if !under(n, id) {
+			continue
+		}
+		var f faults
+		if r.GetInstrument() != "" {
+			f.instrument("programme.instruments", r.GetInstrument(), p)
+		}
+		if len(f.all) > 0 {
+			return refuse(errorv1.Reason_REASON_CHANGE_NOT_ALLOWED, "programme.instruments",
+				fmt.Sprintf("%s still refers to it: %s", n, f.all[0].Message))
+		}
+		if err := within(n, r.GetFromDate()); err != nil {
+			return err
+		}
+	}
+	for n, t := range b.targets.table.All() {
+		for _, s := range t.GetGoal().GetSteps() {
+			if !under(n, id) {
+				break
+			}
+			if err := within(n, s.GetDate()); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

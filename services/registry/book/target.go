@@ -33,7 +33,7 @@ func (b *Book) PutTarget(id name.Target, given *registryv1.Target, how How) (*re
 			return nil, 0, err
 		}
 	}
-	if err := b.checkTarget(m, p); err != nil {
+	if err := b.checkTarget(id, m, p); err != nil {
 		return nil, 0, err
 	}
 	c := &registryv1.Change{Resource: &registryv1.Change_Target{Target: m}}
@@ -57,6 +57,9 @@ func (b *Book) checkFixed(old, t *registryv1.Target) error {
 	case old.GetDecimals() != t.GetDecimals():
 		return fixed("decimals")
 	}
+	if field := periodsDiffer(old, t); field != "" {
+		return fixed(field)
+	}
 	if wholeOnly(t) && !wholeOnly(old) {
 		for _, a := range b.allocations.table.All() {
 			if allocates(a, t) && max(a.GetValue(), a.GetBaseline()) > whole && !a.GetRevoked() {
@@ -69,13 +72,14 @@ func (b *Book) checkFixed(old, t *registryv1.Target) error {
 }
 
 // checkTarget checks a target of a programme.
-func (b *Book) checkTarget(t *registryv1.Target, p *registryv1.Programme) error {
+func (b *Book) checkTarget(id name.Target, t *registryv1.Target, p *registryv1.Programme) error {
 	var f faults
 	f.text("target.display_name", t.GetDisplayName())
 	f.measure(t)
 	f.applicability(t.GetApplicability(), p)
-	f.goal(t)
+	f.goal(t, p)
 	f.milestones(t)
+	f.checks(id, t)
 	f.window("target", t.GetDue())
 	if err := f.err(errorv1.Reason_REASON_INVALID_FIELD); err != nil {
 		return err
@@ -83,15 +87,7 @@ func (b *Book) checkTarget(t *registryv1.Target, p *registryv1.Programme) error 
 	if err := checkIssue("target", t, "target.owner", t.GetOwner() != ""); err != nil {
 		return err
 	}
-	f.labels("target", t, p)
-	b.checkUnit(&f, "target.owner", t.GetOwner())
-	for i, id := range t.GetApplicability().GetUnits() {
-		b.checkUnit(&f, fmt.Sprintf("target.applicability.units[%d]", i), id)
-	}
-	for i, id := range t.GetApplicability().GetExceptUnits() {
-		b.checkUnit(&f, fmt.Sprintf("target.applicability.except_units[%d]", i), id)
-	}
-	if err := f.err(errorv1.Reason_REASON_BAD_REFERENCE); err != nil {
+	if err := b.checkReferences(id.Programme, t, p); err != nil {
 		return err
 	}
 	if !forbids(t) {
@@ -102,6 +98,34 @@ func (b *Book) checkTarget(t *registryv1.Target, p *registryv1.Programme) error 
 		return err
 	}
 	return b.checkRule(r, "target.applicability")
+}
+
+// checkReferences checks that what a target refers to is there, and that the
+// regime is about the same periods.
+func (b *Book) checkReferences(in name.Programme, t *registryv1.Target, p *registryv1.Programme) error {
+	var f faults
+	f.labels("target", t, p)
+	b.checkUnit(&f, "target.owner", t.GetOwner())
+	for i, id := range t.GetApplicability().GetUnits() {
+		b.checkUnit(&f, fmt.Sprintf("target.applicability.units[%d]", i), id)
+	}
+	for i, id := range t.GetApplicability().GetExceptUnits() {
+		b.checkUnit(&f, fmt.Sprintf("target.applicability.except_units[%d]", i), id)
+	}
+	b.checkCalendar(&f, "target.calendar", t.GetCalendar())
+	b.checkAverages(&f, in, t)
+	regime := b.Regime(name.Regime{Programme: in, ID: t.GetRegime()})
+	if t.GetRegime() != "" && regime == nil {
+		f.add("target.regime", "%s has no regime %s", p.GetName(), t.GetRegime())
+	}
+	if err := f.err(errorv1.Reason_REASON_BAD_REFERENCE); err != nil || regime == nil {
+		return err
+	}
+	if field := periodsDiffer(regime, t); field != "" {
+		return refuse(errorv1.Reason_REASON_CHANGE_NOT_ALLOWED, "target.regime",
+			fmt.Sprintf("regime %s has another %s than the target", t.GetRegime(), field))
+	}
+	return nil
 }
 
 // measure checks what a unit reports and how it accumulates.

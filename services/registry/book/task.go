@@ -2,6 +2,7 @@ package book
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/cotmoc/cotmoc/pkg/name"
@@ -47,6 +48,9 @@ func (b *Book) checkTask(t *registryv1.Task, p *registryv1.Programme) error {
 	f.window("task", t.GetDue())
 	lead := f.assignments(t.GetAssignments())
 	f.completion(t.GetCompletionRule())
+	if t.GetNeedsAcceptance() && !slices.ContainsFunc(t.GetAssignments(), monitors) {
+		f.add("task.needs_acceptance", "there is no MONITORING unit that could accept")
+	}
 	if err := f.err(errorv1.Reason_REASON_INVALID_FIELD); err != nil {
 		return err
 	}
@@ -58,6 +62,11 @@ func (b *Book) checkTask(t *registryv1.Task, p *registryv1.Programme) error {
 		b.checkUnit(&f, fmt.Sprintf("task.assignments[%d].unit", i), a.GetUnit())
 	}
 	return f.err(errorv1.Reason_REASON_BAD_REFERENCE)
+}
+
+// monitors reports whether a unit's part is to watch over the task.
+func monitors(a *registryv1.Assignment) bool {
+	return a.GetRole() == registryv1.AssignmentRole_ASSIGNMENT_ROLE_MONITORING
 }
 
 // assignments blames units that are named twice, and reports whether one leads.
