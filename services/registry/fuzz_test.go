@@ -67,6 +67,8 @@ func FuzzBatchWrite(f *testing.F) {
 	for _, m := range []proto.Message{
 		newUnit("79", "760", province, "province"), newProgramme(), newTask("n2"),
 		newTarget("cards", typev1.ValueKind_VALUE_KIND_RATIO), newAllocation("cards", "vn", 3),
+		newCalendar("statistical"), newRegime("month"), goodOnes()["growth that compounds from nothing"],
+		goodOnes()["checks of all kinds, and two averages"],
 	} {
 		raw, err := proto.Marshal(batch(m, newUnit("02", "vn", province, "province")))
 		if err != nil {

@@ -23,6 +23,7 @@ type history struct {
 	live *book.Book
 	log  []ledger.Entry
 	naive
+	duties
 }
 
 // do decides in a layer of the live book, in a layer of that when deep, and merges
@@ -110,7 +111,7 @@ func (n naive) good() bool {
 				path = append(path, at.Parent)
 			}
 			for _, t := range n.targets {
-				if t.SubtotalPolicy != registryv1.SubtotalPolicy_SUBTOTAL_POLICY_OWN && n.applies(t, id, day) &&
+				if t.SubtotalPolicy < registryv1.SubtotalPolicy_SUBTOTAL_POLICY_OWN && n.applies(t, id, day) &&
 					slices.ContainsFunc(path[1:], func(above string) bool { return n.applies(t, above, day) }) {
 					return false
 				}
@@ -172,7 +173,7 @@ func drawUnit(t *rapid.T) *registryv1.Unit {
 func drawTarget(t *rapid.T) *registryv1.Target {
 	m := &registryv1.Target{
 		DisplayName: "t", ValueKind: typev1.ValueKind_VALUE_KIND_COUNT, Accumulation: typev1.Accumulation_ACCUMULATION_LAST,
-		SubtotalPolicy: registryv1.SubtotalPolicy(rapid.IntRange(0, 2).Draw(t, "policy")),
+		SubtotalPolicy: registryv1.SubtotalPolicy(rapid.IntRange(0, 3).Draw(t, "policy")),
 		Acceptance:     "a", Owner: "u0", Instrument: "i", Due: &registryv1.DueWindow{LatestDate: "2005-01-01"},
 		Applicability: &registryv1.Applicability{Units: ids(t, "units", 2)},
 	}
@@ -193,6 +194,10 @@ func drawTarget(t *rapid.T) *registryv1.Target {
 	}
 	if rapid.Bool().Draw(t, "ends") {
 		a.UntilDate = day(t, "until")
+	}
+	if rapid.IntRange(0, 3).Draw(t, "periodic") == 0 {
+		m.Calendar, m.Frequency = drawPeriods(t)
+		m.Regime = rapid.SampledFrom([]string{"", "r0", "r1"}).Draw(t, "regime")
 	}
 	return m
 }
@@ -228,17 +233,25 @@ func (h *history) writeUnit(t *rapid.T) {
 
 // writeTarget does so with a target.
 func (h *history) writeTarget(t *rapid.T) {
-	id := rapid.SampledFrom([]string{"t0", "t1"}).Draw(t, "target")
+	id := rapid.SampledFrom([]string{"t0", "t0", "t1", "t1", "r1"}).Draw(t, "target")
 	m := drawTarget(t)
 	err := h.do(rapid.Bool().Draw(t, "deep"), func(b *book.Book) error {
 		_, _, err := b.PutTarget(name.Target{Programme: "p", ID: id}, m, book.How{Mode: book.Put})
 		return err
 	})
 	var e *book.Error
-	if err != nil && (!errors.As(err, &e) || e.Reason == errorv1.Reason_REASON_CHANGE_NOT_ALLOWED) {
+	if err != nil && !errors.As(err, &e) {
 		t.Fatalf("%v", err)
 	}
+	// Rules that are no matter of the tree come first.
+	got, want := errorv1.Reason_REASON_UNSPECIFIED, h.refusesTarget(id, m, h.targets[id])
 	if err != nil && e.Reason != errorv1.Reason_REASON_SUBTOTAL_FORBIDDEN {
+		got = e.Reason
+	}
+	if other := got == errorv1.Reason_REASON_INVALID_FIELD || h.live.Programme("p") == nil || e != nil && foreign(e); !other && got != want {
+		t.Fatalf("target %s %v: want %v, got %v", id, m, want, err)
+	}
+	if got != 0 {
 		return // the table of bad inputs is for those
 	}
 	with := naive{units: h.units, targets: map[string]*registryv1.Target{}, start: h.start}
@@ -264,11 +277,14 @@ func (h *history) writeProgramme(t *rapid.T) {
 		return err
 	})
 	var e *book.Error
-	if err != nil && (!errors.As(err, &e) || e.Reason == errorv1.Reason_REASON_CHANGE_NOT_ALLOWED) {
+	if err != nil && !errors.As(err, &e) {
 		t.Fatalf("%v", err)
 	}
+	if kept := e != nil && e.Reason == errorv1.Reason_REASON_CHANGE_NOT_ALLOWED; kept != h.owedBefore(p.StartDate) && h.live.Programme("p") != nil {
+		t.Fatalf("programme from %s: %v", p.StartDate, err)
+	}
 	if err != nil && e.Reason != errorv1.Reason_REASON_SUBTOTAL_FORBIDDEN {
-		return // it has no root
+		return // it has no root, or a regime begins before
 	}
 	with := naive{units: h.units, targets: h.targets, start: p.StartDate}
 	if with.good() != (err == nil) {
@@ -285,7 +301,8 @@ func (h *history) writeOther(t *rapid.T) {
 		var err error
 		switch rapid.IntRange(0, 1).Draw(t, "what") {
 		case 0:
-			_, _, err = b.PutTask(name.Task{Programme: "p", ID: "n"}, &registryv1.Task{
+			id := rapid.SampledFrom([]string{"n", "r0"}).Draw(t, "task")
+			_, _, err = b.PutTask(name.Task{Programme: "p", ID: id}, &registryv1.Task{
 				DisplayName: rapid.SampledFrom([]string{"a", "b"}).Draw(t, "display"), Acceptance: "a", Instrument: "i",
 				Due: &registryv1.DueWindow{LatestDate: "2005-01-01"},
 				Assignments: []*registryv1.Assignment{{
@@ -342,7 +359,7 @@ func TestReplayedLogIsTheLiveBookIsImageAndTail(t *testing.T) {
 		var cutAt int
 		for range rapid.IntRange(1, 40).Draw(t, "writes") {
 			before := len(h.log)
-			switch rapid.IntRange(0, 6).Draw(t, "kind") {
+			switch rapid.IntRange(0, 8).Draw(t, "kind") {
 			case 0, 1, 2:
 				h.writeUnit(t)
 			case 3, 4:
@@ -351,6 +368,10 @@ func TestReplayedLogIsTheLiveBookIsImageAndTail(t *testing.T) {
 				h.writeProgramme(t)
 			case 6:
 				h.writeOther(t)
+			case 7:
+				h.writeCalendar(t)
+			case 8:
+				h.writeRegime(t)
 			}
 			accepted += len(h.log) - before
 			refused += 1 - (len(h.log) - before)
@@ -376,9 +397,11 @@ func TestReplayedLogIsTheLiveBookIsImageAndTail(t *testing.T) {
 			t.Fatalf("image and tail are not the live book")
 		}
 		// What was rebuilt must also judge as the live book does.
-		rebuilt := &history{live: loaded, log: h.log, naive: h.naive}
+		rebuilt := &history{live: loaded, log: h.log, naive: h.naive, duties: h.duties}
 		rebuilt.writeUnit(t)
 		rebuilt.writeTarget(t)
+		rebuilt.writeCalendar(t)
+		rebuilt.writeRegime(t)
 	})
 	t.Logf("%d writes accepted, %d refused or without effect", accepted, refused)
 }
