@@ -93,6 +93,10 @@ func kind(e *eventv1.Event) (entity, name string) {
 		return "submission", "accepted"
 	case *eventv1.Event_SubmissionWithdrawn:
 		return "submission", "withdrawn"
+	case *eventv1.Event_SubmissionApproved:
+		return "submission", "approved"
+	case *eventv1.Event_SubmissionReturned:
+		return "submission", "returned"
 	case *eventv1.Event_MilestoneReached:
 		return "milestone", "reached"
 	case *eventv1.Event_MilestoneRevoked:
@@ -114,6 +118,26 @@ func kind(e *eventv1.Event) (entity, name string) {
 	case *eventv1.Event_ClockTurned:
 		return "clock", "turned"
 	default:
+		return kindOfReview(e)
+	}
+}
+
+// kindOfReview is kind for what leaders are told and decide.
+func kindOfReview(e *eventv1.Event) (entity, name string) {
+	switch e.GetPayload().(type) {
+	case *eventv1.Event_DeadlineDue:
+		return "deadline", "due"
+	case *eventv1.Event_DeadlineOverdue:
+		return "deadline", "overdue"
+	case *eventv1.Event_DeadlineExtended:
+		return "deadline", "extended"
+	case *eventv1.Event_FindingOpened:
+		return "finding", "opened"
+	case *eventv1.Event_FindingResolved:
+		return "finding", "resolved"
+	case *eventv1.Event_ClosingPublished:
+		return "closing", "published"
+	default:
 		return "", ""
 	}
 }
@@ -125,6 +149,10 @@ func place(e *eventv1.Event) (token, path string) {
 		return p.SubmissionAccepted.GetTarget(), p.SubmissionAccepted.GetPath()
 	case *eventv1.Event_SubmissionWithdrawn:
 		return p.SubmissionWithdrawn.GetTarget(), p.SubmissionWithdrawn.GetPath()
+	case *eventv1.Event_SubmissionApproved:
+		return p.SubmissionApproved.GetTarget(), p.SubmissionApproved.GetPath()
+	case *eventv1.Event_SubmissionReturned:
+		return p.SubmissionReturned.GetTarget(), p.SubmissionReturned.GetPath()
 	case *eventv1.Event_MilestoneReached:
 		return p.MilestoneReached.GetTarget(), p.MilestoneReached.GetPath()
 	case *eventv1.Event_MilestoneRevoked:
@@ -144,6 +172,26 @@ func place(e *eventv1.Event) (token, path string) {
 	case *eventv1.Event_ClockSet, *eventv1.Event_ClockTurned:
 		return "clock", ""
 	default:
+		return placeOfReview(e)
+	}
+}
+
+// placeOfReview is place for what leaders are told and decide.
+func placeOfReview(e *eventv1.Event) (token, path string) {
+	switch p := e.GetPayload().(type) {
+	case *eventv1.Event_DeadlineDue:
+		return p.DeadlineDue.GetTarget(), p.DeadlineDue.GetPath()
+	case *eventv1.Event_DeadlineOverdue:
+		return p.DeadlineOverdue.GetTarget(), p.DeadlineOverdue.GetPath()
+	case *eventv1.Event_DeadlineExtended:
+		return p.DeadlineExtended.GetTarget(), p.DeadlineExtended.GetPath()
+	case *eventv1.Event_FindingOpened:
+		return p.FindingOpened.GetTarget(), p.FindingOpened.GetPath()
+	case *eventv1.Event_FindingResolved:
+		return p.FindingResolved.GetTarget(), p.FindingResolved.GetPath()
+	case *eventv1.Event_ClosingPublished:
+		return "closing", p.ClosingPublished.GetPath()
+	default:
 		return "", ""
 	}
 }
@@ -157,6 +205,10 @@ func changeToken(c *registryv1.Change) string {
 		return "programme"
 	case *registryv1.Change_Unit:
 		return "unit"
+	case *registryv1.Change_Calendar:
+		return "calendar"
+	case *registryv1.Change_Regime:
+		name = r.Regime.GetName()
 	case *registryv1.Change_Task:
 		name = r.Task.GetName()
 	case *registryv1.Change_Target:

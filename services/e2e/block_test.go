@@ -86,7 +86,7 @@ func total(t *testing.T, e *reporting.Engine) *typev1.Tally {
 	t.Helper()
 	var got *typev1.Tally
 	if err := e.View(t.Context(), 0, func(b *book.Book) error {
-		f := b.Figure(b.MeasureByID("p", "cards"), b.UnitByID("vn"), book.Current)
+		f := b.View(b.MeasureByID("p", "cards"), book.Current).Figure(b.UnitByID("vn"))
 		got = f.Total.Proto()
 		return nil
 	}); err != nil {

@@ -21,7 +21,7 @@ func (s *Service) SetClock(ctx context.Context, req *reportingv1.SetClockRequest
 	if err := req.GetTime().CheckValid(); err != nil {
 		return nil, refuse(errorv1.Reason_REASON_INVALID_FIELD, "time", "%v", err)
 	}
-	if !calendar.MonthOf(req.GetTime().AsTime()).Valid() {
+	if !calendar.EndOfMonth.At(req.GetTime().AsTime(), calendar.Monthly).Valid() {
 		return nil, refuse(errorv1.Reason_REASON_INVALID_FIELD, "time", "the year must be from 2000 to 2099, as for periods")
 	}
 	if !s.clock.Set(req.GetTime().AsTime()) {
@@ -34,7 +34,27 @@ func (s *Service) SetClock(ctx context.Context, req *reportingv1.SetClockRequest
 	if err != nil {
 		return nil, err
 	}
+	if err := s.allTold(ctx); err != nil {
+		return nil, err
+	}
 	return &reportingv1.SetClockResponse{Sequence: done.Last}, nil
+}
+
+// allTold waits until all deadlines of the day have been told: a day that is over
+// before they were would find them late.
+func (s *Service) allTold(ctx context.Context) error {
+	for told := false; !told; {
+		if err := s.engine.View(ctx, 0, func(b *book.Book) error {
+			told = b.Told() >= b.Today()
+			return nil
+		}); err != nil || told {
+			return err
+		}
+		if _, err := s.engine.Do(ctx, func(*book.Book) error { return nil }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // GetStatus says where everything stands.

@@ -50,12 +50,16 @@ func codeOf(r errorv1.Reason) codes.Code {
 	switch r {
 	case errorv1.Reason_REASON_PROGRAMME_NOT_FOUND, errorv1.Reason_REASON_UNIT_NOT_FOUND,
 		errorv1.Reason_REASON_TARGET_NOT_FOUND, errorv1.Reason_REASON_SUBMISSION_NOT_FOUND,
-		errorv1.Reason_REASON_SUBSCRIPTION_NOT_FOUND:
+		errorv1.Reason_REASON_SUBSCRIPTION_NOT_FOUND, errorv1.Reason_REASON_REGIME_NOT_FOUND,
+		errorv1.Reason_REASON_OBLIGATION_NOT_FOUND, errorv1.Reason_REASON_FINDING_NOT_FOUND,
+		errorv1.Reason_REASON_CLOSING_NOT_FOUND, errorv1.Reason_REASON_SCORECARD_NOT_FOUND:
 		return codes.NotFound
 	case errorv1.Reason_REASON_NOT_APPLICABLE, errorv1.Reason_REASON_DERIVED_TARGET,
 		errorv1.Reason_REASON_UNIT_NOT_ACTIVE, errorv1.Reason_REASON_PERIOD_NOT_BEGUN,
 		errorv1.Reason_REASON_NOTHING_TO_WITHDRAW, errorv1.Reason_REASON_BASIS_NOT_SERVED,
-		errorv1.Reason_REASON_CLOCK:
+		errorv1.Reason_REASON_CLOCK, errorv1.Reason_REASON_NOTHING_TO_REVIEW, errorv1.Reason_REASON_NOT_COMPETENT,
+		errorv1.Reason_REASON_FINDING_RESOLVED, errorv1.Reason_REASON_DATE_IN_FUTURE, errorv1.Reason_REASON_NOT_LATER,
+		errorv1.Reason_REASON_CHANGE_NOT_ALLOWED:
 		return codes.FailedPrecondition
 	case errorv1.Reason_REASON_OVERFLOW:
 		return codes.OutOfRange
@@ -70,18 +74,18 @@ func codeOf(r errorv1.Reason) codes.Code {
 }
 
 // periodOf reads a period of a request; empty means the current figure.
-func periodOf(field, s string) (calendar.Month, error) {
+func periodOf(m *book.Measure, field, s string) (calendar.Period, error) {
 	if s == "" {
 		return book.Current, nil
 	}
-	p, err := calendar.ParseMonth(s)
+	p, err := m.Period(s)
 	if err != nil {
-		return 0, refuse(errorv1.Reason_REASON_INVALID_FIELD, field, "%v", err)
+		return 0, refuse(errorv1.Reason_REASON_WRONG_PERIOD, field, "%v", err)
 	}
 	return p, nil
 }
 
-func periodName(p calendar.Month) string {
+func periodName(p calendar.Period) string {
 	if p == book.Current {
 		return ""
 	}
@@ -122,7 +126,7 @@ func figureOf(f *book.Figure, sequence uint64) *reportingv1.Figure {
 	return out
 }
 
-func ownOf(o *book.Own, p calendar.Month) *reportingv1.OwnCell {
+func ownOf(o *book.Own, p calendar.Period) *reportingv1.OwnCell {
 	out := &reportingv1.OwnCell{State: eventv1.CellState(o.State), Expected: o.Expected, Tally: o.Tally.Proto(),
 		Qualifier: o.Qualifier.Proto(), Sequence: o.Sequence, BarePercentage: bareOf(o)}
 	if p != book.Current {

@@ -15,7 +15,7 @@ import (
 // parse reads a submission that keeps the contract's rules, for the book to judge.
 // Fields of errors begin with `submission`.
 func parse(out *book.Submission, programme, requestID string, s *reportingv1.Submission) error {
-	period, err := calendar.ParseMonth(s.GetPeriod())
+	period, err := calendar.EndOfMonth.Parse(s.GetPeriod())
 	if err != nil {
 		return refuse(errorv1.Reason_REASON_INVALID_FIELD, "submission.period", "%v", err)
 	}

@@ -23,7 +23,16 @@ func pageSize(n int32) int {
 type figureAt struct {
 	measure *book.Measure
 	unit    *book.Unit
-	period  calendar.Month
+	period  calendar.Period
+	asOf    calendar.Date // of a current figure; 0 for today
+}
+
+// view returns the figures that are meant.
+func (at *figureAt) view(b *book.Book) *book.View {
+	if at.asOf != 0 {
+		return b.ViewAsOf(at.measure, at.asOf)
+	}
+	return b.View(at.measure, at.period)
 }
 
 // served refuses a basis that this release does not count by.
@@ -38,10 +47,6 @@ func served(field string, basis typev1.Basis) error {
 // can tell an unknown id.
 func locate(b *book.Book, programme, target, unit, period string) (figureAt, error) {
 	at := figureAt{}
-	var err error
-	if at.period, err = periodOf("key.period", period); err != nil {
-		return at, err
-	}
 	if b.ProgrammeByID(programme) == nil {
 		return at, &book.Refusal{Reason: errorv1.Reason_REASON_PROGRAMME_NOT_FOUND, Field: "key.programme",
 			Message: "there is no programme " + programme}
@@ -54,6 +59,13 @@ func locate(b *book.Book, programme, target, unit, period string) (figureAt, err
 		return at, &book.Refusal{Reason: errorv1.Reason_REASON_UNIT_NOT_FOUND, Field: "key.unit",
 			Message: "there is no unit " + unit}
 	}
+	var err error
+	if at.period, err = periodOf(at.measure, "key.period", period); err != nil {
+		return at, err
+	}
+	if at.measure.IsRegime() && at.period == book.Current {
+		return at, refuse(errorv1.Reason_REASON_INVALID_FIELD, "key.period", "%s counts the reports of a period: name one", target)
+	}
 	if at.measure.Derived() && at.period != book.Current {
 		return at, refuse(errorv1.Reason_REASON_INVALID_FIELD, "key.period", "%s is kept as a current figure only", target)
 	}
@@ -65,20 +77,43 @@ func (s *Service) figureView(ctx context.Context, key *reportingv1.FigureKey, mi
 	if err := served("key.basis", key.GetBasis()); err != nil {
 		return err
 	}
-	return s.view(ctx, minSequence, func(b *book.Book) error {
+	return s.viewAt(ctx, key.GetKnownAt(), minSequence, func(b *book.Book) error {
 		at, err := locate(b, key.GetProgramme(), key.GetTarget(), key.GetUnit(), key.GetPeriod())
 		if err != nil {
+			return err
+		}
+		if err := at.on(b, key.GetAsOfDate()); err != nil {
 			return err
 		}
 		return read(b, at)
 	})
 }
 
+// on makes a current figure the one of a day.
+func (at *figureAt) on(b *book.Book, date string) (err error) {
+	if date == "" {
+		return nil
+	}
+	if at.asOf, err = calendar.ParseDate(date); err != nil {
+		return refuse(errorv1.Reason_REASON_INVALID_FIELD, "key.as_of_date", "%v", err)
+	}
+	switch {
+	case at.period != book.Current:
+		return refuse(errorv1.Reason_REASON_INVALID_FIELD, "key.as_of_date", "a period stands for its last day: name one or the other")
+	case at.asOf > b.Today():
+		return refuse(errorv1.Reason_REASON_DATE_IN_FUTURE, "key.as_of_date", "today is %s", b.Today())
+	case at.measure.Derived():
+		return refuse(errorv1.Reason_REASON_INVALID_FIELD, "key.as_of_date",
+			"%s is kept as of today only; ask what was known at a time", at.measure.ID())
+	}
+	return nil
+}
+
 // GetFigure returns one total.
 func (s *Service) GetFigure(ctx context.Context, req *reportingv1.GetFigureRequest) (*reportingv1.GetFigureResponse, error) {
 	resp := &reportingv1.GetFigureResponse{}
 	err := s.figureView(ctx, req.GetKey(), req.GetMinSequence(), func(b *book.Book, at figureAt) error {
-		f := b.Figure(at.measure, at.unit, at.period)
+		f := at.view(b).Figure(at.unit)
 		resp.Figure = figureOf(&f, b.Head())
 		return nil
 	})
@@ -92,7 +127,7 @@ func (s *Service) GetFigure(ctx context.Context, req *reportingv1.GetFigureReque
 func (s *Service) CountByKind(ctx context.Context, req *reportingv1.CountByKindRequest) (*reportingv1.CountByKindResponse, error) {
 	resp := &reportingv1.CountByKindResponse{}
 	err := s.figureView(ctx, req.GetKey(), req.GetMinSequence(), func(b *book.Book, at figureAt) error {
-		kinds, tallies := b.ByKind(at.measure, at.unit, at.period)
+		kinds, tallies := at.view(b).ByKind(at.unit)
 		for i, kind := range kinds {
 			f := book.Figure{Measure: at.measure, Total: tallies[i]}
 			percent, _ := f.Percent()
@@ -115,7 +150,7 @@ func (s *Service) CountTasks(ctx context.Context, req *reportingv1.CountTasksReq
 	resp := &reportingv1.CountTasksResponse{CountingBasis: req.GetCountingBasis()}
 	filter := book.TaskFilter{Basis: req.GetCountingBasis(), Form: req.GetForm(), Audience: req.GetAudience(),
 		Pillar: req.GetPillar(), Group: req.GetGroup()}
-	err := s.view(ctx, req.GetMinSequence(), func(b *book.Book) error {
+	err := s.viewAt(ctx, req.GetKnownAt(), req.GetMinSequence(), func(b *book.Book) error {
 		if b.ProgrammeByID(req.GetProgramme()) == nil {
 			return &book.Refusal{Reason: errorv1.Reason_REASON_PROGRAMME_NOT_FOUND, Field: "programme",
 				Message: "there is no programme " + req.GetProgramme()}

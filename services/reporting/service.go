@@ -13,7 +13,9 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
+	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/cotmoc/cotmoc/services/internal/ledger"
 	"github.com/cotmoc/cotmoc/services/internal/rpc"
@@ -56,6 +58,8 @@ type Service struct {
 	reportingv1.UnimplementedProgressServiceServer
 	reportingv1.UnimplementedEventServiceServer
 	reportingv1.UnimplementedReportingAdminServiceServer
+	reportingv1.UnimplementedMonitoringServiceServer
+	reportingv1.UnimplementedReviewServiceServer
 
 	engine    *Engine
 	directory *Directory
@@ -86,6 +90,8 @@ func (s *Service) Register(server grpc.ServiceRegistrar) {
 	reportingv1.RegisterProgressServiceServer(server, s)
 	reportingv1.RegisterEventServiceServer(server, s)
 	reportingv1.RegisterReportingAdminServiceServer(server, s)
+	reportingv1.RegisterMonitoringServiceServer(server, s)
+	reportingv1.RegisterReviewServiceServer(server, s)
 }
 
 // Deadlines are the calls that may take longer than others, for rpc.Config.
@@ -100,6 +106,33 @@ func Deferred(req proto.Message) protoreflect.FullName {
 		return (&reportingv1.BatchItem{}).ProtoReflect().Descriptor().FullName()
 	}
 	return ""
+}
+
+// viewAt reads the book as it was known at a time; nil means as it is now, once it
+// has seen minSequence.
+func (s *Service) viewAt(ctx context.Context, known *timestamppb.Timestamp, minSequence uint64, read func(*book.Book) error) error {
+	if known == nil {
+		return s.view(ctx, minSequence, read)
+	}
+	if err := known.CheckValid(); err != nil {
+		return refuse(errorv1.Reason_REASON_INVALID_FIELD, "known_at", "%v", err)
+	}
+	if at := known.AsTime(); at.After(s.now()) {
+		return refuse(errorv1.Reason_REASON_DATE_IN_FUTURE, "known_at", "nobody knows yet what will be known at %s", at)
+	}
+	b, _, err := s.engine.KnownAt(ctx, known.AsTime())
+	if err != nil {
+		return err
+	}
+	return fail(read(b))
+}
+
+// now is the service's time.
+func (s *Service) now() time.Time {
+	if s.clock != nil {
+		return s.clock.Now()
+	}
+	return time.Now()
 }
 
 // view reads the book once it has seen minSequence. When read reports that an id

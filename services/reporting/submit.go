@@ -58,8 +58,8 @@ func (s *Service) Submit(ctx context.Context, req *reportingv1.SubmitRequest) (*
 func upwards(b *book.Book, sub *book.Submission) []*reportingv1.Figure {
 	m, u := b.MeasureByID(sub.Programme, sub.Target), b.UnitByID(sub.Unit)
 	var out []*reportingv1.Figure
-	for _, p := range []calendar.Month{sub.Period, book.Current} {
-		for _, f := range b.Upwards(m, u, p) {
+	for _, p := range []calendar.Period{m.InCalendar(sub.Period), book.Current} {
+		for _, f := range b.View(m, p).Upwards(u) {
 			out = append(out, figureOf(&f, b.Head()))
 		}
 	}

@@ -90,6 +90,7 @@ type Engine[S State[S]] struct {
 	queue   chan *command[S]
 	pending []*command[S] // the loop's: taken from the queue, not answered
 	width   int           // the loop's: how many commands waited for the last block
+	more    bool          // the loop's: after the last block more was due
 	pool    sync.Pool
 	sulk    atomic.Bool // Tick failed, and is not called again before the next ticker
 	linker  linker

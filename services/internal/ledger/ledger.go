@@ -131,7 +131,8 @@ type State[S any] interface {
 	// Due reports whether time alone asks for a Tick, given the time now.
 	Due(now time.Time) bool
 	// Tick decides what the passing of time brings about. It is called first in
-	// each block whose time makes Due true.
+	// each block whose time makes Due true. It may do a part: as long as Due stays
+	// true, the next block follows at once.
 	Tick() error
 	// Apply folds in an entry of the log; entries come in order, from 1, without
 	// gaps. It must refuse an entry that it cannot digest. Blocks of other writers

@@ -48,6 +48,10 @@ func (e *Engine[S]) linger() {
 // idle waits for a reason to make a block. It returns false when the engine was
 // stopped and nothing waits.
 func (e *Engine[S]) idle(due, follow <-chan time.Time) bool {
+	if e.more { // a tick does a part of what is due; the rest need not wait for the ticker
+		e.more = false
+		return true
+	}
 	for {
 		select {
 		case c := <-e.queue:
@@ -253,6 +257,7 @@ func (e *Engine[S]) advance(layer S, b *Block) {
 	e.mu.Lock()
 	layer.Merge()
 	e.head.Store(&h)
+	e.more = e.state.Due(h.Time)
 	e.mu.Unlock()
 	e.changed.fire()
 	e.maybeImage(h)

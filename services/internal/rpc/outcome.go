@@ -65,7 +65,7 @@ func engineOutcome(err error) error {
 	switch {
 	case errors.Is(err, ledger.ErrBusy):
 		return apierr.WithRetry(apierr.New(codes.ResourceExhausted, errorv1.Reason_REASON_BUSY, "",
-			"too many commands are waiting; send the same request again"), busyRetry)
+			"too much is waiting; send the same request again"), busyRetry)
 	case errors.Is(err, ledger.ErrStopped):
 		return apierr.New(codes.Unavailable, unavailable, "", "the service is stopping; send the same request again")
 	case errors.Is(err, ledger.ErrFull):

@@ -41,7 +41,7 @@ func Facts(epoch uint32) jetstream.StreamConfig {
 		// Numbers keep doubles out; the window only costs memory.
 		Duplicates: 100 * time.Millisecond,
 	}
-	for _, entity := range []string{"submission", "milestone", "task", "registry", "scope", "unit", "clock"} {
+	for _, entity := range []string{"submission", "milestone", "task", "registry", "scope", "unit", "clock", "deadline", "finding", "closing"} {
 		c.Subjects = append(c.Subjects, "cotmoc.*."+entity+".>")
 	}
 	return c

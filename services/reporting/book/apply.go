@@ -17,6 +17,16 @@ func (b *Book) apply(e *eventv1.Event) error {
 		return b.applySubmission(e, p.SubmissionAccepted, onAccepted)
 	case *eventv1.Event_SubmissionWithdrawn:
 		return b.applySubmission(e, p.SubmissionWithdrawn, onWithdrawn)
+	case *eventv1.Event_SubmissionApproved:
+		return b.applySubmission(e, p.SubmissionApproved, onApproved)
+	case *eventv1.Event_SubmissionReturned:
+		return b.applySubmission(e, p.SubmissionReturned, onReturned)
+	case *eventv1.Event_DeadlineDue:
+		err = b.applyTold(e, p.DeadlineDue)
+	case *eventv1.Event_DeadlineOverdue:
+		err = b.applyTold(e, p.DeadlineOverdue)
+	case *eventv1.Event_DeadlineExtended:
+		err = b.applyGrant(e, p.DeadlineExtended)
 	case *eventv1.Event_MilestoneReached:
 		err = b.applyCrossing(e, p.MilestoneReached, true)
 	case *eventv1.Event_MilestoneRevoked:
@@ -74,6 +84,7 @@ func (b *Book) applySubmission(e *eventv1.Event, s *eventv1.SubmissionRecorded, 
 func (b *Book) applyAt(at *spot, e *eventv1.Event, s *eventv1.SubmissionRecorded, kind subjectKind) error {
 	b.open(at.m, at.period)
 	b.take(&at.cells)
+	was := at.cells.nodes[0].state
 	if err := b.change(&at.cells, at.m, func(n *node) {
 		n.hold(State(s.GetState()), TallyOf(s.GetTally()), QualifierOf(s.GetQualifier()))
 		if n.state == Bare {
@@ -87,6 +98,10 @@ func (b *Book) applyAt(at *spot, e *eventv1.Event, s *eventv1.SubmissionRecorded
 	b.requests.add(request{at.hash, e.GetSequence()})
 	b.take(&at.now)
 	if err := b.applyCurrent(at, s); err != nil {
+		return err
+	}
+	b.applyQuality(at, s)
+	if err := b.applyDuty(at, e, s, was); err != nil {
 		return err
 	}
 	b.head = e.GetSequence()
@@ -106,15 +121,15 @@ func (b *Book) applyCurrent(at *spot, s *eventv1.SubmissionRecorded) (err error)
 	case eventv1.CurrentChange_CURRENT_CHANGE_AS_CELL:
 		return b.change(&at.now, at.m, func(n *node) { n.holdCell(at.cells.nodes[0], at.period) })
 	case eventv1.CurrentChange_CURRENT_CHANGE_TALLY:
-		newest := Current
+		var newest calendar.Period
 		if s.GetCurrentPeriod() != "" {
-			if newest, err = calendar.ParseMonth(s.GetCurrentPeriod()); err != nil {
+			if newest, err = at.m.cut.Parse(s.GetCurrentPeriod()); err != nil {
 				return err
 			}
 		}
 		return b.change(&at.now, at.m, func(n *node) {
 			n.hold(State(s.GetCurrentState()), TallyOf(s.GetCurrentTally()), QualifierOf(s.GetCurrentQualifier()))
-			n.setNewest(newest + 1)
+			n.setNewest(newest)
 		})
 	}
 	return nil
@@ -127,10 +142,10 @@ func (n *node) hold(state State, t Tally, q Qualifier) {
 }
 
 // holdCell makes a cell's value the unit's current one.
-func (n *node) holdCell(from *node, period calendar.Month) {
+func (n *node) holdCell(from *node, period calendar.Period) {
 	n.state, n.num, n.den, n.qual = from.state, from.num, from.den, from.qual
 	n.excluded = from.excluded
-	n.setNewest(period + 1)
+	n.setNewest(period)
 }
 
 // changeAt is change for a unit by the tree of a sheet's own period.
@@ -204,7 +219,7 @@ func (b *Book) spread(d *ladder, m *Measure, diff Tally, quals qualifiers) error
 
 // open makes the sheet of a period where there is none: each unit expected in it
 // counts as missing. It reports whether it did.
-func (b *Book) open(m *Measure, period calendar.Month) bool {
+func (b *Book) open(m *Measure, period calendar.Period) bool {
 	k := sheetKey{m.ix, period}
 	if b.sheet(k) != nil {
 		return false
@@ -217,7 +232,7 @@ func (b *Book) open(m *Measure, period calendar.Month) bool {
 }
 
 // emptySheet returns the sheet of a period in which nothing was reported.
-func (b *Book) emptySheet(m *Measure, period calendar.Month) *sheet {
+func (b *Book) emptySheet(m *Measure, period calendar.Period) *sheet {
 	s := newSheet()
 	scope := b.sheet(sheetKey{m.ix, Current}).scope
 	for unit := unitIx(1); unit <= b.unitCount; unit++ {
@@ -238,7 +253,7 @@ func (b *Book) emptySheet(m *Measure, period calendar.Month) *sheet {
 }
 
 // scopedIn reports whether a unit with these turns is expected in a period.
-func scopedIn(turns []calendar.Month, period calendar.Month) bool {
+func scopedIn(turns []calendar.Period, period calendar.Period) bool {
 	at, exact := slices.BinarySearch(turns, period)
 	if exact {
 		at++
@@ -247,7 +262,7 @@ func scopedIn(turns []calendar.Month, period calendar.Month) bool {
 }
 
 // turned returns the turns of a unit that begins or ceases for good at a period.
-func turned(turns []calendar.Month, from calendar.Month, on bool) []calendar.Month {
+func turned(turns []calendar.Period, from calendar.Period, on bool) []calendar.Period {
 	at, _ := slices.BinarySearch(turns, from)
 	turns = turns[:at]
 	if scopedNow := at%2 == 1; scopedNow == on {

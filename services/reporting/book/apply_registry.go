@@ -18,6 +18,7 @@ func (b *Book) applyRegistry(e *eventv1.Event, r *eventv1.RegistryChanged) error
 	switch res := c.GetResource().(type) {
 	case *registryv1.Change_Programme:
 		b.setProgramme(res.Programme, c.GetRevision())
+		b.scheduleAll()
 	case *registryv1.Change_Unit:
 		return b.setUnit(res.Unit)
 	case *registryv1.Change_Target:
@@ -25,7 +26,11 @@ func (b *Book) applyRegistry(e *eventv1.Event, r *eventv1.RegistryChanged) error
 		if p == nil {
 			return fmt.Errorf("no programme %s", e.GetProgramme())
 		}
-		b.setMeasure(measureOfTarget(p, idOf(res.Target.GetName()), res.Target), c.GetRevision())
+		days := b.calendarOf(res.Target.GetCalendar())
+		if days == nil {
+			return fmt.Errorf("no calendar %s", res.Target.GetCalendar())
+		}
+		b.setMeasure(measureOfTarget(p, idOf(res.Target.GetName()), res.Target, days.Cut()), c.GetRevision())
 	case *registryv1.Change_Task:
 		p := b.programmes.Get(e.GetProgramme())
 		if p == nil {
@@ -34,6 +39,19 @@ func (b *Book) applyRegistry(e *eventv1.Event, r *eventv1.RegistryChanged) error
 		return b.setTask(measureOfTask(p, idOf(res.Task.GetName()), res.Task), c.GetRevision())
 	case *registryv1.Change_Allocation:
 		return b.setAllocation(res.Allocation)
+	case *registryv1.Change_Calendar:
+		days, err := readCalendar(res.Calendar)
+		if err != nil {
+			return err
+		}
+		b.calendars.Set(idOf(res.Calendar.GetName()), days)
+		b.scheduleAll()
+	case *registryv1.Change_Regime:
+		p, days := b.programmes.Get(e.GetProgramme()), b.calendarOf(res.Regime.GetCalendar())
+		if p == nil || days == nil {
+			return fmt.Errorf("no programme %s or calendar %s", e.GetProgramme(), res.Regime.GetCalendar())
+		}
+		b.setMeasure(measureOfRegime(p, idOf(res.Regime.GetName()), res.Regime, days.Cut()), c.GetRevision())
 	default:
 		return fmt.Errorf("registry change %d has no resource that this release knows", c.GetRevision())
 	}
@@ -61,7 +79,7 @@ func (b *Book) setUnit(res *registryv1.Unit) error {
 	b.unitCount++
 	u.ix = b.unitCount
 	b.unitIDs.Set(u.id, u.ix)
-	u.parents, u.parent = b.parentsByMonth(u), b.parentToday(u)
+	u.parents, u.parent = b.parentsByDate(u), b.parentToday(u)
 	b.keep(u)
 	b.join(u, true)
 	return nil
@@ -79,6 +97,7 @@ func (b *Book) setMeasure(m *Measure, revision int64) {
 		b.sheets[sheetKey{m.ix, Current}] = newSheet()
 	}
 	*b.measures.edit(m.ix) = m
+	b.scheduleMeasure(m)
 }
 
 // setTask makes m the present version of a task, and moves what it counts for to
@@ -164,7 +183,7 @@ func (b *Book) applyScope(e *eventv1.Event, s *eventv1.ScopeChanged) error {
 	if m == nil || m.Derived() {
 		return fmt.Errorf("no measure %s of %s", s.GetTarget(), e.GetProgramme())
 	}
-	from, err := calendar.ParseMonth(s.GetFirstPeriod())
+	from, err := m.cut.Parse(s.GetFirstPeriod())
 	if err != nil {
 		return err
 	}
@@ -175,7 +194,7 @@ func (b *Book) applyScope(e *eventv1.Event, s *eventv1.ScopeChanged) error {
 }
 
 // turn makes units begin or cease to be expected.
-func (b *Book) turn(m *Measure, s *eventv1.ScopeChanged, from calendar.Month, ids []string, on bool) error {
+func (b *Book) turn(m *Measure, s *eventv1.ScopeChanged, from calendar.Period, ids []string, on bool) error {
 	fresh := turned(nil, from, on) // shared by all units that had no turn before
 	for _, id := range ids {
 		unit := b.unitIDs.Get(id)
@@ -213,7 +232,7 @@ func (b *Book) applyMove(v *eventv1.UnitMoved) error {
 	if unit == nil {
 		return fmt.Errorf("no unit %s", v.GetUnit())
 	}
-	from, err := calendar.ParseMonth(v.GetFirstPeriod())
+	from, err := calendar.ParseDate(v.GetFromDate())
 	if err != nil {
 		return err
 	}
@@ -237,7 +256,7 @@ func (b *Book) applyMove(v *eventv1.UnitMoved) error {
 			keys = append(keys, sheetKey{ix, Current})
 		}
 		for _, p := range b.periods(ix) {
-			if v.GetPeriods() && p >= from {
+			if v.GetPeriods() && p >= calendar.From(from) {
 				keys = append(keys, sheetKey{ix, p})
 			}
 		}
@@ -289,20 +308,20 @@ func (b *Book) applyTurn(c *eventv1.ClockTurned) error {
 	if err != nil {
 		return err
 	}
+	was := b.today
 	b.today = today
-	if c.GetWindowFrom() == "" {
-		return nil
-	}
-	if b.window, err = calendar.ParseMonth(c.GetWindowFrom()); err != nil {
-		return err
+	if c.GetToldUntil() != "" {
+		if b.told, err = calendar.ParseDate(c.GetToldUntil()); err != nil {
+			return err
+		}
 	}
 	for ix := measureIx(1); ix <= b.measureN; ix++ {
 		m := b.measure(ix)
-		if m.accumulation != typev1.Accumulation_ACCUMULATION_SUM_YEAR {
+		if !m.yearTurns(was, today) {
 			continue
 		}
 		for unit := unitIx(1); unit <= b.unitCount; unit++ {
-			now := b.currentOf(m, unit, b.window, 0, nil)
+			now := b.valueIn(m, unit, m.spanOn(today), 0, nil)
 			if err := b.changeAt(sheetKey{ix, Current}, m, unit, now.set); err != nil {
 				return err
 			}
@@ -318,7 +337,7 @@ func (b *Book) applyCrossing(e *eventv1.Event, c *eventv1.MilestoneCrossed, reac
 	}
 	period := Current
 	if c.GetPeriod() != "" {
-		if period, err = calendar.ParseMonth(c.GetPeriod()); err != nil {
+		if period, err = m.cut.Parse(c.GetPeriod()); err != nil {
 			return err
 		}
 	}
@@ -345,7 +364,7 @@ func (b *Book) applyCarried(e *eventv1.Event, c *eventv1.MilestonesCarried) erro
 		period := Current
 		if u.GetPeriod() != "" {
 			var err error
-			if period, err = calendar.ParseMonth(u.GetPeriod()); err != nil {
+			if period, err = m.cut.Parse(u.GetPeriod()); err != nil {
 				return err
 			}
 		}
@@ -362,7 +381,7 @@ func (b *Book) applyCarried(e *eventv1.Event, c *eventv1.MilestonesCarried) erro
 
 // forgetMarks clears all thresholds of a measure.
 func (b *Book) forgetMarks(m *Measure) {
-	for _, p := range append([]calendar.Month{Current}, b.periods(m.ix)...) {
+	for _, p := range append([]calendar.Period{Current}, b.periods(m.ix)...) {
 		s := b.editSheet(sheetKey{m.ix, p})
 		for unit := unitIx(1); unit <= b.unitCount; unit++ {
 			if at := s.marks.peek(unit); at != nil && *at != (marks{}) {

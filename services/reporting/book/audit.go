@@ -7,7 +7,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
 	"github.com/cotmoc/cotmoc/services/internal/calendar"
 )
 
@@ -46,7 +45,7 @@ func (b *Book) recomputeSheet(m *Measure, k sheetKey) (int, error) {
 				quals[at].add(n.qual, 1)
 			}
 		})
-		if err := b.recomputeCurrent(m, k, unit, &n); err != nil {
+		if err := b.recomputeOwn(m, k, unit, &n); err != nil {
 			return 0, err
 		}
 	}
@@ -60,20 +59,39 @@ func (b *Book) recomputeSheet(m *Measure, k sheetKey) (int, error) {
 	return int(b.unitCount), nil
 }
 
+// recomputeOwn compares what is kept for a unit itself with its cells.
+func (b *Book) recomputeOwn(m *Measure, k sheetKey, unit unitIx, n *node) error {
+	if m.regime != nil {
+		return b.recomputeReport(m, k, unit, n)
+	}
+	return b.recomputeCurrent(m, k, unit, n)
+}
+
+// recomputeReport compares how many values a report holds with its cells.
+func (b *Book) recomputeReport(m *Measure, k sheetKey, unit unitIx, n *node) error {
+	if k.period == Current {
+		return nil
+	}
+	var values, nothing uint16
+	for _, t := range b.targetsUnder(m) {
+		state := b.cell(sheetKey{t.ix, k.period}, unit).state
+		values += uint16(intOf(state.held()))
+		nothing += uint16(intOf(state == NotApplicable))
+	}
+	d := b.duty(k, unit)
+	if d.values != values || d.nothing != nothing || (d.came != 0) != (values > 0) || (n.state == Reported) != (values > 0) {
+		return fmt.Errorf("report of unit %s under %s/%s in %s holds %+v, its cells %d values, %d of them not applicable",
+			b.unit(unit).id, m.key.programme, m.key.id, k.period, d, values, nothing)
+	}
+	return nil
+}
+
 // recomputeCurrent compares a unit's current value with its cells.
 func (b *Book) recomputeCurrent(m *Measure, k sheetKey, unit unitIx, n *node) error {
 	if k.period != Current {
 		return nil
 	}
-	var want currentCell
-	switch m.accumulation {
-	case typev1.Accumulation_ACCUMULATION_LAST:
-		want = b.newestBefore(m, unit, calendar.Month(1<<30))
-	case typev1.Accumulation_ACCUMULATION_SUM_YEAR:
-		want = b.currentOf(m, unit, b.window, 0, nil)
-	default:
-		want = b.currentOf(m, unit, 0, 0, nil)
-	}
+	want := b.valueIn(m, unit, m.spanOn(b.today), 0, nil)
 	want.node.scoped = n.scoped
 	if want.node.part(m.kind) != n.part(m.kind) || want.node.newest() != n.newest() {
 		return fmt.Errorf("current value of %s/%s at unit %s is %+v, its cells make %+v",
@@ -92,7 +110,7 @@ func (b *Book) recomputeDerived(m *Measure) (int, error) {
 
 // Compare returns the first fact in which two books differ, as an error.
 func Compare(x, y *Book) error {
-	if x.head != y.head || x.registryRevision != y.registryRevision || x.today != y.today || x.window != y.window || x.moves != y.moves {
+	if x.head != y.head || x.registryRevision != y.registryRevision || x.today != y.today || x.told != y.told || x.moves != y.moves {
 		return fmt.Errorf("heads differ: event %d, revision %d, %s against event %d, revision %d, %s",
 			x.head, x.registryRevision, x.today, y.head, y.registryRevision, y.today)
 	}
@@ -138,11 +156,12 @@ func compareMeasures(x, y *Book, ix measureIx) error {
 	if !slices.Equal(x.periods(ix), y.periods(ix)) {
 		return fmt.Errorf("measure %s/%s has the periods %v against %v", m.key.programme, m.key.id, x.periods(ix), y.periods(ix))
 	}
-	for _, p := range append([]calendar.Month{Current}, x.periods(ix)...) {
+	for _, p := range append([]calendar.Period{Current}, x.periods(ix)...) {
 		s, t := x.sheet(sheetKey{ix, p}), y.sheet(sheetKey{ix, p})
 		for unit := unitIx(1); unit <= x.unitCount; unit++ {
 			a, b := s.nodes.at(unit), t.nodes.at(unit)
-			if a != b || s.quals.at(unit) != t.quals.at(unit) || s.marks.at(unit) != t.marks.at(unit) || !slices.Equal(s.scope.at(unit), t.scope.at(unit)) {
+			if a != b || s.quals.at(unit) != t.quals.at(unit) || s.marks.at(unit) != t.marks.at(unit) || !slices.Equal(s.scope.at(unit), t.scope.at(unit)) ||
+				s.duties.at(unit) != t.duties.at(unit) || s.quality.at(unit) != t.quality.at(unit) {
 				return fmt.Errorf("%s/%s at unit %s in %q: %+v against %+v", m.key.programme, m.key.id,
 					x.unit(unit).id, periodName(p), a, b)
 			}

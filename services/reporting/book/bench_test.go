@@ -94,7 +94,7 @@ func (n *nation) grow() {
 }
 
 // next is a submission of a random unit for a random target.
-func (n *nation) next(l *Book, p calendar.Month) *Submission {
+func (n *nation) next(l *Book, p calendar.Period) *Submission {
 	m, u := n.targets[n.r.IntN(len(n.targets))], n.units[n.r.IntN(len(n.units))]
 	n.requests++
 	s := &Submission{Programme: prog, Target: m.key.id, Unit: u.id, Period: p, RequestID: "7c9e6679-7425-40de-944b-" + strconv.Itoa(n.requests)}
@@ -111,7 +111,7 @@ func (n *nation) next(l *Book, p calendar.Month) *Submission {
 }
 
 // decide makes one block of n submissions.
-func (n *nation) decide(size int, p calendar.Month) []ledger.Entry {
+func (n *nation) decide(size int, p calendar.Period) []ledger.Entry {
 	l := n.b.Fork(ledger.Stamp{Next: n.b.Head() + 1, Time: n.now, Epoch: 1})
 	for range size {
 		if _, err := l.Submit(n.next(l, p)); err != nil {
@@ -236,7 +236,7 @@ func BenchmarkFigure(b *testing.B) {
 			u := n.b.UnitByID(id)
 			b.ReportAllocs()
 			for b.Loop() {
-				f := n.b.Figure(n.targets[0], u, Current)
+				f := n.b.View(n.targets[0], Current).Figure(u)
 				_, _ = f.Progress()
 			}
 		})
@@ -245,7 +245,7 @@ func BenchmarkFigure(b *testing.B) {
 		u := n.b.UnitByID("vn")
 		b.ReportAllocs()
 		for b.Loop() {
-			if list, _ := n.b.Figures(n.targets[0], u, Current, Selection{}, "", 1000); len(list) != 86 {
+			if list, _ := n.b.View(n.targets[0], Current).Figures(u, Selection{}, "", 1000); len(list) != 86 {
 				b.Fatal(len(list))
 			}
 		}

@@ -22,9 +22,9 @@ type Book struct {
 
 	head             uint64 // number of the last event applied
 	registryRevision int64
-	today            calendar.Date  // as the last turn of the clock said; 0 before the first
-	window           calendar.Month // first month of the year that SUM_YEAR sums
-	moves            uint32         // how often units moved in today's tree
+	today            calendar.Date // as the last turn of the clock said; 0 before the first
+	told             calendar.Date // up to here all deadlines have been told
+	moves            uint32        // how often units moved in today's tree
 
 	units      *column[*Unit]
 	unitCount  int32
@@ -34,11 +34,13 @@ type Book struct {
 	measureN   int32
 	measureIDs *layer.Table[measureKey, measureIx]
 	programmes *layer.Table[string, *Programme]
+	calendars  *layer.Table[string, *Calendar]
 	goals      *layer.Table[goalKey, allocation]
 	goalCounts *layer.Table[measureIx, int]
+	agenda     *layer.Table[calendar.Date, []agendaItem] // what may fall due on a day: an index
 
 	sheets   map[sheetKey]*sheet
-	opened   *layer.Table[measureIx, []calendar.Month]
+	opened   *layer.Table[measureIx, []calendar.Period]
 	complete *layer.Table[measureIx, bool]
 	subjects *layer.Table[subjectKey, uint64]
 	requests *requests
@@ -57,9 +59,10 @@ func New() *Book {
 	return &Book{
 		units: &column[*Unit]{}, unitIDs: layer.New[string, unitIx](), kin: layer.New[unitIx, *kin](),
 		measures: &column[*Measure]{}, measureIDs: layer.New[measureKey, measureIx](),
-		programmes: layer.New[string, *Programme](),
-		goals:      layer.New[goalKey, allocation](), goalCounts: layer.New[measureIx, int](),
-		sheets: make(map[sheetKey]*sheet), opened: layer.New[measureIx, []calendar.Month](),
+		programmes: layer.New[string, *Programme](), calendars: shipped(),
+		goals: layer.New[goalKey, allocation](), goalCounts: layer.New[measureIx, int](),
+		agenda: layer.New[calendar.Date, []agendaItem](),
+		sheets: make(map[sheetKey]*sheet), opened: layer.New[measureIx, []calendar.Period](),
 		complete: layer.New[measureIx, bool](), subjects: layer.New[subjectKey, uint64](),
 		requests: newRequests(), touched: newTouched(), pool: new(sheetPool),
 	}
@@ -69,10 +72,10 @@ func New() *Book {
 func (b *Book) Fork(at ledger.Stamp) *Book {
 	return &Book{
 		parent: b, stamp: at,
-		head: b.head, registryRevision: b.registryRevision, today: b.today, window: b.window, moves: b.moves,
+		head: b.head, registryRevision: b.registryRevision, today: b.today, told: b.told, moves: b.moves,
 		units: b.units.fork(), unitCount: b.unitCount, unitIDs: b.unitIDs.Fork(), kin: b.kin.Fork(),
 		measures: b.measures.fork(), measureN: b.measureN, measureIDs: b.measureIDs.Fork(),
-		programmes: b.programmes.Fork(), goals: b.goals.Fork(), goalCounts: b.goalCounts.Fork(),
+		programmes: b.programmes.Fork(), calendars: b.calendars.Fork(), goals: b.goals.Fork(), goalCounts: b.goalCounts.Fork(), agenda: b.agenda.Fork(),
 		sheets: make(map[sheetKey]*sheet), opened: b.opened.Fork(),
 		complete: b.complete.Fork(), subjects: b.subjects.Fork(),
 		requests: b.requests.fork(), pool: b.pool,
@@ -86,7 +89,7 @@ func (b *Book) Sub() *Book { return b.Fork(b.stamp) }
 // Merge makes the layer part of its parent; see ledger.State.
 func (b *Book) Merge() {
 	p := b.parent
-	p.head, p.registryRevision, p.today, p.window, p.moves = b.head, b.registryRevision, b.today, b.window, b.moves
+	p.head, p.registryRevision, p.today, p.told, p.moves = b.head, b.registryRevision, b.today, b.told, b.moves
 	p.unitCount, p.measureN = b.unitCount, b.measureN
 	b.units.merge(nil)
 	b.unitIDs.Merge()
@@ -94,8 +97,10 @@ func (b *Book) Merge() {
 	b.measures.merge(nil)
 	b.measureIDs.Merge()
 	b.programmes.Merge()
+	b.calendars.Merge()
 	b.goals.Merge()
 	b.goalCounts.Merge()
+	b.agenda.Merge()
 	for k, s := range b.sheets {
 		moved := p.touched
 		if k.period != Current {
@@ -134,8 +139,8 @@ func (b *Book) Freeze() *Book {
 	f := *b
 	f.units, f.measures = b.units.freeze(), b.measures.freeze()
 	f.unitIDs, f.kin = b.unitIDs.Clone(), b.kin.Clone()
-	f.measureIDs, f.programmes = b.measureIDs.Clone(), b.programmes.Clone()
-	f.goals, f.goalCounts = b.goals.Clone(), b.goalCounts.Clone()
+	f.measureIDs, f.programmes, f.calendars = b.measureIDs.Clone(), b.programmes.Clone(), b.calendars.Clone()
+	f.goals, f.goalCounts, f.agenda = b.goals.Clone(), b.goalCounts.Clone(), b.agenda.Clone()
 	f.sheets = make(map[sheetKey]*sheet, len(b.sheets))
 	for k, s := range b.sheets {
 		f.sheets[k] = s.freeze()

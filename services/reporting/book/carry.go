@@ -11,7 +11,7 @@ import (
 
 // place is a total that is watched.
 type place struct {
-	period calendar.Month
+	period calendar.Period
 	unit   unitIx
 }
 
@@ -21,7 +21,7 @@ type judged struct {
 	total Tally
 	was   marks
 	met   [maxThresholds]bool
-	mute  bool // too few units have reported to judge
+	mute  [maxThresholds]bool // too few units have reported to judge
 }
 
 // placesAround lists the totals of a measure, as far as they may have milestones, of
@@ -29,7 +29,7 @@ type judged struct {
 func (b *Book) placesAround(m *Measure, units []unitIx) []place {
 	var out []place
 	seen := make([]bool, b.unitCount+1)
-	for _, p := range append([]calendar.Month{Current}, b.periods(m.ix)...) {
+	for _, p := range append([]calendar.Period{Current}, b.periods(m.ix)...) {
 		if !m.watched(p) {
 			continue
 		}
@@ -84,12 +84,11 @@ func (b *Book) judgeAll(m *Measure, thresholds []threshold, places []place) []ju
 		n := s.nodes.at(at.unit)
 		out[i] = judged{place: at, total: n.sum, was: s.marks.at(at.unit)}
 		g, ok := b.goalOf(m, at.unit, at.period, s)
-		if !m.judgeable(&n, g) {
-			out[i].mute = true
-			continue
-		}
+		judgeable := m.judgeable(&n, g)
 		for k, t := range thresholds {
-			out[i].met[k] = t.met(g, ok, n.sum)
+			if out[i].mute[k] = !judgeable && t.completeness == 0; !out[i].mute[k] {
+				out[i].met[k] = b.met(m, t, at, g, ok, n.sum)
+			}
 		}
 	}
 	return out
@@ -146,9 +145,6 @@ func (b *Book) carry(m *Measure, before []judged, reset bool, cause uint64) {
 // carried says which marks of a total change in silence; nil when none does. A
 // total of which too little is known keeps its marks.
 func carried(m *Measure, old, now *judged, reset bool) *eventv1.CarriedMarks {
-	if now.mute && !reset {
-		return nil
-	}
 	next := make([]uint32, len(m.watch.thresholds))
 	same := true
 	for k := range next {
@@ -160,7 +156,9 @@ func carried(m *Measure, old, now *judged, reset bool) *eventv1.CarriedMarks {
 		if stays && ordinal == 0 {
 			ordinal = 1
 		}
-		next[k] = mark(ordinal, stays)
+		if next[k] = mark(ordinal, stays); now.mute[k] && !reset {
+			next[k] = old.was[k]
+		}
 		same = same && next[k] == old.was[k]
 	}
 	if same && !reset || reset && !slices.ContainsFunc(next, func(n uint32) bool { return n != 0 }) {

@@ -5,23 +5,37 @@ import (
 	"time"
 
 	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
-	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
 	"github.com/cotmoc/cotmoc/services/internal/calendar"
 )
 
-// Due reports whether a new day has begun; see ledger.State.
-func (b *Book) Due(now time.Time) bool { return calendar.DateOf(now) > b.today }
+// Due reports whether a new day has begun, or the deadlines of today have not all
+// been told; see ledger.State.
+func (b *Book) Due(now time.Time) bool {
+	return calendar.DateOf(now) > b.today || b.told < b.today
+}
 
-// Tick turns the clock to the day of the block: units whose placement begins or
-// ends by then move, and begin or cease to be expected, in the current figures.
+// Tick turns the clock to the day of the block, and tells the deadlines that fell
+// due; where they are many, in several ticks.
 func (b *Book) Tick() error {
-	was, today := b.today, calendar.DateOf(b.stamp.Time)
-	if today <= was {
-		return nil
+	if today := calendar.DateOf(b.stamp.Time); today > b.today {
+		b.turnTo(today)
 	}
+	if b.told < b.today && b.tell(b.today) {
+		b.emit(&eventv1.Event{Payload: &eventv1.Event_ClockTurned{
+			ClockTurned: &eventv1.ClockTurned{Date: b.today.String(), ToldUntil: b.today.String()}}}, nil)
+	}
+	return nil
+}
+
+// turnTo turns the clock to a day: units whose placement begins or ends by then
+// move, and begin or cease to be expected, in the current figures.
+func (b *Book) turnTo(today calendar.Date) {
+	was := b.today
 	turn := &eventv1.ClockTurned{Date: today.String()}
-	if was == 0 || today.MonthOf().Year() != was.MonthOf().Year() {
-		turn.WindowFrom = today.MonthOf().FirstOfYear().String()
+	if was == 0 {
+		turn.ToldUntil = (today - 1).String() // what was due before is nobody's concern
+	} else if b.told == was && !b.busyUntil(today) {
+		turn.ToldUntil = today.String()
 	}
 	passed := func(d calendar.Date) bool { return d > was && d <= today }
 	units := b.turning(passed)
@@ -30,14 +44,14 @@ func (b *Book) Tick() error {
 		affected[m.ix] = units
 		if !m.Derived() {
 			r := b.ruleOf(m)
-			if passed(r.from) || passed(r.until) {
+			if slices.ContainsFunc(r.edges(), passed) {
 				affected[m.ix] = b.allUnits()
 			}
 		}
 	}
 	before := b.judgeAround(func(m *Measure) []unitIx {
 		switch {
-		case turn.WindowFrom != "" && m.accumulation == typev1.Accumulation_ACCUMULATION_SUM_YEAR:
+		case m.yearTurns(was, today):
 			return b.allUnits()
 		case m.Derived():
 			return b.allUnits()
@@ -55,7 +69,6 @@ func (b *Book) Tick() error {
 		}
 	}
 	b.carryAll(before, never, cause)
-	return nil
 }
 
 // turning lists the units about which something changes on a day that has passed.

@@ -6,7 +6,29 @@ import (
 	"github.com/cotmoc/cotmoc/services/internal/calendar"
 )
 
-// currentCell is a unit's current value, as it is or would be.
+// span is the periods of a measure from one to another, both included.
+type span struct{ from, to calendar.Period }
+
+// holds reports whether a period is in the span.
+func (s span) holds(p calendar.Period) bool { return p >= s.from && p <= s.to }
+
+// spanOn is what a current figure is made of on a day: the periods that have begun,
+// and of those, for a flow of the year, the ones of the year.
+func (m *Measure) spanOn(day calendar.Date) span {
+	s := span{to: m.periodOn(day)}
+	if m.accumulation == typev1.Accumulation_ACCUMULATION_SUM_YEAR {
+		year := s.to.In(calendar.Yearly)
+		s = span{year.Split(m.length)[0], year.In(m.length)}
+	}
+	return s
+}
+
+// yearTurns reports whether the sum of the current year starts again between two days.
+func (m *Measure) yearTurns(was, now calendar.Date) bool {
+	return m.accumulation == typev1.Accumulation_ACCUMULATION_SUM_YEAR && m.periodOn(was).Year() != m.periodOn(now).Year()
+}
+
+// currentCell is a unit's value over several periods, as it is or would be.
 type currentCell struct {
 	change eventv1.CurrentChange
 	node   node
@@ -25,32 +47,29 @@ func (c currentCell) set(n *node) {
 func (b *Book) currentAfter(at *spot, cell, next *node) currentCell {
 	m, p, now := at.m, at.period, at.now.at(0)
 	if m.accumulation != typev1.Accumulation_ACCUMULATION_LAST {
-		from := calendar.Month(0)
-		if m.accumulation == typev1.Accumulation_ACCUMULATION_SUM_YEAR {
-			if from = b.window; p < from || p.Year() != from.Year() {
-				return currentCell{}
-			}
+		in := m.spanOn(b.today)
+		if !in.holds(p) {
+			return currentCell{}
 		}
 		if c, ok := movedBy(&now, cell, next, p); ok {
 			return c
 		}
-		return b.currentOf(m, at.unit, from, p, next)
+		return b.valueIn(m, at.unit, in, p, next)
 	}
-	newest := now.newest() - 1
-	switch {
+	switch newest := now.newest(); {
 	case next.state.held() && p >= newest:
 		c := currentCell{change: eventv1.CurrentChange_CURRENT_CHANGE_AS_CELL, node: *next}
-		c.node.setNewest(p + 1)
+		c.node.setNewest(p)
 		return c
-	case next.state == Withdrawn && p == newest:
-		return b.newestBefore(m, at.unit, p)
+	case !next.state.held() && p == newest:
+		return b.valueIn(m, at.unit, m.spanOn(b.today), p, next)
 	}
 	return currentCell{}
 }
 
 // movedBy is the current value of a flow when one of its cells changes, without
 // summing the others again: only where nothing but exact numbers comes or goes.
-func movedBy(now, cell, next *node, p calendar.Month) (currentCell, bool) {
+func movedBy(now, cell, next *node, p calendar.Period) (currentCell, bool) {
 	plain := cell.state == Missing || cell.state == Reported && cell.qual == Exact
 	if !plain || next.state != Reported || now.state != Missing && now.state != Reported {
 		return currentCell{}, false
@@ -60,48 +79,43 @@ func movedBy(now, cell, next *node, p calendar.Month) (currentCell, bool) {
 	den, ok2 := addInt(now.den-cell.den, next.den)
 	c.over = !ok1 || !ok2
 	c.node = node{state: Reported, num: num, den: den, qual: max(now.qual, next.qual), excluded: now.excluded}
-	c.node.setNewest(max(now.newest(), p+1))
+	c.node.setNewest(max(now.newest(), p))
 	return c, true
 }
 
-// newestBefore is a unit's current stock when its cell of a period is taken away:
-// that of the newest earlier period that has one.
-func (b *Book) newestBefore(m *Measure, unit unitIx, p calendar.Month) currentCell {
+// valueIn is what a unit's cells of some periods make: the newest of a stock, the
+// sum of a flow. Where next is not nil it stands in the place of what the book has
+// for the period instead.
+func (b *Book) valueIn(m *Measure, unit unitIx, in span, instead calendar.Period, next *node) currentCell {
 	c := currentCell{change: eventv1.CurrentChange_CURRENT_CHANGE_TALLY}
-	for _, q := range b.periods(m.ix) {
-		if n := b.cell(sheetKey{m.ix, q}, unit); q < p && n.state.held() {
-			c.node = n
-			c.node.setNewest(q + 1)
+	for _, p := range b.periods(m.ix) {
+		if in.holds(p) && (next == nil || p != instead) {
+			n := b.cell(sheetKey{m.ix, p}, unit)
+			c.take(m, p, &n)
 		}
+	}
+	if next != nil && in.holds(instead) {
+		c.take(m, instead, next)
 	}
 	return c
 }
 
-// currentOf sums a unit's cells of the periods from one on, of a flow. Where next
-// is not nil it stands in the place of what the book has for a period.
-func (b *Book) currentOf(m *Measure, unit unitIx, from, instead calendar.Month, next *node) currentCell {
-	c := currentCell{change: eventv1.CurrentChange_CURRENT_CHANGE_TALLY}
-	counts := func(q calendar.Month) bool {
-		return q >= from && (m.accumulation != typev1.Accumulation_ACCUMULATION_SUM_YEAR || q.Year() == from.Year())
-	}
-	for _, q := range b.periods(m.ix) {
-		if counts(q) && (next == nil || q != instead) {
-			n := b.cell(sheetKey{m.ix, q}, unit)
-			c.add(q, &n)
-		}
-	}
-	if next != nil && counts(instead) {
-		c.add(instead, next)
-	}
-	return c
-}
-
-// add makes a cell a part of the sum. The order of cells does not matter.
-func (c *currentCell) add(p calendar.Month, n *node) {
+// take makes a cell a part of the value. The order of cells does not matter.
+func (c *currentCell) take(m *Measure, p calendar.Period, n *node) {
 	if !n.state.held() {
 		return
 	}
-	c.node.setNewest(max(c.node.newest(), p+1))
+	if m.accumulation != typev1.Accumulation_ACCUMULATION_LAST {
+		c.add(p, n)
+	} else if p > c.node.newest() {
+		c.node = *n
+		c.node.setNewest(p)
+	}
+}
+
+// add adds a cell of a flow.
+func (c *currentCell) add(p calendar.Period, n *node) {
+	c.node.setNewest(max(c.node.newest(), p))
 	switch {
 	case n.state == Reported:
 		num, ok1 := addInt(c.node.num, n.num)

@@ -49,6 +49,10 @@ type Goal struct {
 	baseline    int64
 	hasBaseline bool
 	ratio       bool // held against numerator over denominator
+	strict      bool // a range that may not be exceeded
+	high        int64
+	beat        Tally     // what is to be beaten
+	why         Undefined // why there is nothing to hold a total against
 }
 
 // falls reports whether progress is made downwards.
@@ -56,15 +60,18 @@ func (g Goal) falls() bool { return g.hasBaseline && g.value < g.baseline }
 
 // goalOf resolves the goal of a measure at a unit, by the measure's present version
 // and the tree and scope of a sheet.
-func (b *Book) goalOf(m *Measure, unit unitIx, p calendar.Month, s *sheet) (Goal, bool) {
-	if m.Derived() || m.task != nil {
+func (b *Book) goalOf(m *Measure, unit unitIx, p calendar.Period, s *sheet) (Goal, bool) {
+	if m.target == nil {
 		return Goal{kind: registryv1.GoalKind_GOAL_KIND_ALL_APPLICABLE, value: whole, hasBaseline: true, ratio: true}, true
 	}
 	t := m.target.GetGoal()
 	if t == nil {
 		return Goal{}, false
 	}
-	g := Goal{kind: t.GetKind(), ratio: m.kind != typev1.ValueKind_VALUE_KIND_COUNT}
+	g := Goal{kind: t.GetKind(), ratio: m.kind != typev1.ValueKind_VALUE_KIND_COUNT, strict: t.GetStrict(), high: t.GetHigh()}
+	if g.kind == registryv1.GoalKind_GOAL_KIND_BEAT || g.kind == registryv1.GoalKind_GOAL_KIND_GROWTH {
+		return b.goalOverTime(m, g, unit, p, s), true
+	}
 	own := allocation{set: true, value: t.GetValue(), baseline: t.GetBaseline(), hasBaseline: t.Baseline != nil}
 	if g.kind == registryv1.GoalKind_GOAL_KIND_RANGE {
 		own.value = t.GetLow()
@@ -88,7 +95,7 @@ func (b *Book) goalOf(m *Measure, unit unitIx, p calendar.Month, s *sheet) (Goal
 // allocated finds the goal at a unit. Counts: its own allocation, at the root the
 // target's goal, else the sum of those below if every applicable unit there is
 // covered by one. Ratios and yes/no: the nearest allocation above, else the target's.
-func (b *Book) allocated(m *Measure, unit unitIx, p calendar.Month, s *sheet, target allocation) (allocation, bool) {
+func (b *Book) allocated(m *Measure, unit unitIx, p calendar.Period, s *sheet, target allocation) (allocation, bool) {
 	n := b.goalCounts.Get(m.ix)
 	if m.kind != typev1.ValueKind_VALUE_KIND_COUNT {
 		for at := unit; at != 0 && n > 0; at = b.unit(at).parentIn(p) {
@@ -114,7 +121,7 @@ func (b *Book) allocated(m *Measure, unit unitIx, p calendar.Month, s *sheet, ta
 
 // allocatedBelow sums the goals of the units directly below: defined only if each
 // of them that has an applicable unit has one.
-func (b *Book) allocatedBelow(m *Measure, unit unitIx, p calendar.Month, s *sheet) (allocation, bool) {
+func (b *Book) allocatedBelow(m *Measure, unit unitIx, p calendar.Period, s *sheet) (allocation, bool) {
 	if own := s.nodes.peek(unit); own != nil && own.scoped {
 		return allocation{}, false // applicable itself, and without a goal of its own
 	}
@@ -147,6 +154,9 @@ func (b *Book) allocatedBelow(m *Measure, unit unitIx, p calendar.Month, s *shee
 // hundredths of a percent, exactly. Without a value, a goal or a baseline to
 // measure from, nothing is reached.
 func (g Goal) reaches(t Tally, threshold int64) bool {
+	if g.kind == registryv1.GoalKind_GOAL_KIND_BEAT {
+		return threshold <= 10_000 && g.met(t)
+	}
 	if !g.hasBaseline || g.value == g.baseline || t.Reporting == 0 {
 		return false
 	}
@@ -190,8 +200,11 @@ func (g Goal) reachesBig(t Tally, threshold int64) bool {
 
 // met reports whether the goal itself is met.
 func (g Goal) met(t Tally) bool {
-	if t.Reporting == 0 || g.ratio && t.Den == 0 {
+	if t.Reporting == 0 || g.ratio && t.Den == 0 || g.why != Defined {
 		return false
+	}
+	if g.kind == registryv1.GoalKind_GOAL_KIND_BEAT {
+		return g.beats(t)
 	}
 	atLeast := t.Num >= g.value
 	atMost := t.Num <= g.value
@@ -204,6 +217,8 @@ func (g Goal) met(t Tally) bool {
 		return atMost && t.Reporting == t.Expected // a part of the units cannot show that all stay below
 	case registryv1.GoalKind_GOAL_KIND_UNSPECIFIED:
 		return false
+	case registryv1.GoalKind_GOAL_KIND_RANGE:
+		return atLeast && !(g.strict && g.above(t))
 	}
 	return atLeast
 }
@@ -211,6 +226,8 @@ func (g Goal) met(t Tally) bool {
 // progress returns (actual − baseline) / (goal − baseline) as a fraction, or why there is none.
 func (g Goal) progress(t Tally) (num, den *big.Int, why Undefined) {
 	switch {
+	case g.why != Defined:
+		return nil, nil, g.why
 	case !g.hasBaseline:
 		return nil, nil, NoBaseline
 	case g.value == g.baseline:
@@ -240,4 +257,8 @@ const (
 	BaselineIsGoal
 	NoBaseline
 	NothingReported
+	PreviousMissing
+	PreviousZero
+	GoalByPeriod
+	GoalOverflow
 )

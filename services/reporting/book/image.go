@@ -15,7 +15,7 @@ import (
 
 // Fold names the version of the image and of what Apply means; see ledger.State.
 // Change it whenever either changes.
-func (b *Book) Fold() string { return "reporting-3" }
+func (b *Book) Fold() string { return "reporting-4" }
 
 // WriteImage writes a frozen cut; see ledger.State.
 func (b *Book) WriteImage(to io.Writer) error {
@@ -23,7 +23,7 @@ func (b *Book) WriteImage(to io.Writer) error {
 	w.uint(b.head)
 	w.int(b.registryRevision)
 	w.int(int64(b.today))
-	w.int(int64(b.window))
+	w.int(int64(b.told))
 	w.uint(uint64(b.moves))
 	b.writeUnits(w)
 	b.writeMeasures(w)
@@ -58,13 +58,13 @@ func (b *Book) ReadImage(from io.Reader) error {
 	b.head = r.uint()
 	b.registryRevision = r.int()
 	b.today = calendar.Date(r.int())
-	b.window = calendar.Month(r.int())
+	b.told = calendar.Date(r.int())
 	b.moves = uint32(r.uint())
 	b.readUnits(r)
 	b.readMeasures(r)
 	b.readGoals(r)
 	for n := r.count(); n > 0 && r.err == nil; n-- {
-		k := sheetKey{measureIx(r.int()), calendar.Month(r.int())}
+		k := sheetKey{measureIx(r.int()), calendar.Period(r.int())}
 		b.sheets[k] = readSheet(r)
 		if k.period != Current {
 			b.opened.Set(k.measure, append(slices.Clone(b.opened.Get(k.measure)), k.period))
@@ -80,6 +80,8 @@ func (b *Book) ReadImage(from io.Reader) error {
 	if r.err != nil {
 		return fmt.Errorf("read image: %w", r.err)
 	}
+	b.scheduleAll()
+	b.scheduleGranted()
 	return nil
 }
 
@@ -87,7 +89,7 @@ func (b *Book) ReadImage(from io.Reader) error {
 func (b *Book) sheetKeys() []sheetKey {
 	var keys []sheetKey
 	for ix := measureIx(1); ix <= b.measureN; ix++ {
-		for _, p := range append([]calendar.Month{Current}, b.periods(ix)...) {
+		for _, p := range append([]calendar.Period{Current}, b.periods(ix)...) {
 			keys = append(keys, sheetKey{ix, p})
 		}
 	}
@@ -111,6 +113,7 @@ func (b *Book) writeUnits(w *imageWriter) {
 		w.uint(uint64(len(u.parents)))
 		for _, p := range u.parents {
 			w.int(int64(p.from))
+			w.int(int64(p.since))
 			w.int(int64(p.parent))
 		}
 		w.int(int64(u.parent))
@@ -126,7 +129,7 @@ func (b *Book) readUnits(r *imageReader) {
 		}
 		u.closed = calendar.Date(r.int())
 		for k := r.count(); k > 0 && r.err == nil; k-- {
-			u.parents = append(u.parents, parentFrom{calendar.Month(r.int()), unitIx(r.int())})
+			u.parents = append(u.parents, parentFrom{calendar.Date(r.int()), calendar.Period(r.int()), unitIx(r.int())})
 		}
 		u.parent, u.moved = unitIx(r.int()), uint32(r.uint())
 		b.unitCount++
@@ -144,6 +147,7 @@ func (b *Book) writeMeasures(w *imageWriter) {
 	for _, p := range b.programmes.All() {
 		writeProto(w, p.res)
 	}
+	b.writeCalendars(w)
 	w.uint(uint64(b.measureN))
 	for ix := measureIx(1); ix <= b.measureN; ix++ {
 		m := b.measure(ix)
@@ -156,6 +160,9 @@ func (b *Book) writeMeasures(w *imageWriter) {
 		case m.task != nil:
 			w.uint(2)
 			writeProto(w, m.task)
+		case m.regime != nil:
+			w.uint(4)
+			writeProto(w, m.regime)
 		default:
 			w.uint(3)
 		}
@@ -170,6 +177,9 @@ func (b *Book) readMeasures(r *imageReader) {
 		res := new(registryv1.Programme)
 		readProto(r, res)
 		b.programmes.Set(idOf(res.GetName()), &Programme{id: idOf(res.GetName()), res: res})
+	}
+	for n := r.count(); n > 0 && r.err == nil; n-- {
+		b.readCalendar(r)
 	}
 	for n := r.count(); n > 0 && r.err == nil; n-- {
 		m := b.readMeasure(r)
@@ -188,6 +198,31 @@ func (b *Book) readMeasures(r *imageReader) {
 	}
 }
 
+// writeCalendars writes the calendars that are not as they shipped.
+func (b *Book) writeCalendars(w *imageWriter) {
+	var changed []*registryv1.Calendar
+	for _, c := range b.calendars.All() {
+		if c.res != nil {
+			changed = append(changed, c.res)
+		}
+	}
+	w.uint(uint64(len(changed)))
+	for _, res := range changed {
+		writeProto(w, res)
+	}
+}
+
+func (b *Book) readCalendar(r *imageReader) {
+	res := new(registryv1.Calendar)
+	readProto(r, res)
+	c, err := readCalendar(res)
+	if err != nil {
+		r.err = err
+		return
+	}
+	b.calendars.Set(idOf(res.GetName()), c)
+}
+
 func (b *Book) readMeasure(r *imageReader) *Measure {
 	p, id := b.programmes.Get(r.string()), r.string()
 	source := r.uint()
@@ -198,13 +233,21 @@ func (b *Book) readMeasure(r *imageReader) *Measure {
 	case 1:
 		t := new(registryv1.Target)
 		readProto(r, t)
-		return measureOfTarget(p, id, t)
+		if days := b.calendarOf(t.GetCalendar()); days != nil {
+			return measureOfTarget(p, id, t, days.Cut())
+		}
 	case 2:
 		t := new(registryv1.Task)
 		readProto(r, t)
 		m := measureOfTask(p, id, t)
 		b.joinCounts(m)
 		return m
+	case 4:
+		g := new(registryv1.Regime)
+		readProto(r, g)
+		if days := b.calendarOf(g.GetCalendar()); days != nil {
+			return measureOfRegime(p, id, g, days.Cut())
+		}
 	case 3:
 		for _, d := range derivations() {
 			if d.id() == id {

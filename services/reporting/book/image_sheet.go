@@ -12,45 +12,28 @@ const (
 func writeSheet(w *imageWriter, k sheetKey, s *sheet) {
 	w.int(int64(k.measure))
 	w.int(int64(k.period))
+	writeColumn(w, s.nodes, writeNode)
+	writeColumn(w, s.quals, func(w *imageWriter, q *qualifiers) {
+		for _, n := range q {
+			w.int(int64(n))
+		}
+	})
+	writeColumn(w, s.marks, func(w *imageWriter, m *marks) {
+		for _, v := range m {
+			w.uint(uint64(v))
+		}
+	})
+	writeColumn(w, s.duties, writeDuty)
+	writeColumn(w, s.quality, func(w *imageWriter, q *quality) {
+		w.bool(q.late)
+		w.uint(uint64(q.run))
+		w.uint(uint64(q.failed))
+		w.uint(uint64(q.open))
+	})
 	next := int32(0)
-	skip := func(i int32) {
-		w.uint(uint64(i-next) + 1)
-		next = i + 1
-	}
-	s.nodes.all(func(i int32, n *node) bool {
-		if *n != (node{}) {
-			skip(i)
-			writeNode(w, n)
-		}
-		return w.err == nil
-	})
-	w.uint(0)
-	next = 0
-	s.quals.all(func(i int32, q *qualifiers) bool {
-		if *q != (qualifiers{}) {
-			skip(i)
-			for _, n := range q {
-				w.int(int64(n))
-			}
-		}
-		return w.err == nil
-	})
-	w.uint(0)
-	next = 0
-	s.marks.all(func(i int32, m *marks) bool {
-		if *m != (marks{}) {
-			skip(i)
-			for _, v := range m {
-				w.uint(uint64(v))
-			}
-		}
-		return w.err == nil
-	})
-	w.uint(0)
-	next = 0
-	s.scope.all(func(i int32, turns *[]calendar.Month) bool {
+	s.scope.all(func(i int32, turns *[]calendar.Period) bool {
 		if len(*turns) > 0 {
-			skip(i)
+			next = writeSkip(w, i, next)
 			w.uint(uint64(len(*turns)))
 			for _, p := range *turns {
 				w.int(int64(p))
@@ -61,36 +44,51 @@ func writeSheet(w *imageWriter, k sheetKey, s *sheet) {
 	w.uint(0)
 }
 
+// writeColumn writes the values of a column that are not zero, each after how many
+// indexes were left out before it.
+func writeColumn[T comparable](w *imageWriter, c *column[T], write func(*imageWriter, *T)) {
+	var none T
+	next := int32(0)
+	c.all(func(i int32, v *T) bool {
+		if *v != none {
+			next = writeSkip(w, i, next)
+			write(w, v)
+		}
+		return w.err == nil
+	})
+	w.uint(0)
+}
+
+// writeSkip writes how far an index is from the one expected next, and returns the
+// one after it.
+func writeSkip(w *imageWriter, i, next int32) int32 {
+	w.uint(uint64(i-next) + 1)
+	return i + 1
+}
+
 func readSheet(r *imageReader) *sheet {
 	s := newSheet()
-	each := func(read func(i int32)) {
-		next := int32(0)
-		for skip := r.uint(); skip != 0 && r.err == nil; skip = r.uint() {
-			if skip > 1<<24 {
-				r.err = errImage
-				return
-			}
-			next += int32(skip)
-			read(next - 1)
-		}
-	}
-	each(func(i int32) { readNode(r, s.nodes.edit(i)) })
-	each(func(i int32) {
+	readColumn(r, func(i int32) { readNode(r, s.nodes.edit(i)) })
+	readColumn(r, func(i int32) {
 		for k, q := 0, s.quals.edit(i); k < len(q); k++ {
 			q[k] = int32(r.int())
 		}
 	})
-	each(func(i int32) {
+	readColumn(r, func(i int32) {
 		for k, m := 0, s.marks.edit(i); k < maxThresholds; k++ {
 			m[k] = uint32(r.uint())
 		}
 	})
-	var last []calendar.Month // neighbours mostly have the same turns: share them
-	each(func(i int32) {
-		turns := make([]calendar.Month, min(r.count(), 1000))
+	readColumn(r, func(i int32) { readDuty(r, s.duties.edit(i)) })
+	readColumn(r, func(i int32) {
+		*s.quality.edit(i) = quality{r.bool(), uint8(r.uint()), uint8(r.uint()), uint8(r.uint())}
+	})
+	var last []calendar.Period // neighbours mostly have the same turns: share them
+	readColumn(r, func(i int32) {
+		turns := make([]calendar.Period, min(r.count(), 1000))
 		same := len(turns) == len(last)
 		for k := range turns {
-			turns[k] = calendar.Month(r.int())
+			turns[k] = calendar.Period(r.int())
 			same = same && turns[k] == last[k]
 		}
 		if !same {
@@ -99,6 +97,19 @@ func readSheet(r *imageReader) *sheet {
 		*s.scope.edit(i) = last
 	})
 	return s
+}
+
+// readColumn calls read for each index that was written.
+func readColumn(r *imageReader, read func(i int32)) {
+	next := int32(0)
+	for skip := r.uint(); skip != 0 && r.err == nil; skip = r.uint() {
+		if skip > 1<<24 {
+			r.err = errImage
+			return
+		}
+		next += int32(skip)
+		read(next - 1)
+	}
 }
 
 func writeNode(w *imageWriter, n *node) {
@@ -139,7 +150,22 @@ func readNode(r *imageReader, n *node) {
 		n.num, n.den = r.int(), r.int()
 		n.setLast(r.uint())
 		n.rev = uint32(r.uint())
-		n.setNewest(calendar.Month(r.int()))
+		n.setNewest(calendar.Period(r.int()))
 		n.state, n.qual = State(r.uint()), Qualifier(r.uint())
 	}
+}
+
+func writeDuty(w *imageWriter, d *duty) {
+	w.uint(uint64(d.values))
+	w.uint(uint64(d.nothing))
+	w.uint(uint64(d.told))
+	w.bool(d.excused)
+	w.int(int64(d.due))
+	w.int(int64(d.until))
+	w.int(int64(d.came))
+}
+
+func readDuty(r *imageReader, d *duty) {
+	*d = duty{uint16(r.uint()), uint16(r.uint()), uint8(r.uint()), r.bool(),
+		calendar.Date(r.int()), calendar.Date(r.int()), calendar.Date(r.int())}
 }

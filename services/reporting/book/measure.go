@@ -7,6 +7,7 @@ import (
 
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
+	"github.com/cotmoc/cotmoc/services/internal/calendar"
 )
 
 // measureIx numbers measures in the order in which they became known, from 1; 0 is none.
@@ -15,8 +16,8 @@ type measureIx = int32
 // measureKey names a measure.
 type measureKey struct{ programme, id string }
 
-// Measure is what cells are reported for: a target, a task, or a derived count of
-// tasks. It is replaced, never changed.
+// Measure is what has cells and totals: a target, a task, a derived count of tasks,
+// or a regime, whose cells are reports. It is replaced, never changed.
 type Measure struct {
 	ix           measureIx
 	key          measureKey
@@ -27,7 +28,10 @@ type Measure struct {
 	percent      int                // decimals of percentages
 	target       *registryv1.Target // of a target
 	task         *registryv1.Task   // of a task
-	derived      *derivation        // of a derived count
+	regime       *registryv1.Regime // of a regime
+	cut          calendar.Cut       // of its periods, with their length
+	length       calendar.Length
+	derived      *derivation // of a derived count
 	watch        watching
 	revision     int64     // registry revision of this version
 	goalRevision int64     // registry revision that set its goal and thresholds
@@ -71,8 +75,11 @@ func (m *Measure) missingDen() int64 {
 	return 0
 }
 
-// Derived reports whether the figures are the system's own.
+// Derived reports whether the figures are counts of tasks, the system's own.
 func (m *Measure) Derived() bool { return m.derived != nil }
+
+// IsRegime reports whether its cells are reports under a regime.
+func (m *Measure) IsRegime() bool { return m.regime != nil }
 
 // Programme is a programme as the reporting service knows it, replaced and never changed.
 type Programme struct {
@@ -90,11 +97,12 @@ func labelled(labels []*registryv1.Label, id string) bool {
 	return slices.ContainsFunc(labels, func(l *registryv1.Label) bool { return l.GetId() == id })
 }
 
-// measureOfTarget reads a registry target.
-func measureOfTarget(p *Programme, id string, t *registryv1.Target) *Measure {
-	m := &Measure{key: measureKey{p.id, id}, root: p.res.GetRootUnit(), kind: t.GetValueKind(),
+// measureOfTarget reads a registry target whose calendar has a cut.
+func measureOfTarget(p *Programme, id string, t *registryv1.Target, cut calendar.Cut) *Measure {
+	m := &Measure{cut: cut, length: lengthOf(t.GetFrequency()),
+		key: measureKey{p.id, id}, root: p.res.GetRootUnit(), kind: t.GetValueKind(),
 		accumulation: t.GetAccumulation(), decimals: int(t.GetDecimals()), percent: 2, target: t,
-		watch: watchTarget(t.GetMilestones())}
+		watch: watchTarget(t)}
 	if t.PercentDecimals != nil {
 		m.percent = int(t.GetPercentDecimals())
 	}
@@ -104,12 +112,25 @@ func measureOfTarget(p *Programme, id string, t *registryv1.Target) *Measure {
 // measureOfTask reads a registry task: a yes/no measure over its assigned units.
 func measureOfTask(p *Programme, id string, t *registryv1.Task) *Measure {
 	return &Measure{key: measureKey{p.id, id}, root: p.res.GetRootUnit(), kind: typev1.ValueKind_VALUE_KIND_YES_NO,
-		accumulation: typev1.Accumulation_ACCUMULATION_LAST, percent: 2, task: t}
+		accumulation: typev1.Accumulation_ACCUMULATION_LAST, percent: 2, task: t, cut: calendar.EndOfMonth}
+}
+
+// measureOfRegime reads a registry regime: a yes/no measure whose cells are
+// reports, yes when they came on time.
+func measureOfRegime(p *Programme, id string, r *registryv1.Regime, cut calendar.Cut) *Measure {
+	m := &Measure{key: measureKey{p.id, id}, root: p.res.GetRootUnit(), kind: typev1.ValueKind_VALUE_KIND_YES_NO,
+		accumulation: typev1.Accumulation_ACCUMULATION_LAST, percent: 2, regime: r, cut: cut, length: lengthOf(r.GetFrequency()),
+		watch: watchRule(r.GetMilestones())}
+	m.watch.current, m.watch.periods = false, true
+	if len(r.GetMilestones().GetThresholds()) == 0 {
+		m.watch.thresholds = nil
+	}
+	return m
 }
 
 func measureOfDerivation(p *Programme, d derivation) *Measure {
 	return &Measure{key: measureKey{p.id, d.id()}, root: p.res.GetRootUnit(), kind: typev1.ValueKind_VALUE_KIND_YES_NO,
-		accumulation: typev1.Accumulation_ACCUMULATION_LAST, percent: 2, derived: &d,
+		accumulation: typev1.Accumulation_ACCUMULATION_LAST, percent: 2, derived: &d, cut: calendar.EndOfMonth,
 		watch: watchCounts(p.res)}
 }
 

@@ -9,10 +9,13 @@ import (
 	"github.com/cotmoc/cotmoc/services/internal/calendar"
 )
 
-// threshold is one line to cross: progress in hundredths of a percent, or a value.
+// threshold is one line to cross: progress or completeness in hundredths of a
+// percent, a value, or a number of periods in a row in which the goal was met.
 type threshold struct {
-	progress int64
-	value    int64
+	progress     int64
+	value        int64
+	completeness int64
+	streak       int64
 }
 
 // watching is what milestones a measure has, and where.
@@ -41,15 +44,27 @@ func watchCounts(p *registryv1.Programme) watching {
 	return w
 }
 
-// watchTarget returns what is watched of a target.
-func watchTarget(rule *registryv1.MilestoneRule) watching {
+// watchTarget returns what is watched of a target. Growth and a beaten record are
+// reached or not: there is no half of the way.
+func watchTarget(t *registryv1.Target) watching {
+	w := watchRule(t.GetMilestones())
+	kind := t.GetGoal().GetKind()
+	if len(t.GetMilestones().GetThresholds()) == 0 && len(w.thresholds) > 0 &&
+		(kind == registryv1.GoalKind_GOAL_KIND_GROWTH || kind == registryv1.GoalKind_GOAL_KIND_BEAT) {
+		w.thresholds = []threshold{{progress: 10_000}}
+	}
+	return w
+}
+
+// watchRule reads a rule about milestones.
+func watchRule(rule *registryv1.MilestoneRule) watching {
 	w := watching{thresholds: usual, minReporting: 10_000, current: true}
 	if rule.GetDisabled() {
 		w.thresholds = nil // but what is too little to judge stays what it is
 	} else if own := rule.GetThresholds(); len(own) > 0 {
 		w.thresholds = make([]threshold, len(own))
 		for i, t := range own {
-			w.thresholds[i] = threshold{int64(t.GetProgress()), t.GetValue()}
+			w.thresholds[i] = threshold{int64(t.GetProgress()), t.GetValue(), int64(t.GetCompleteness()), int64(t.GetStreak())}
 		}
 	}
 	if rule != nil && rule.MinReporting != nil {
@@ -63,7 +78,7 @@ func watchTarget(rule *registryv1.MilestoneRule) watching {
 }
 
 // watches reports whether the measure's milestones are announced at a unit.
-func (b *Book) watches(m *Measure, u *Unit, p calendar.Month) bool {
+func (b *Book) watches(m *Measure, u *Unit, p calendar.Period) bool {
 	if m.watch.rootOnly {
 		return u.id == m.root
 	}
@@ -71,17 +86,23 @@ func (b *Book) watches(m *Measure, u *Unit, p calendar.Month) bool {
 }
 
 // judgedOn is the day by which a period is judged: its last, or today for Current.
-func (b *Book) judgedOn(p calendar.Month) calendar.Date {
+func (b *Book) judgedOn(p calendar.Period) calendar.Date {
 	if p == Current {
 		return b.today
 	}
 	return p.LastDay()
 }
 
-// met reports whether a total has reached a threshold.
-func (t threshold) met(g Goal, hasGoal bool, total Tally) bool {
-	if t.value > 0 {
+// met reports whether a unit's total in a sheet has reached a threshold, given the
+// goal there, if there is one.
+func (b *Book) met(m *Measure, t threshold, at place, g Goal, hasGoal bool, total Tally) bool {
+	switch {
+	case t.value > 0:
 		return total.Reporting > 0 && total.Num >= t.value
+	case t.completeness > 0:
+		return total.Expected > 0 && int64(total.Reporting)*10_000 >= t.completeness*int64(total.Expected)
+	case t.streak > 0:
+		return at.period != Current && hasGoal && b.streak(m, at.unit, at.period, int(t.streak)) >= int(t.streak)
 	}
 	return hasGoal && g.reaches(total, t.progress)
 }
@@ -98,7 +119,7 @@ func (m *Measure) judgeable(n *node, g Goal) bool {
 }
 
 // watched reports whether the totals of a sheet have milestones.
-func (m *Measure) watched(p calendar.Month) bool {
+func (m *Measure) watched(p calendar.Period) bool {
 	return len(m.watch.thresholds) > 0 && (p == Current && m.watch.current || p != Current && m.watch.periods)
 }
 
@@ -111,16 +132,23 @@ func (b *Book) announce(m *Measure, d *ladder, before []Tally, cause uint64) {
 		if n == nil || before[i] == n.sum || !b.watches(m, u, k.period) {
 			continue
 		}
-		s := b.sheet(k)
-		g, ok := b.goalOf(m, u.ix, k.period, s)
-		if !m.judgeable(n, g) {
+		b.announceAt(m, place{k.period, u.ix}, n, before[i], cause)
+	}
+}
+
+// announceAt is announce for one unit.
+func (b *Book) announceAt(m *Measure, at place, n *node, before Tally, cause uint64) {
+	k := sheetKey{m.ix, at.period}
+	s := b.sheet(k)
+	g, ok := b.goalOf(m, at.unit, at.period, s)
+	judgeable := m.judgeable(n, g)
+	state, sum := s.marks.at(at.unit), n.sum
+	for t, threshold := range m.watch.thresholds {
+		if !judgeable && threshold.completeness == 0 {
 			continue
 		}
-		state, sum := s.marks.at(u.ix), n.sum
-		for t, threshold := range m.watch.thresholds {
-			if reached := threshold.met(g, ok, sum); reached != state.reached(t) {
-				b.cross(m, k, u.ix, t, threshold, g, reached, before[i], sum, cause)
-			}
+		if reached := b.met(m, threshold, at, g, ok, sum); reached != state.reached(t) {
+			b.cross(m, k, at.unit, t, threshold, g, reached, before, sum, cause)
 		}
 	}
 }
@@ -134,6 +162,7 @@ func (b *Book) cross(m *Measure, k sheetKey, unit unitIx, i int, t threshold, g 
 	c := &eventv1.MilestoneCrossed{
 		Target: m.key.id, Path: b.path(unit, Current), Period: periodName(k.period), GoalRevision: m.goalRevision,
 		ThresholdIndex: uint32(i), ProgressThreshold: uint32(t.progress), ValueThreshold: t.value, Ordinal: ordinal,
+		CompletenessThreshold: uint32(t.completeness), StreakThreshold: uint32(t.streak),
 		Before: before.Proto(), After: after.Proto(), Goal: g.value, Baseline: g.baseline,
 	}
 	e := &eventv1.Event{Programme: m.key.programme, Causation: cause}
@@ -146,7 +175,7 @@ func (b *Book) cross(m *Measure, k sheetKey, unit unitIx, i int, t threshold, g 
 }
 
 // periodName is the contract's name of a sheet's period: empty for Current.
-func periodName(p calendar.Month) string {
+func periodName(p calendar.Period) string {
 	if p == Current {
 		return ""
 	}

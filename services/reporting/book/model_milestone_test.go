@@ -41,7 +41,7 @@ func (w *world) thresholds(m *mMeasure) []*registryv1.Threshold {
 }
 
 // watched reports whether the totals of a unit in a period have milestones.
-func (w *world) watched(m *mMeasure, u *mUnit, p calendar.Month) bool {
+func (w *world) watched(m *mMeasure, u *mUnit, p calendar.Period) bool {
 	if m.target == nil {
 		return m.task == nil && u.id == mRoot && p == Current
 	}
@@ -55,7 +55,7 @@ func (w *world) watched(m *mMeasure, u *mUnit, p calendar.Month) bool {
 }
 
 // goal resolves the goal of a unit; the totals are those of the measure in the period.
-func (w *world) goal(m *mMeasure, u *mUnit, p calendar.Month, totals []mTotal) *mGoal {
+func (w *world) goal(m *mMeasure, u *mUnit, p calendar.Period, totals []mTotal) *mGoal {
 	if m.target == nil {
 		return &mGoal{big.NewRat(1, 1), new(big.Rat)}
 	}
@@ -113,7 +113,7 @@ func goalFrom(a *registryv1.Allocation) *mGoal {
 
 // countGoal is a unit's own allocation, at the root the target's goal, else the
 // sum of those below if every applicable one has one.
-func (w *world) countGoal(m *mMeasure, u *mUnit, p calendar.Month, totals []mTotal, target *mGoal) *mGoal {
+func (w *world) countGoal(m *mMeasure, u *mUnit, p calendar.Period, totals []mTotal, target *mGoal) *mGoal {
 	if a := w.goals[[2]string{m.id, u.id}]; a != nil && !a.GetRevoked() {
 		return goalFrom(a)
 	}
@@ -156,7 +156,7 @@ type judgement struct {
 }
 
 // judge works out which of the thresholds a unit's total meets.
-func (w *world) judge(m *mMeasure, u *mUnit, p calendar.Month, totals []mTotal, thresholds []*registryv1.Threshold) judgement {
+func (w *world) judge(m *mMeasure, u *mUnit, p calendar.Period, totals []mTotal, thresholds []*registryv1.Threshold) judgement {
 	t := totals[u.ix]
 	j := judgement{total: t.Tally, met: make([]bool, len(thresholds))}
 	var g *mGoal
@@ -198,7 +198,7 @@ func (w *world) judge(m *mMeasure, u *mUnit, p calendar.Month, totals []mTotal, 
 // placeAt is a total that may have milestones.
 type placeAt struct {
 	target, unit string
-	period       calendar.Month
+	period       calendar.Period
 }
 
 // judgeAll judges every total of some measures, by other thresholds where given.
@@ -231,14 +231,14 @@ func (w *world) judgeAll(instead map[string][]*registryv1.Threshold) map[placeAt
 // makes, and what becomes of tasks, in order.
 func (w *world) submitted(s *Submission) (out []any) {
 	m := w.measure(s.Target)
-	before := map[string]map[calendar.Month][]mTotal{}
+	before := map[string]map[calendar.Period][]mTotal{}
 	watch := []*mMeasure{m}
 	if m.task != nil {
 		ids := countIDs(m.task)
 		watch = append(watch, &mMeasure{id: ids[0]}, &mMeasure{id: ids[1]})
 	}
 	for _, m := range watch {
-		before[m.id] = map[calendar.Month][]mTotal{Current: w.totals(m, Current), s.Period: nil}
+		before[m.id] = map[calendar.Period][]mTotal{Current: w.totals(m, Current), s.Period: nil}
 		if m.target != nil {
 			before[m.id][s.Period] = w.totals(m, s.Period)
 		}
@@ -270,7 +270,7 @@ type taskTurn struct {
 }
 
 // cross compares the thresholds of a unit and of all above it with what they were.
-func (w *world) cross(m *mMeasure, u *mUnit, p calendar.Month, before []mTotal, out []any) []any {
+func (w *world) cross(m *mMeasure, u *mUnit, p calendar.Period, before []mTotal, out []any) []any {
 	thresholds := w.thresholds(m)
 	if len(thresholds) == 0 {
 		return out

@@ -55,7 +55,7 @@ type mMeasure struct {
 // fact is an accepted submission.
 type fact struct {
 	target, unit string
-	period       calendar.Month
+	period       calendar.Period
 	value        Value
 	qual         Qualifier
 }
@@ -63,7 +63,7 @@ type fact struct {
 // markAt names a threshold of a total, markState is what became of it.
 type markAt struct {
 	target, unit string
-	period       calendar.Month
+	period       calendar.Period
 	index        int
 }
 
@@ -145,7 +145,7 @@ func (w *world) applies(m *mMeasure, u *mUnit, d calendar.Date) bool {
 }
 
 // day is the day by which a period is judged.
-func (w *world) day(p calendar.Month) calendar.Date {
+func (w *world) day(p calendar.Period) calendar.Date {
 	if p == Current {
 		return w.today
 	}
@@ -154,7 +154,7 @@ func (w *world) day(p calendar.Month) calendar.Date {
 
 // expected reports whether a unit is expected in the figures of a period, or in the
 // current ones, which stay as they were on the programme's last day once it is over.
-func (w *world) expected(m *mMeasure, u *mUnit, p calendar.Month) bool {
+func (w *world) expected(m *mMeasure, u *mUnit, p calendar.Period) bool {
 	if p == Current {
 		return w.applies(m, u, min(w.today, w.end))
 	}
@@ -169,7 +169,7 @@ func (w *world) cells(m *mMeasure) map[string][]fact {
 			continue
 		}
 		list := out[f.unit]
-		at, found := slices.BinarySearchFunc(list, f.period, func(f fact, p calendar.Month) int { return int(f.period - p) })
+		at, found := slices.BinarySearchFunc(list, f.period, func(f fact, p calendar.Period) int { return int(f.period - p) })
 		if found {
 			list[at] = f
 		} else {
@@ -202,7 +202,7 @@ func missing(kind typev1.ValueKind) mPart {
 }
 
 // part works out what a unit adds to the totals of a period, or to the current ones.
-func (w *world) part(m *mMeasure, u *mUnit, p calendar.Month, cells []fact) mPart {
+func (w *world) part(m *mMeasure, u *mUnit, p calendar.Period, cells []fact) mPart {
 	if !w.expected(m, u, p) {
 		return mPart{}
 	}
@@ -210,12 +210,12 @@ func (w *world) part(m *mMeasure, u *mUnit, p calendar.Month, cells []fact) mPar
 }
 
 // held lists the cells with something in them that make a figure.
-func (w *world) held(m *mMeasure, p calendar.Month, cells []fact) []fact {
+func (w *world) held(m *mMeasure, p calendar.Period, cells []fact) []fact {
 	var held []fact
 	for _, f := range cells {
 		counts := p == f.period
 		if p == Current {
-			counts = m.task != nil || m.target.GetAccumulation() != sumYear || f.period.Year() == w.today.MonthOf().Year()
+			counts = m.task != nil || m.target.GetAccumulation() != sumYear || f.period.Year() == monthOf(w.today).Year()
 		}
 		if counts && f.value.State != Withdrawn {
 			held = append(held, f)
@@ -253,7 +253,7 @@ type mTotal struct {
 }
 
 // totals works out the totals of all units, by the unit's number.
-func (w *world) totals(m *mMeasure, p calendar.Month) []mTotal {
+func (w *world) totals(m *mMeasure, p calendar.Period) []mTotal {
 	out := make([]mTotal, len(w.units))
 	for i := range out {
 		out[i].alone = true
@@ -353,8 +353,8 @@ func (w *world) done(m *mMeasure) bool {
 }
 
 // periods lists the periods in which anything was ever reported for a measure.
-func (w *world) periods(m *mMeasure) []calendar.Month {
-	var out []calendar.Month
+func (w *world) periods(m *mMeasure) []calendar.Period {
+	var out []calendar.Period
 	for _, f := range w.facts {
 		if f.target == m.id && !slices.Contains(out, f.period) {
 			out = append(out, f.period)
@@ -364,7 +364,7 @@ func (w *world) periods(m *mMeasure) []calendar.Month {
 }
 
 // revisionOf counts the facts of a cell.
-func (w *world) revisionOf(target, unit string, p calendar.Month) uint32 {
+func (w *world) revisionOf(target, unit string, p calendar.Period) uint32 {
 	var n uint32
 	for _, f := range w.facts {
 		if f.target == target && f.unit == unit && f.period == p {
@@ -384,12 +384,12 @@ func (w *world) verdict(s *Submission) string {
 		return "stale"
 	case w.requests[[2]string{s.Unit, s.RequestID}]:
 		return "reused"
-	case s.Period > w.today.MonthOf(), !w.applies(m, u, s.Period.LastDay()), !w.takes(m, s):
+	case s.Period > monthOf(w.today), !w.applies(m, u, s.Period.LastDay()), !w.takes(m, s):
 		return "refused"
 	}
 	after := *w
 	after.facts = append(slices.Clone(w.facts), factOf(s))
-	for _, p := range []calendar.Month{s.Period, Current} {
+	for _, p := range []calendar.Period{s.Period, Current} {
 		if added(m.kind(), after.held(m, p, after.cells(m)[u.id])).over {
 			return "refused"
 		}

@@ -32,7 +32,7 @@ func (b *Book) Prepare(subs []*Submission) {
 		if s.found.m == nil || units[i] == nil || parents[i] == nil {
 			continue
 		}
-		for k, sheet := range [2]*sheet{b.sheet(sheetKey{s.found.m.ix, s.Period}), b.sheet(sheetKey{s.found.m.ix, Current})} {
+		for k, sheet := range [2]*sheet{b.sheet(sheetKey{s.found.m.ix, s.Period.With(s.found.m.cut)}), b.sheet(sheetKey{s.found.m.ix, Current})} {
 			if sheet != nil {
 				nodes[i][2*k], nodes[i][2*k+1] = sheet.nodes.peek(units[i].ix), sheet.nodes.peek(parents[i].ix)
 			}

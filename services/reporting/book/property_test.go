@@ -250,7 +250,7 @@ func told(e *eventv1.Event) (any, error) {
 		p := Current
 		if c.GetPeriod() != "" {
 			var err error
-			if p, err = calendar.ParseMonth(c.GetPeriod()); err != nil {
+			if p, err = calendar.EndOfMonth.Parse(c.GetPeriod()); err != nil {
 				return nil, err
 			}
 		}
@@ -470,8 +470,8 @@ func (h *history) submission() *Submission {
 	return s
 }
 
-func (h *history) period() calendar.Month {
-	return h.w.today.MonthOf() - calendar.Month(h.r.IntN(4)-intOf(h.one(30)))
+func (h *history) period() calendar.Period {
+	return monthOf(h.w.today).Back(h.r.IntN(4)-intOf(h.one(30)))
 }
 
 func (h *history) value(kind typev1.ValueKind) Value {
@@ -584,7 +584,7 @@ func (h *history) sameAsModel() error {
 	return nil
 }
 
-func (h *history) samePeriod(m *mMeasure, own *Measure, p calendar.Month) error {
+func (h *history) samePeriod(m *mMeasure, own *Measure, p calendar.Period) error {
 	totals := h.w.totals(m, p)
 	thresholds := h.w.thresholds(m)
 	s := h.b.sheet(sheetKey{own.ix, p})
@@ -668,9 +668,9 @@ func applyAll(b *Book, log []ledger.Entry) error {
 func (h *history) reads() error {
 	m := pick(h, h.w.measures)
 	own, u := h.b.MeasureByID(prog, m.id), pick(h, h.w.units)
-	p := pick(h, append(h.w.periods(m), Current, h.w.today.MonthOf()-7))
+	p := pick(h, append(h.w.periods(m), Current, monthOf(h.w.today).Back(7)))
 	unit := h.b.UnitByID(u.id)
-	f := h.b.Figure(own, unit, p)
+	f := h.b.View(own, p).Figure(unit)
 	totals := h.w.totals(m, p)
 	if f.Total != totals[u.ix].Tally {
 		return fmt.Errorf("the figure of %s at %s in %q is %+v, want %+v", m.id, u.id, periodName(p), f.Total, totals[u.ix])
@@ -687,16 +687,16 @@ func (h *history) reads() error {
 		}
 	}
 	var parts, kinds Tally
-	list, _ := h.b.Contributions(own, unit, p, "", 1000)
+	list, _ := h.b.View(own, p).Contributions(unit, "", 1000)
 	for _, c := range list {
 		parts, _ = parts.Add(c.Own.Tally)
 	}
-	_, tallies := h.b.ByKind(own, unit, p)
+	_, tallies := h.b.View(own, p).ByKind(unit)
 	for _, k := range tallies {
 		kinds, _ = kinds.Add(k)
 	}
 	children := f.Own.Tally
-	below, more := h.b.Figures(own, unit, p, Selection{}, "", 1000)
+	below, more := h.b.View(own, p).Figures(unit, Selection{}, "", 1000)
 	for _, c := range below {
 		children, _ = children.Add(c.Total)
 	}

@@ -15,12 +15,14 @@ type Figure struct {
 	Unit      *Unit
 	Kind      typev1.UnitKind // in the period
 	Level     string
-	Period    calendar.Month
+	Period    calendar.Period
 	Total     Tally
 	Qualifier Qualifier
 	Goal      Goal
 	HasGoal   bool
 	Own       Own
+	Day       calendar.Date   // that it stands for
+	Newest    calendar.Period // newest period with a report at or below the unit; 0 for none
 }
 
 // Own is a unit's own part of a figure.
@@ -38,37 +40,34 @@ type Own struct {
 }
 
 // view is a sheet to be read, also of a period that nobody reported for yet.
-func (b *Book) view(m *Measure, p calendar.Month) *sheet {
+func (b *Book) view(m *Measure, p calendar.Period) *sheet {
 	if s := b.sheet(sheetKey{m.ix, p}); s != nil {
 		return s
 	}
 	return b.emptySheet(m, p)
 }
 
-// Figure returns a total, for a period or Current.
-func (b *Book) Figure(m *Measure, u *Unit, p calendar.Month) Figure {
-	return b.figure(m, u, p, b.view(m, p))
-}
-
-func (b *Book) figure(m *Measure, u *Unit, p calendar.Month, s *sheet) Figure {
-	n := s.nodes.at(u.ix)
-	at := u.near(b.judgedOn(p))
-	f := Figure{Measure: m, Unit: u, Kind: at.kind, Level: at.level, Period: p,
-		Total: n.sum, Qualifier: s.quals.at(u.ix).weakest(), Own: b.own(m, u.ix, p, &n)}
-	f.Goal, f.HasGoal = b.goalOf(m, u.ix, p, s)
+// Figure returns the total of a unit.
+func (v *View) Figure(u *Unit) Figure {
+	n := v.s.nodes.at(u.ix)
+	at := u.near(v.day)
+	f := Figure{Measure: v.m, Unit: u, Kind: at.kind, Level: at.level, Period: v.period, Day: v.day,
+		Total: n.sum, Qualifier: v.s.quals.at(u.ix).weakest(), Own: v.own(u.ix, &n), Newest: v.newest(u.ix)}
+	f.Goal, f.HasGoal = v.goal(u.ix)
 	return f
 }
 
 // own tells what the unit itself reported.
-func (b *Book) own(m *Measure, unit unitIx, p calendar.Month, n *node) Own {
-	o := Own{State: n.state, Expected: n.scoped, Tally: n.part(m.kind), Qualifier: n.qual}
-	if p == Current && n.newest() == 0 {
+func (v *View) own(unit unitIx, n *node) Own {
+	o := Own{State: n.state, Expected: n.scoped, Tally: n.part(v.m.kind), Qualifier: n.qual}
+	p := v.period
+	if v.spans {
+		p = n.newest()
+	}
+	if p == 0 {
 		return o
 	}
-	if p == Current {
-		p = n.newest() - 1
-	}
-	cell := b.cell(sheetKey{m.ix, p}, unit)
+	cell := v.b.cell(sheetKey{v.m.ix, p}, unit)
 	o.Revision, o.Sequence = cell.rev, cell.last()
 	if cell.rev > 0 {
 		o.Newest = p.String()
@@ -141,21 +140,19 @@ type Selection struct {
 
 // Figures returns up to limit figures of the units below top, by unit id, after a
 // given id, and whether there are more.
-func (b *Book) Figures(m *Measure, top *Unit, p calendar.Month, sel Selection, after string, limit int) ([]Figure, bool) {
-	s := b.view(m, p)
-	day := b.judgedOn(p)
+func (v *View) Figures(top *Unit, sel Selection, after string, limit int) ([]Figure, bool) {
 	var found []*Unit
-	units := b.childrenIn(top.ix, p)
+	units := v.b.childrenIn(top.ix, v.tree)
 	if sel.Descendants {
-		units = b.under(top.ix, p)
+		units = v.b.under(top.ix, v.tree)
 	}
 	for ix := range units {
-		u := b.unit(ix)
+		u := v.b.unit(ix)
 		if u.id <= after {
 			continue
 		}
-		at, exists := u.on(day)
-		n := s.nodes.peek(ix)
+		at, exists := u.on(v.day)
+		n := v.s.nodes.peek(ix)
 		if !exists && (n == nil || n.sum == (Tally{}) && n.state == Missing) {
 			continue
 		}
@@ -163,8 +160,8 @@ func (b *Book) Figures(m *Measure, top *Unit, p calendar.Month, sel Selection, a
 			continue
 		}
 		if sel.Keep != nil {
-			at := s.nodes.at(ix)
-			if o := b.own(m, ix, p, &at); !sel.Keep(&o) {
+			at := v.s.nodes.at(ix)
+			if o := v.own(ix, &at); !sel.Keep(&o) {
 				continue
 			}
 		}
@@ -175,18 +172,18 @@ func (b *Book) Figures(m *Measure, top *Unit, p calendar.Month, sel Selection, a
 	found = found[:min(limit, len(found))]
 	out := make([]Figure, len(found))
 	for i, u := range found {
-		out[i] = b.figure(m, u, p, s)
+		out[i] = v.Figure(u)
 	}
 	return out, more
 }
 
 // ByKind splits a figure by the kinds of the units that make it, in the order of
 // the contract's numbers. The tallies add up to the figure.
-func (b *Book) ByKind(m *Measure, top *Unit, p calendar.Month) ([]typev1.UnitKind, []Tally) {
+func (v *View) ByKind(top *Unit) ([]typev1.UnitKind, []Tally) {
 	sums := make(map[typev1.UnitKind]Tally)
-	b.parts(m, top, p, func(u *Unit, n *node) {
-		kind := u.near(b.judgedOn(p)).kind
-		sums[kind], _ = sums[kind].Add(n.part(m.kind)) // no more than the total, which fits
+	v.parts(top, func(u *Unit, n *node) {
+		kind := u.near(v.day).kind
+		sums[kind], _ = sums[kind].Add(n.part(v.m.kind)) // no more than the total, which fits
 	})
 	var kinds []typev1.UnitKind
 	for k := range sums {
@@ -201,15 +198,14 @@ func (b *Book) ByKind(m *Measure, top *Unit, p calendar.Month) ([]typev1.UnitKin
 }
 
 // parts calls do for each unit expected at or below top.
-func (b *Book) parts(m *Measure, top *Unit, p calendar.Month, do func(*Unit, *node)) {
-	s := b.view(m, p)
+func (v *View) parts(top *Unit, do func(*Unit, *node)) {
 	part := func(ix unitIx) {
-		if n := s.nodes.peek(ix); n != nil && n.scoped {
-			do(b.unit(ix), n)
+		if n := v.s.nodes.peek(ix); n != nil && n.scoped {
+			do(v.b.unit(ix), n)
 		}
 	}
 	part(top.ix)
-	for ix := range b.under(top.ix, p) {
+	for ix := range v.b.under(top.ix, v.tree) {
 		part(ix)
 	}
 }
@@ -223,34 +219,33 @@ type Contribution struct {
 
 // Contributions returns up to limit parts of a figure, by unit id, after a given
 // id, and whether there are more. All of them add up to the figure.
-func (b *Book) Contributions(m *Measure, top *Unit, p calendar.Month, after string, limit int) ([]Contribution, bool) {
+func (v *View) Contributions(top *Unit, after string, limit int) ([]Contribution, bool) {
 	var out []Contribution
-	b.parts(m, top, p, func(u *Unit, n *node) {
+	v.parts(top, func(u *Unit, n *node) {
 		if u.id > after {
-			out = append(out, Contribution{Unit: u, Own: b.own(m, u.ix, p, n)})
+			out = append(out, Contribution{Unit: u, Own: v.own(u.ix, n)})
 		}
 	})
 	slices.SortFunc(out, func(x, y Contribution) int { return strings.Compare(x.Unit.id, y.Unit.id) })
 	more := len(out) > limit
 	out = out[:min(limit, len(out))]
 	for i := range out {
-		out[i].Path = b.path(out[i].Unit.ix, p)
+		out[i].Path = v.b.path(out[i].Unit.ix, v.tree)
 	}
 	return out, more
 }
 
 // Upwards returns the figures of a unit and of each unit above it, from the unit
 // to the root.
-func (b *Book) Upwards(m *Measure, u *Unit, p calendar.Month) []Figure {
+func (v *View) Upwards(u *Unit) []Figure {
 	var out []Figure
-	s := b.view(m, p)
-	b.up(u.ix, p, func(at unitIx) { out = append(out, b.figure(m, b.unit(at), p, s)) })
+	v.b.up(u.ix, v.tree, func(at unitIx) { out = append(out, v.Figure(v.b.unit(at))) })
 	return out
 }
 
 // Cell returns the revision of a cell and the number of its newest event; zeros
 // when nothing was reported.
-func (b *Book) Cell(m *Measure, u *Unit, p calendar.Month) (revision uint32, last uint64) {
+func (b *Book) Cell(m *Measure, u *Unit, p calendar.Period) (revision uint32, last uint64) {
 	n := b.cell(sheetKey{m.ix, p}, u.ix)
 	return n.rev, n.last()
 }

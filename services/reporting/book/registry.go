@@ -29,6 +29,10 @@ func (b *Book) Registry(c *registryv1.Change) {
 		b.taskChanged(c, r.Task)
 	case *registryv1.Change_Allocation:
 		b.allocationChanged(c, r.Allocation)
+	case *registryv1.Change_Calendar:
+		b.record(c, "", 0)
+	case *registryv1.Change_Regime:
+		b.regimeChanged(c, r.Regime)
 	}
 }
 
@@ -130,7 +134,7 @@ func (b *Book) placeOfNew(id string, res *registryv1.Unit) unitIx {
 
 // move emits what changed in a unit's place in the tree.
 func (b *Book) move(unit unitIx, cause uint64) {
-	was, want := b.unit(unit).parents, b.parentsByMonth(b.unit(unit))
+	was, want := b.unit(unit).parents, b.parentsByDate(b.unit(unit))
 	same := 0
 	for same < len(was) && same < len(want) && was[same] == want[same] {
 		same++
@@ -148,22 +152,22 @@ func (b *Book) move(unit unitIx, cause uint64) {
 // moveNow emits a unit's new place in today's tree, if it has one.
 func (b *Book) moveNow(unit unitIx, cause uint64) {
 	if parent := b.parentToday(b.unit(unit)); parent != b.unit(unit).parent {
-		b.emitMove(unit, b.today.MonthOf(), parent, false, true, cause)
+		b.emitMove(unit, b.today, parent, false, true, cause)
 	}
 }
 
-func (b *Book) emitMove(unit unitIx, from calendar.Month, parent unitIx, periods, current bool, cause uint64) {
+func (b *Book) emitMove(unit unitIx, from calendar.Date, parent unitIx, periods, current bool, cause uint64) {
 	u := b.unit(unit)
 	p := Current
 	if periods {
-		p = from
+		p = calendar.From(from)
 	}
 	path := u.id
 	if parent != 0 {
 		path = b.path(parent, p) + "." + u.id
 	}
 	b.emit(&eventv1.Event{Causation: cause, Payload: &eventv1.Event_UnitMoved{UnitMoved: &eventv1.UnitMoved{
-		Unit: u.id, OldPath: b.path(unit, p), Path: path, FirstPeriod: from.String(), Periods: periods, Current: current}}}, nil)
+		Unit: u.id, OldPath: b.path(unit, p), Path: path, FromDate: from.String(), Periods: periods, Current: current}}}, nil)
 }
 
 func (b *Book) targetChanged(c *registryv1.Change, res *registryv1.Target) {
@@ -174,7 +178,7 @@ func (b *Book) targetChanged(c *registryv1.Change, res *registryv1.Target) {
 		proto.Equal(old.target.GetMilestones(), res.GetMilestones()))
 	if old != nil && !b.quiet(old) {
 		next := *old
-		next.watch = watchTarget(res.GetMilestones())
+		next.watch = watchTarget(res)
 		before = b.judgeAll(old, next.watch.thresholds, b.placesAround(&next, b.allUnits()))
 	}
 	p := b.programmes.Get(programme)
@@ -184,6 +188,28 @@ func (b *Book) targetChanged(c *registryv1.Change, res *registryv1.Target) {
 	if old != nil {
 		b.carry(m, before, reset, cause)
 	}
+	if r := b.regimeOf(m); r != nil {
+		judged := b.judgeAll(r, r.watch.thresholds, b.placesAround(r, b.allUnits()))
+		b.rescope(r, b.allUnits(), cause)
+		b.carry(r, judged, false, cause)
+	}
+}
+
+func (b *Book) regimeChanged(c *registryv1.Change, res *registryv1.Regime) {
+	programme, id := programmeOf(res.GetName()), idOf(res.GetName())
+	old := b.MeasureByID(programme, id)
+	var before []judged
+	reset := old != nil && !proto.Equal(old.regime.GetMilestones(), res.GetMilestones())
+	if old != nil {
+		next := measureOfRegime(b.programmes.Get(programme), id, res, old.cut)
+		next.ix = old.ix
+		before = b.judgeAll(old, next.watch.thresholds, b.placesAround(next, b.allUnits()))
+	}
+	cause := b.record(c, programme, b.unitIDs.Get(b.programmes.Get(programme).res.GetRootUnit()))
+	m := b.MeasureByID(programme, id)
+	b.rescope(m, b.allUnits(), cause)
+	b.carry(m, before, reset, cause)
+	b.tellToday(m)
 }
 
 func (b *Book) taskChanged(c *registryv1.Change, res *registryv1.Task) {
@@ -201,6 +227,7 @@ func (b *Book) taskChanged(c *registryv1.Change, res *registryv1.Task) {
 	slices.Sort(units)
 	b.rescope(m, slices.Compact(units), cause)
 	b.carryAll(before, never, cause)
+	b.tellToday(m)
 }
 
 // countsOf lists the derived counts of a form and audience.

@@ -28,9 +28,17 @@ func (r *requests) fork() *requests { return &requests{parent: r} }
 // asked for first, which may be before the submission goes to a book.
 func (s *Submission) Hash() uint64 {
 	if s.hash == 0 {
-		s.hash = requestHash(s.Unit, s.RequestID)
+		s.hash = requestHash(s.submitter(), s.RequestID)
 	}
 	return s.hash
+}
+
+// submitter is the unit whose request id it is.
+func (s *Submission) submitter() string {
+	if s.Review != nil {
+		return s.Review.Reviewer
+	}
+	return s.Unit
 }
 
 // requestHash is a digest of a submitter's request id.

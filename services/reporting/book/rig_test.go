@@ -72,9 +72,9 @@ func date(t testing.TB, s string) calendar.Date {
 	return d
 }
 
-func month(t testing.TB, s string) calendar.Month {
+func month(t testing.TB, s string) calendar.Period {
 	t.Helper()
-	m, err := calendar.ParseMonth(s)
+	m, err := calendar.EndOfMonth.Parse(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +289,7 @@ func (r *rig) figure(unit, target, period string) Figure {
 	if m == nil || u == nil {
 		r.t.Fatalf("no target %s or unit %s", target, unit)
 	}
-	return r.b.Figure(m, u, p)
+	return r.b.View(m, p).Figure(u)
 }
 
 // want checks a total.
@@ -366,3 +366,6 @@ func crossing(what string, c *eventv1.MilestoneCrossed) string {
 	}
 	return s
 }
+
+// monthOf is the calendar month of a day.
+func monthOf(d calendar.Date) calendar.Period { return calendar.EndOfMonth.Of(d, calendar.Monthly) }

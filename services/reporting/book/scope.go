@@ -20,12 +20,24 @@ type rule struct {
 	units       map[string]bool
 	except      map[string]bool
 	listedOnly  bool
+	cut         calendar.Cut
+	length      calendar.Length
+	any         []rule // of a regime: it applies where one of these does
 }
 
 // ruleOf reads a measure's applicability. A task applies to the units that owe it.
 func (b *Book) ruleOf(m *Measure) rule {
 	p := b.programmes.Get(m.key.programme).res
-	r := rule{from: dateOr(p.GetStartDate(), 0), until: dateOr(p.GetEndDate(), 0) + 1, last: dateOr(p.GetEndDate(), 0), units: make(map[string]bool)}
+	r := rule{from: dateOr(p.GetStartDate(), 0), until: dateOr(p.GetEndDate(), 0) + 1, last: dateOr(p.GetEndDate(), 0), units: make(map[string]bool),
+		cut: m.cut, length: m.length}
+	if m.regime != nil {
+		r.from = max(r.from, dateOr(m.regime.GetFromDate(), r.from))
+		for _, t := range b.targetsUnder(m) {
+			r.any = append(r.any, b.ruleOf(t))
+		}
+		r.listedOnly = len(r.any) == 0
+		return r
+	}
 	if m.task != nil {
 		for _, a := range m.task.GetAssignments() {
 			if owes(a.GetRole()) {
@@ -76,27 +88,39 @@ func (r *rule) appliesOn(u *Unit, day calendar.Date) bool {
 	if !exists {
 		return false
 	}
+	if len(r.any) > 0 {
+		return slices.ContainsFunc(r.any, func(r rule) bool { return r.appliesOn(u, day) })
+	}
 	if r.units[u.id] {
 		return true
 	}
 	return !r.listedOnly && (len(r.kinds) == 0 || r.kinds[int32(p.kind)]) && (len(r.levels) == 0 || r.levels[p.level])
 }
 
-// turns lists the months at which a unit begins and ceases to be expected, in
-// turn: each month is judged by its last day.
-func (r *rule) turns(u *Unit) []calendar.Month {
+// edges are the days on which it begins or ceases to apply at all.
+func (r *rule) edges() []calendar.Date {
+	days := []calendar.Date{r.from, r.until}
+	for _, part := range r.any {
+		days = append(days, part.from, part.until)
+	}
+	return days
+}
+
+// turns lists the periods at which a unit begins and ceases to be expected, in
+// turn: each is judged by its last day.
+func (r *rule) turns(u *Unit) []calendar.Period {
 	if r.listedOnly && !r.units[u.id] {
 		return nil
 	}
-	days := append(u.boundaries(), r.from, r.until)
-	months := make([]calendar.Month, len(days))
+	days := append(u.boundaries(), r.edges()...)
+	periods := make([]calendar.Period, len(days))
 	for i, d := range days {
-		months[i] = max(0, d.MonthOf())
+		periods[i] = r.cut.Of(max(0, d), r.length)
 	}
-	slices.Sort(months)
-	var out []calendar.Month
-	for _, p := range slices.Compact(months) {
-		if p > lastPeriod {
+	slices.Sort(periods)
+	var out []calendar.Period
+	for _, p := range slices.Compact(periods) {
+		if !p.Valid() {
 			break
 		}
 		if r.appliesOn(u, p.LastDay()) != (len(out)%2 == 1) {
@@ -106,9 +130,9 @@ func (r *rule) turns(u *Unit) []calendar.Month {
 	return out
 }
 
-// turnAt is units that begin or cease at a month.
+// turnAt is units that begin or cease at a period.
 type turnAt struct {
-	from calendar.Month
+	from calendar.Period
 	on   bool
 }
 
@@ -157,7 +181,7 @@ func (c *scopeChange) emit(b *Book, cause uint64) {
 		b.emitScope(c.measure, t, c.groups[t], true, both, cause)
 	}
 	for _, on := range []bool{false, true} {
-		b.emitScope(c.measure, turnAt{b.today.MonthOf(), on}, c.current[on], false, true, cause)
+		b.emitScope(c.measure, turnAt{c.measure.periodOn(b.today), on}, c.current[on], false, true, cause)
 	}
 }
 
@@ -181,7 +205,7 @@ func intOf(b bool) int {
 
 // differ lists the turns that lead from the old turns to the new ones: all new
 // ones from the first difference on, each good until the next.
-func differ(old, next []calendar.Month) []turnAt {
+func differ(old, next []calendar.Period) []turnAt {
 	if slices.Equal(old, next) {
 		return nil
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // Current stands in the place of a period for the current figures.
-const Current calendar.Month = -1
+const Current calendar.Period = -1
 
 // State is what a cell holds; the numbers are the contract's.
 type State uint8
@@ -20,10 +20,14 @@ const (
 	Bare
 	NotApplicable
 	Withdrawn
+	Awaiting // a completion that was not accepted yet
+	Returned
 )
 
 // held reports whether a cell in this state holds something.
-func (s State) held() bool { return s == Reported || s == Bare || s == NotApplicable }
+func (s State) held() bool {
+	return s == Reported || s == Bare || s == NotApplicable || s == Awaiting
+}
 
 // node is what is kept for one unit of a sheet: what the unit itself reported,
 // and the total of it and everything below. It fills one line of a cache, and is
@@ -40,7 +44,7 @@ type node struct {
 }
 
 // newestBits is how many bits of a node's marker hold newest; the others hold last.
-const newestBits = 16
+const newestBits = 18
 
 func (n *node) last() uint64 { return n.marker >> newestBits }
 
@@ -48,10 +52,10 @@ func (n *node) setLast(sequence uint64) {
 	n.marker = sequence<<newestBits | n.marker&(1<<newestBits-1)
 }
 
-// newest is, in a current sheet, the period of the newest cell in it, plus 1.
-func (n *node) newest() calendar.Month { return calendar.Month(n.marker & (1<<newestBits - 1)) }
+// newest is, in a current sheet, the period of the newest cell in it; 0 when there is none.
+func (n *node) newest() calendar.Period { return calendar.Period(n.marker & (1<<newestBits - 1)) }
 
-func (n *node) setNewest(p calendar.Month) {
+func (n *node) setNewest(p calendar.Period) {
 	n.marker = n.marker&^(1<<newestBits-1) | uint64(p)
 }
 
@@ -77,6 +81,8 @@ func (n *node) part(kind typev1.ValueKind) Tally {
 		return Tally{Reporting: 1, Expected: 1, Excluded: 1}
 	case NotApplicable:
 		return Tally{}
+	case Awaiting:
+		return Tally{Den: 1, Reporting: 1, Expected: 1}
 	}
 	t := Tally{Expected: 1}
 	if kind == typev1.ValueKind_VALUE_KIND_YES_NO {
@@ -87,6 +93,14 @@ func (n *node) part(kind typev1.ValueKind) Tally {
 
 // counts reports whether the unit's value is added and so weakens a sum.
 func (n *node) counts() bool { return n.scoped && n.state == Reported }
+
+// quality is what is known of a cell's value beside it.
+type quality struct {
+	late   bool  // it came after its report's due date
+	run    uint8 // checks that looked at it
+	failed uint8 // of those: how many found something
+	open   uint8 // findings about it that are not settled
+}
 
 // maxThresholds is the contract's limit.
 const maxThresholds = 16
@@ -107,7 +121,7 @@ func mark(ordinal uint32, reached bool) uint32 {
 // sheetKey names a sheet: a measure in a period, or Current.
 type sheetKey struct {
 	measure measureIx
-	period  calendar.Month
+	period  calendar.Period
 }
 
 // sheet holds all units of a measure in a period, or their current figures.
@@ -115,23 +129,28 @@ type sheet struct {
 	nodes *column[node]
 	quals *column[qualifiers] // of totals in which something is not exact
 	marks *column[marks]
-	// scope, in current sheets only: the months at which the unit begins and ceases
+	// scope, in current sheets only: the periods at which the unit begins and ceases
 	// to be expected, in turn, ascending. The slices are shared and never changed.
-	scope *column[[]calendar.Month]
-	whole *layerSheet // of a layer
+	scope   *column[[]calendar.Period]
+	duties  *column[duty]    // of regimes, by period, and of tasks, in current sheets
+	quality *column[quality] // of targets, by period: what is known of each cell's value
+	whole   *layerSheet      // of a layer
 }
 
 func newSheet() *sheet {
-	return &sheet{nodes: &column[node]{}, quals: &column[qualifiers]{}, marks: &column[marks]{}, scope: &column[[]calendar.Month]{}}
+	return &sheet{nodes: &column[node]{}, quals: &column[qualifiers]{}, marks: &column[marks]{}, scope: &column[[]calendar.Period]{},
+		duties: &column[duty]{}, quality: &column[quality]{}}
 }
 
 // layerSheet is all that a layer needs for a sheet, in one piece.
 type layerSheet struct {
 	sheet
-	nodes column[node]
-	quals column[qualifiers]
-	marks column[marks]
-	scope column[[]calendar.Month]
+	nodes   column[node]
+	quals   column[qualifiers]
+	marks   column[marks]
+	scope   column[[]calendar.Period]
+	duties  column[duty]
+	quality column[quality]
 }
 
 // sheetPool keeps what layers needed for the next ones.
@@ -142,9 +161,10 @@ func (p *sheetPool) fork(s *sheet) *sheet {
 	f, _ := p.free.Get().(*layerSheet)
 	if f == nil {
 		f = new(layerSheet)
-		f.sheet = sheet{nodes: &f.nodes, quals: &f.quals, marks: &f.marks, scope: &f.scope, whole: f}
+		f.sheet = sheet{nodes: &f.nodes, quals: &f.quals, marks: &f.marks, scope: &f.scope, duties: &f.duties, quality: &f.quality, whole: f}
 	}
-	f.nodes.parent, f.quals.parent, f.marks.parent, f.scope.parent = s.nodes, s.quals, s.marks, s.scope
+	f.nodes.parent, f.quals.parent, f.marks.parent = s.nodes, s.quals, s.marks
+	f.scope.parent, f.duties.parent, f.quality.parent = s.scope, s.duties, s.quality
 	return &f.sheet
 }
 
@@ -169,10 +189,13 @@ func (s *sheet) merge(m measureIx, touched *touched) {
 	}
 	s.marks.merge(nil)
 	s.scope.merge(nil)
+	s.duties.merge(nil)
+	s.quality.merge(nil)
 }
 
 func (s *sheet) freeze() *sheet {
-	return &sheet{nodes: s.nodes.freeze(), quals: s.quals.freeze(), marks: s.marks.freeze(), scope: s.scope.freeze()}
+	return &sheet{nodes: s.nodes.freeze(), quals: s.quals.freeze(), marks: s.marks.freeze(), scope: s.scope.freeze(),
+		duties: s.duties.freeze(), quality: s.quality.freeze()}
 }
 
 // sheet returns a sheet to be read; nil when it was never opened.
@@ -203,4 +226,4 @@ func (b *Book) editSheet(k sheetKey) *sheet {
 }
 
 // periods lists the periods of a measure that have a sheet, ascending.
-func (b *Book) periods(m measureIx) []calendar.Month { return b.opened.Get(m) }
+func (b *Book) periods(m measureIx) []calendar.Period { return b.opened.Get(m) }

@@ -1,6 +1,7 @@
 package book
 
 import (
+	"fmt"
 	"strings"
 
 	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
@@ -12,18 +13,22 @@ import (
 type spot struct {
 	m      *Measure
 	unit   unitIx
-	period calendar.Month
+	period calendar.Period
 	hash   uint64 // of the submitter's request id
 	own    *line  // the unit and those above it by the tree of the period
 	today  line   // the same by the tree of today
 	other  line   // what own is where the two differ
 
-	cells ladder // of the period
-	now   ladder // of the current figures
-	seen  uint32
+	cells  ladder   // of the period
+	now    ladder   // of the current figures
+	regime *Measure // under which it is a part of a report; nil for none
+	report ladder   // of the reports of the period
+	late   bool     // it comes after the report's due date
+	seen   uint32
 
-	periodWas, currentWas []Tally // their totals before the submission
-	event                 recording
+	periodWas, currentWas, reportWas []Tally // their totals before the submission
+	known                            dues
+	event                            recording
 }
 
 // recording is the message of an accepted submission, used again and again: it is
@@ -33,6 +38,27 @@ type recording struct {
 	recorded  eventv1.SubmissionRecorded
 	accepted  eventv1.Event_SubmissionAccepted
 	withdrawn eventv1.Event_SubmissionWithdrawn
+	approved  eventv1.Event_SubmissionApproved
+	returned  eventv1.Event_SubmissionReturned
+}
+
+// dress makes the message the event that tells of a submission, and says on what
+// kind of subject.
+func (r *recording) dress(s *Submission) subjectKind {
+	m := &r.recorded
+	switch {
+	case s.Review != nil && s.Review.Code == 0:
+		r.approved.SubmissionApproved, r.event.Payload = m, &r.approved
+		return onApproved
+	case s.Review != nil:
+		r.returned.SubmissionReturned, r.event.Payload = m, &r.returned
+		return onReturned
+	case s.Value.State == Withdrawn:
+		r.withdrawn.SubmissionWithdrawn, r.event.Payload = m, &r.withdrawn
+		return onWithdrawn
+	}
+	r.accepted.SubmissionAccepted, r.event.Payload = m, &r.accepted
+	return onAccepted
 }
 
 // place is another one whenever the unit's current path changes: the number of the
@@ -54,7 +80,7 @@ type line struct {
 func (l *line) units() []*Unit { return l.at[:l.n] }
 
 // trace makes l the line of a unit by the tree of a period (or Current).
-func (b *Book) trace(l *line, unit unitIx, p calendar.Month) {
+func (b *Book) trace(l *line, unit unitIx, p calendar.Period) {
 	l.n = 0
 	for ix := unit; ix != 0 && l.n < maxDepth; {
 		u := b.unit(ix)
@@ -68,7 +94,7 @@ func (b *Book) trace(l *line, unit unitIx, p calendar.Month) {
 }
 
 // same reports whether the line is the same by the tree of a period.
-func (l *line) same(p calendar.Month) bool {
+func (l *line) same(p calendar.Period) bool {
 	for _, u := range l.units() {
 		if u.parentIn(p) != u.parent {
 			return false
@@ -104,12 +130,12 @@ func (l *line) path() string {
 
 // spotAt makes the layer's spot that of a measure, a unit and a period. It is good
 // until the next submission.
-func (b *Book) spotAt(m *Measure, unit unitIx, p calendar.Month, hash uint64) *spot {
+func (b *Book) spotAt(m *Measure, unit unitIx, p calendar.Period, hash uint64) *spot {
 	if b.here == nil {
 		b.here = new(spot)
 	}
 	at := b.here
-	at.m, at.unit, at.period, at.hash = m, unit, p, hash
+	at.m, at.unit, at.period, at.hash, at.regime, at.late = m, unit, p, hash, nil, false
 	b.trace(&at.today, unit, Current)
 	if at.own = &at.today; !at.today.same(p) {
 		b.trace(&at.other, unit, p)
@@ -127,9 +153,20 @@ func (b *Book) spotOf(e *eventv1.Event, s *eventv1.SubmissionRecorded) (*spot, e
 	if err != nil {
 		return nil, err
 	}
-	period, err := calendar.ParseMonth(s.GetPeriod())
+	period, err := m.cut.Parse(s.GetPeriod())
 	if err != nil {
 		return nil, err
 	}
-	return b.spotAt(m, unit, period, requestHash(lastOf(s.GetPath()), s.GetRequestId())), nil
+	submitter := lastOf(s.GetPath())
+	if s.GetReviewer() != "" {
+		submitter = s.GetReviewer()
+	}
+	at := b.spotAt(m, unit, period, requestHash(submitter, s.GetRequestId()))
+	if s.GetRegime() == "" {
+		return at, nil
+	}
+	if at.regime = b.MeasureByID(e.GetProgramme(), s.GetRegime()); at.regime == nil {
+		return nil, fmt.Errorf("no regime %s of %s", s.GetRegime(), e.GetProgramme())
+	}
+	return at, nil
 }

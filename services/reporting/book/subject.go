@@ -33,6 +33,14 @@ const (
 	onMoved
 	onClockSet
 	onClockTurned
+	onDue
+	onOverdue
+	onExtended
+	onFinding
+	onSettled
+	onClosing
+	onApproved
+	onReturned
 )
 
 // subjectOf returns the subject of an event, by what the book knows now.
@@ -52,6 +60,22 @@ func (b *Book) subjectOf(e *eventv1.Event) subjectKey {
 		return about(onRevoked, p.MilestoneRevoked.GetTarget(), p.MilestoneRevoked.GetPath())
 	case *eventv1.Event_MilestoneCarried:
 		return about(onCarried, p.MilestoneCarried.GetTarget(), p.MilestoneCarried.GetPath())
+	case *eventv1.Event_SubmissionApproved:
+		return about(onApproved, p.SubmissionApproved.GetTarget(), p.SubmissionApproved.GetPath())
+	case *eventv1.Event_SubmissionReturned:
+		return about(onReturned, p.SubmissionReturned.GetTarget(), p.SubmissionReturned.GetPath())
+	case *eventv1.Event_DeadlineDue:
+		return about(onDue, p.DeadlineDue.GetTarget(), p.DeadlineDue.GetPath())
+	case *eventv1.Event_DeadlineOverdue:
+		return about(onOverdue, p.DeadlineOverdue.GetTarget(), p.DeadlineOverdue.GetPath())
+	case *eventv1.Event_DeadlineExtended:
+		return about(onExtended, p.DeadlineExtended.GetTarget(), p.DeadlineExtended.GetPath())
+	case *eventv1.Event_FindingOpened:
+		return about(onFinding, p.FindingOpened.GetTarget(), p.FindingOpened.GetPath())
+	case *eventv1.Event_FindingResolved:
+		return about(onSettled, p.FindingResolved.GetTarget(), p.FindingResolved.GetPath())
+	case *eventv1.Event_ClosingPublished:
+		return about(onClosing, "", p.ClosingPublished.GetPath())
 	case *eventv1.Event_TaskCompleted:
 		return about(onCompleted, p.TaskCompleted.GetTask(), p.TaskCompleted.GetPath())
 	case *eventv1.Event_TaskReopened:
@@ -79,6 +103,8 @@ func (b *Book) registrySubject(programme string, c *registryv1.Change) string {
 		return idOf(r.Target.GetName())
 	case *registryv1.Change_Task:
 		return idOf(r.Task.GetName())
+	case *registryv1.Change_Regime:
+		return idOf(r.Regime.GetName())
 	case *registryv1.Change_Allocation:
 		_, target, _ := allocationIDs(r.Allocation.GetName())
 		return target

@@ -13,19 +13,26 @@ import (
 // form, to be judged against the book.
 type Submission struct {
 	Programme, Target, Unit string
-	Period                  calendar.Month
+	Period                  calendar.Period // by its name: of whatever cut
 	Value                   Value
 	Qualifier               Qualifier
 	ExpectedRevision        uint32
 	RequestID               string
 	Itemised                bool
-	Annex                   []byte // kept beside the event; nil when there is nothing
+	Annex                   []byte  // kept beside the event; nil when there is nothing
+	Review                  *Review // of a decision about a completion
 	// NotReused names an event whose request was compared and found to be another
 	// one, though its hash is the same.
 	NotReused uint64
 
 	found prepared
 	hash  uint64 // see Hash; 0 until it is asked for
+}
+
+// Review is a decision about a completion that waits for it.
+type Review struct {
+	Reviewer string             // id of the unit that decides
+	Code     eventv1.ReturnCode // why it is returned; 0 when it is accepted
 }
 
 // Value is what a submission says.
@@ -66,11 +73,10 @@ func (b *Book) Submit(s *Submission) (Receipt, error) {
 	if err := b.judge(s, at, &cell); err != nil {
 		return Receipt{}, err
 	}
-	v, err := s.Value.of(m)
+	next, err := s.next(m)
 	if err != nil {
 		return Receipt{}, err
 	}
-	next := s.node(m, v)
 	cur := b.currentAfter(at, &cell, &next)
 	if err := b.fits(at, &next, cur); err != nil {
 		return Receipt{}, err
@@ -79,11 +85,15 @@ func (b *Book) Submit(s *Submission) (Receipt, error) {
 	counted := b.countsBefore(m)
 	sequence := b.stamp.Next
 	b.recordAt(s, at, &cell, &next, cur)
-	if m.watched(s.Period) {
+	if m.watched(at.period) {
 		b.announce(m, &at.cells, at.periodWas, sequence)
+		b.announceLater(m, at.unit, at.period, sequence)
 	}
 	if m.watched(Current) {
 		b.announce(m, &at.now, at.currentWas, sequence)
+	}
+	if at.regime != nil && at.regime.watched(at.period) {
+		b.announce(at.regime, &at.report, at.reportWas, sequence)
 	}
 	b.settleTask(m, counted, sequence)
 	return Receipt{sequence, cell.rev + 1, b.registryRevision, b.stamp.Time.UnixMicro()}, nil
@@ -103,11 +113,19 @@ func (b *Book) find(s *Submission) (*spot, error) {
 	case m == nil:
 		return nil, refuse(errorv1.Reason_REASON_TARGET_NOT_FOUND, "submission.target",
 			"programme %s has no target or task %s", s.Programme, s.Target)
-	case m.Derived():
+	case m.Derived() || m.regime != nil:
 		return nil, refuse(errorv1.Reason_REASON_DERIVED_TARGET, "submission.target",
-			"%s is derived by the system from the reports on tasks; nobody submits it", s.Target)
+			"%s is derived by the system from reports; nobody submits it", s.Target)
+	case s.Period.Length() != m.length:
+		return nil, refuse(errorv1.Reason_REASON_WRONG_PERIOD, "submission.period",
+			"%s is reported for periods such as %s, not %s", s.Target, m.periodOn(b.today), s.Period)
 	}
-	return b.spotAt(m, unit, s.Period, s.Hash()), nil
+	at := b.spotAt(m, unit, s.Period.With(m.cut), s.Hash())
+	if at.regime = b.regimeOf(m); at.regime != nil {
+		_, last := b.deadline(at.regime, at.today.at[0], at.period, b.duty(sheetKey{at.regime.ix, at.period}, unit), &at.known)
+		at.late = b.today > last
+	}
+	return at, nil
 }
 
 // cell returns what is kept for a cell; the zero node when nothing was reported.
@@ -120,7 +138,7 @@ func (b *Book) cell(k sheetKey, unit unitIx) node {
 
 // judge applies the rules about who may report what and when.
 func (b *Book) judge(s *Submission, at *spot, cell *node) error {
-	if s.Period > b.today.MonthOf() {
+	if at.period > at.m.periodOn(b.today) {
 		return refuse(errorv1.Reason_REASON_PERIOD_NOT_BEGUN, "submission.period",
 			"period %s has not begun; today is %s", s.Period, b.today)
 	}
@@ -128,6 +146,9 @@ func (b *Book) judge(s *Submission, at *spot, cell *node) error {
 		if err := b.judgeScope(s, at); err != nil {
 			return err
 		}
+	}
+	if s.Review != nil {
+		return s.judgeReview(at, cell)
 	}
 	if s.Value.State == Withdrawn && !cell.state.held() {
 		return refuse(errorv1.Reason_REASON_NOTHING_TO_WITHDRAW, "submission.withdrawal",
@@ -139,21 +160,35 @@ func (b *Book) judge(s *Submission, at *spot, cell *node) error {
 // judgeScope refuses a unit that does not exist in the period, or to which the
 // target does not apply then.
 func (b *Book) judgeScope(s *Submission, at *spot) error {
-	if _, exists := at.today.at[0].on(s.Period.LastDay()); !exists {
+	if _, exists := at.today.at[0].on(at.period.LastDay()); !exists {
 		return refuse(errorv1.Reason_REASON_UNIT_NOT_ACTIVE, "submission.unit",
 			"unit %s does not exist on the last day of %s", s.Unit, s.Period)
 	}
-	if !scopedIn(b.sheet(at.now.key).scope.at(at.unit), s.Period) {
+	if !scopedIn(b.sheet(at.now.key).scope.at(at.unit), at.period) {
 		return refuse(errorv1.Reason_REASON_NOT_APPLICABLE, "submission.target",
 			"target %s does not apply to unit %s in %s", s.Target, s.Unit, s.Period)
 	}
 	return nil
 }
 
+// next returns the cell as the submission makes it.
+func (s *Submission) next(m *Measure) (node, error) {
+	if s.Review != nil {
+		return s.Review.node(), nil
+	}
+	v, err := s.Value.of(m)
+	if err != nil {
+		return node{}, err
+	}
+	return s.node(m, v), nil
+}
+
 // node returns the cell as the submission makes it, expected as the judge found.
 func (s *Submission) node(m *Measure, v Value) node {
 	n := node{state: v.State, qual: s.Qualifier, scoped: true}
 	switch {
+	case n.state == Reported && v.Num == 1 && m.task.GetNeedsAcceptance():
+		n.state, n.den = Awaiting, 1
 	case n.state == Reported && m.kind == typev1.ValueKind_VALUE_KIND_YES_NO:
 		n.num, n.den = v.Num, 1
 	case n.state == Reported:
@@ -210,6 +245,11 @@ func (b *Book) before(at *spot) {
 	if b.open(at.m, at.period) {
 		b.read(&at.cells, at.cells.key, at.own)
 	}
+	if at.regime != nil {
+		b.open(at.regime, at.period)
+		b.read(&at.report, sheetKey{at.regime.ix, at.period}, at.own)
+		at.reportWas = at.report.sums(at.reportWas[:0])
+	}
 	if at.m.watched(at.period) {
 		at.periodWas = at.cells.sums(at.periodWas[:0])
 	}
@@ -232,8 +272,11 @@ func (b *Book) recordAt(s *Submission, at *spot, cell, next *node, cur currentCe
 	if next.qual != Exact {
 		r.Qualifier = next.qual.Proto()
 	}
-	if next.state == Reported {
+	if next.state == Reported || next.state == Awaiting {
 		r.ValueKind = m.kind
+	}
+	if at.regime != nil {
+		r.Regime, r.Late = at.regime.key.id, at.late
 	}
 	if next.state == Bare {
 		r.BarePercentage, r.BareDecimals = next.num, uint32(next.den)
@@ -242,15 +285,10 @@ func (b *Book) recordAt(s *Submission, at *spot, cell, next *node, cur currentCe
 		recordCurrent(r, m, cur.node)
 	}
 	e.Programme = s.Programme
-	if next.state == Withdrawn {
-		at.event.withdrawn.SubmissionWithdrawn = r
-		e.Payload = &at.event.withdrawn
-		b.emitAt(at, e, r, onWithdrawn, s.Annex)
-		return
+	if s.Review != nil {
+		r.Reviewer, r.ReturnCode = s.Review.Reviewer, s.Review.Code
 	}
-	at.event.accepted.SubmissionAccepted = r
-	e.Payload = &at.event.accepted
-	b.emitAt(at, e, r, onAccepted, s.Annex)
+	b.emitAt(at, e, r, at.event.dress(s), s.Annex)
 }
 
 // recordCurrent writes the unit's new current value into the event.
@@ -261,7 +299,7 @@ func recordCurrent(r *eventv1.SubmissionRecorded, m *Measure, n node) {
 		r.CurrentQualifier = n.qual.Proto()
 	}
 	if n.newest() != 0 {
-		r.CurrentPeriod = (n.newest() - 1).String()
+		r.CurrentPeriod = n.newest().String()
 	}
 }
 

@@ -12,9 +12,6 @@ import (
 	"github.com/cotmoc/cotmoc/services/internal/calendar"
 )
 
-// lastPeriod is the last month that can be written.
-const lastPeriod calendar.Month = 100*12 - 1
-
 // unitIx numbers units in the order in which they became known, from 1; 0 is none.
 type unitIx = int32
 
@@ -45,9 +42,11 @@ type placement struct {
 	level  string
 }
 
-// parentFrom is the unit above for the periods from one on.
+// parentFrom is the unit above from a day on: for the periods whose last day is it
+// or a later one, those from since on.
 type parentFrom struct {
-	from   calendar.Month
+	from   calendar.Date
+	since  calendar.Period // calendar.From(from); 0 for the first
 	parent unitIx
 }
 
@@ -123,28 +122,21 @@ func (u *Unit) boundaries() []calendar.Date {
 	return days
 }
 
-// parentsByMonth is where the unit's figures shall be added, by period: each
+// parentsByDate is where the unit's figures shall be added, by period: each
 // period is judged by the tree of its last day. The first step holds from the
 // beginning of time: whether a unit exists yet is a matter of scope.
-// Units may be older than the oldest period and placed beyond the newest.
-func (b *Book) parentsByMonth(u *Unit) []parentFrom {
+func (b *Book) parentsByDate(u *Unit) []parentFrom {
 	var out []parentFrom
 	for _, p := range u.placements {
-		step := parentFrom{max(0, p.from.MonthOf()), b.unitIDs.Get(p.parent)}
-		if step.from > lastPeriod {
-			break
-		}
-		if n := len(out); n > 0 && out[n-1].from == step.from {
-			out = out[:n-1] // two placements begin in one month: its last day decides
+		step := parentFrom{p.from, calendar.From(p.from), b.unitIDs.Get(p.parent)}
+		if n := len(out); n > 0 && step.since == 0 {
+			out = out[:n-1] // both are older than the oldest period
 		}
 		if n := len(out); n == 0 || out[n-1].parent != step.parent {
 			out = append(out, step)
 		}
 	}
-	if len(out) == 0 {
-		return []parentFrom{{0, b.unitIDs.Get(u.placements[0].parent)}}
-	}
-	out[0].from = 0
+	out[0].from, out[0].since = 0, 0
 	return out
 }
 
@@ -153,12 +145,12 @@ func (b *Book) parentToday(u *Unit) unitIx { return b.unitIDs.Get(u.near(b.today
 
 // parentIn is where the figures of a period are added; before the unit's first
 // period, where they are from it on.
-func (u *Unit) parentIn(p calendar.Month) unitIx {
+func (u *Unit) parentIn(p calendar.Period) unitIx {
 	if p == Current || u.still {
 		return u.parent
 	}
 	for i := len(u.parents) - 1; i > 0; i-- {
-		if u.parents[i].from <= p {
+		if u.parents[i].since <= p {
 			return u.parents[i].parent
 		}
 	}
@@ -166,8 +158,8 @@ func (u *Unit) parentIn(p calendar.Month) unitIx {
 }
 
 // movedFrom returns the steps of the tree after a unit moved under parent from a
-// period on.
-func movedFrom(old []parentFrom, from calendar.Month, parent unitIx) []parentFrom {
+// day on.
+func movedFrom(old []parentFrom, from calendar.Date, parent unitIx) []parentFrom {
 	at := slices.IndexFunc(old, func(s parentFrom) bool { return s.from >= from })
 	if at < 0 {
 		at = len(old)
@@ -175,7 +167,7 @@ func movedFrom(old []parentFrom, from calendar.Month, parent unitIx) []parentFro
 	if at > 0 && old[at-1].parent == parent {
 		return slices.Clone(old[:at])
 	}
-	return append(slices.Clone(old[:at]), parentFrom{from, parent})
+	return append(slices.Clone(old[:at]), parentFrom{from, calendar.From(from), parent})
 }
 
 // keep makes u the present version of its unit.
@@ -196,7 +188,7 @@ func (b *Book) UnitByID(id string) *Unit { return b.unit(b.unitIDs.Get(id)) }
 
 // up calls do for the unit and each unit above it, up to the root, by the tree of
 // a period (or Current).
-func (b *Book) up(ix unitIx, p calendar.Month, do func(unitIx)) {
+func (b *Book) up(ix unitIx, p calendar.Period, do func(unitIx)) {
 	var l line
 	b.trace(&l, ix, p)
 	for _, u := range l.units() {
@@ -205,7 +197,7 @@ func (b *Book) up(ix unitIx, p calendar.Month, do func(unitIx)) {
 }
 
 // path returns the ids from the root to the unit, joined by dots.
-func (b *Book) path(ix unitIx, p calendar.Month) string {
+func (b *Book) path(ix unitIx, p calendar.Period) string {
 	var l line
 	b.trace(&l, ix, p)
 	return l.path()
@@ -248,7 +240,7 @@ func (b *Book) join(u *Unit, isNew bool) {
 }
 
 // under yields the units below one in a period, at any depth, in no order.
-func (b *Book) under(top unitIx, p calendar.Month) iter.Seq[unitIx] {
+func (b *Book) under(top unitIx, p calendar.Period) iter.Seq[unitIx] {
 	return func(yield func(unitIx) bool) {
 		for left := []unitIx{top}; len(left) > 0; {
 			at := left[len(left)-1]
@@ -264,7 +256,7 @@ func (b *Book) under(top unitIx, p calendar.Month) iter.Seq[unitIx] {
 }
 
 // childrenIn yields the units directly below one in a period, in no order.
-func (b *Book) childrenIn(unit unitIx, p calendar.Month) iter.Seq[unitIx] {
+func (b *Book) childrenIn(unit unitIx, p calendar.Period) iter.Seq[unitIx] {
 	return func(yield func(unitIx) bool) {
 		for at := b.kin.Get(unit); at != nil; at = at.next {
 			if b.unit(at.child).parentIn(p) == unit && !yield(at.child) {

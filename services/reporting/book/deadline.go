@@ -1,0 +1,148 @@
+package book
+
+import (
+	"slices"
+
+	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
+	"github.com/cotmoc/cotmoc/services/internal/calendar"
+)
+
+// rungs is the ladder to and from a due date, in days.
+var rungs = [...]calendar.Date{-30, -7, -1, 0, 1, 7, 30}
+
+// tellMost is how many rungs one tick tells at most, so that those who wait to
+// submit need not wait long; the next tick goes on.
+const tellMost = 5000
+
+// agendaItem is a measure in a period, or a task in Current, of which a rung may
+// fall on a day.
+type agendaItem struct {
+	measure measureIx
+	period  calendar.Period
+}
+
+// schedule enters the rungs of a due date. What is entered is looked at on its day,
+// and no more: an entry that does not hold any longer does no harm.
+func (b *Book) schedule(item agendaItem, due calendar.Date) {
+	for _, rung := range rungs {
+		if day := due + rung; !slices.Contains(b.agenda.Get(day), item) {
+			b.agenda.Set(day, append(slices.Clone(b.agenda.Get(day)), item))
+		}
+	}
+}
+
+// scheduleMeasure enters all due dates of a regime or task, exceptions apart.
+func (b *Book) scheduleMeasure(m *Measure) {
+	switch {
+	case m.task != nil && !m.task.GetSilent():
+		b.schedule(agendaItem{m.ix, Current}, dateOr(m.task.GetDue().GetLatestDate(), 0))
+	case m.regime != nil && !m.regime.GetSilent():
+		days := b.calendarOf(m.regime.GetCalendar())
+		offsets := []uint32{m.regime.GetDueWorkingDays()}
+		for _, o := range m.regime.GetLevelOffsets() {
+			offsets = append(offsets, o.GetDueWorkingDays())
+		}
+		slices.Sort(offsets)
+		offsets = slices.Compact(offsets)
+		r := b.ruleOf(m)
+		for p := m.periodOn(r.from); p.Valid() && p.LastDay() <= r.last; p = p.Next() {
+			for _, n := range offsets {
+				b.schedule(agendaItem{m.ix, p}, days.Due(p, int(n)))
+			}
+		}
+	}
+}
+
+// scheduleAll enters the due dates of everything, after the dates of a programme or
+// the holidays of a calendar changed.
+func (b *Book) scheduleAll() {
+	for _, m := range b.measuresOf("") {
+		b.scheduleMeasure(m)
+	}
+}
+
+// tell tells the rungs that fell due up to a day, at most tellMost of them, and
+// reports whether that was all.
+func (b *Book) tell(until calendar.Date) bool {
+	left := tellMost
+	for day := b.told + 1; day <= until; day++ {
+		for _, item := range b.agenda.Get(day) {
+			if left = b.tellItem(item, day, left); left == 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// tellToday tells the rungs of a measure that fall on the day that is being told
+// already.
+func (b *Book) tellToday(m *Measure) {
+	for _, item := range b.agenda.Get(b.told) {
+		if item.measure == m.ix && b.told > 0 {
+			b.tellItem(item, b.told, 1<<30)
+		}
+	}
+}
+
+// tellItem tells the rungs of one item that fall on a day, and returns how many
+// more may be told.
+func (b *Book) tellItem(item agendaItem, day calendar.Date, left int) int {
+	m := b.measure(item.measure)
+	if m.task != nil && m.task.GetSilent() || m.regime != nil && m.regime.GetSilent() {
+		return left
+	}
+	s := b.view(m, item.period)
+	var known dues
+	for unit := unitIx(1); unit <= b.unitCount && left > 0; unit++ {
+		n := s.nodes.peek(unit)
+		if n == nil || !n.scoped {
+			continue
+		}
+		d := s.duties.at(unit)
+		if d.excused || d.came != 0 || n.state == NotApplicable {
+			continue
+		}
+		due, _ := b.deadline(m, b.unit(unit), item.period, d, &known)
+		if d.due != due {
+			d.told = 0
+		}
+		if at := slices.Index(rungs[:], day-due); at >= 0 && d.told&(1<<at) == 0 {
+			b.emitDeadline(m, b.unit(unit), item.period, due, rungs[at], day)
+			left--
+		}
+	}
+	return left
+}
+
+// emitDeadline tells one rung: up to a day after the due date to the unit, then to
+// the one above it, in the end to the root.
+func (b *Book) emitDeadline(m *Measure, u *Unit, p calendar.Period, due, rung, day calendar.Date) {
+	r := &eventv1.DeadlineReached{Target: m.key.id, Path: b.path(u.ix, Current), Period: periodName(p), DueDate: due.String(),
+		Days: int32(rung), Late: calendar.DateOf(b.stamp.Time) > day,
+		Addressee: eventv1.Addressee_ADDRESSEE_UNIT, AddresseeUnit: u.id}
+	switch parent := b.unit(u.parent); {
+	case rung >= 30:
+		r.Addressee, r.AddresseeUnit = eventv1.Addressee_ADDRESSEE_CENTRE, m.root
+	case rung >= 7 && parent != nil:
+		r.Addressee, r.AddresseeUnit = eventv1.Addressee_ADDRESSEE_PARENT, parent.id
+	}
+	e := &eventv1.Event{Programme: m.key.programme, Payload: &eventv1.Event_DeadlineDue{DeadlineDue: r}}
+	if rung > 0 {
+		e.Payload = &eventv1.Event_DeadlineOverdue{DeadlineOverdue: r}
+	}
+	b.emit(e, nil)
+}
+
+// busyUntil reports whether some rung may fall on a day after those told, up to one.
+func (b *Book) busyUntil(until calendar.Date) bool {
+	for day := b.told + 1; day <= until; day++ {
+		if len(b.agenda.Get(day)) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Told is the day up to which all deadlines have been told.
+func (b *Book) Told() calendar.Date { return b.told }
