@@ -102,9 +102,6 @@ func (at *figureAt) on(b *book.Book, date string) (err error) {
 		return refuse(errorv1.Reason_REASON_INVALID_FIELD, "key.as_of_date", "a period stands for its last day: name one or the other")
 	case at.asOf > b.Today():
 		return refuse(errorv1.Reason_REASON_DATE_IN_FUTURE, "key.as_of_date", "today is %s", b.Today())
-	case at.measure.Derived():
-		return refuse(errorv1.Reason_REASON_INVALID_FIELD, "key.as_of_date",
-			"%s is kept as of today only; ask what was known at a time", at.measure.ID())
 	}
 	return nil
 }

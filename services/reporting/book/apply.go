@@ -43,6 +43,8 @@ func (b *Book) apply(e *eventv1.Event) error {
 		err = b.applyScope(e, p.ScopeChanged)
 	case *eventv1.Event_UnitMoved:
 		err = b.applyMove(p.UnitMoved)
+	case *eventv1.Event_ClosingPublished:
+		err = b.applyClosing(e, p.ClosingPublished)
 	case *eventv1.Event_ClockSet:
 	case *eventv1.Event_ClockTurned:
 		err = b.applyTurn(p.ClockTurned)
@@ -207,7 +209,7 @@ func (b *Book) spread(d *ladder, m *Measure, diff Tally, quals qualifiers) error
 				weak[k] += quals[k]
 			}
 		}
-		if d.key.period == Current {
+		if d.key.period == Current && m.regime == nil {
 			b.touched.add(FigureKey{d.key.measure, u.ix})
 			if m.task != nil && u.id == m.root {
 				b.count(m, u.ix, before, after)

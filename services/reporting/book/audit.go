@@ -133,6 +133,9 @@ func Compare(x, y *Book) error {
 	if !maps.Equal(maps.Collect(x.goals.All()), maps.Collect(y.goals.All())) {
 		return fmt.Errorf("allocations differ")
 	}
+	if !maps.Equal(maps.Collect(x.closings.All()), maps.Collect(y.closings.All())) {
+		return fmt.Errorf("closings differ")
+	}
 	if !slices.Equal(x.requests.freeze().order, y.requests.freeze().order) {
 		return fmt.Errorf("the request ids remembered differ")
 	}

@@ -37,6 +37,7 @@ type Book struct {
 	calendars  *layer.Table[string, *Calendar]
 	goals      *layer.Table[goalKey, allocation]
 	goalCounts *layer.Table[measureIx, int]
+	closings   *layer.Table[closingKey, Closing]
 	agenda     *layer.Table[calendar.Date, []agendaItem] // what may fall due on a day: an index
 
 	sheets   map[sheetKey]*sheet
@@ -61,7 +62,7 @@ func New() *Book {
 		measures: &column[*Measure]{}, measureIDs: layer.New[measureKey, measureIx](),
 		programmes: layer.New[string, *Programme](), calendars: shipped(),
 		goals: layer.New[goalKey, allocation](), goalCounts: layer.New[measureIx, int](),
-		agenda: layer.New[calendar.Date, []agendaItem](),
+		agenda: layer.New[calendar.Date, []agendaItem](), closings: layer.New[closingKey, Closing](),
 		sheets: make(map[sheetKey]*sheet), opened: layer.New[measureIx, []calendar.Period](),
 		complete: layer.New[measureIx, bool](), subjects: layer.New[subjectKey, uint64](),
 		requests: newRequests(), touched: newTouched(), pool: new(sheetPool),
@@ -75,7 +76,7 @@ func (b *Book) Fork(at ledger.Stamp) *Book {
 		head: b.head, registryRevision: b.registryRevision, today: b.today, told: b.told, moves: b.moves,
 		units: b.units.fork(), unitCount: b.unitCount, unitIDs: b.unitIDs.Fork(), kin: b.kin.Fork(),
 		measures: b.measures.fork(), measureN: b.measureN, measureIDs: b.measureIDs.Fork(),
-		programmes: b.programmes.Fork(), calendars: b.calendars.Fork(), goals: b.goals.Fork(), goalCounts: b.goalCounts.Fork(), agenda: b.agenda.Fork(),
+		programmes: b.programmes.Fork(), calendars: b.calendars.Fork(), goals: b.goals.Fork(), goalCounts: b.goalCounts.Fork(), agenda: b.agenda.Fork(), closings: b.closings.Fork(),
 		sheets: make(map[sheetKey]*sheet), opened: b.opened.Fork(),
 		complete: b.complete.Fork(), subjects: b.subjects.Fork(),
 		requests: b.requests.fork(), pool: b.pool,
@@ -101,10 +102,11 @@ func (b *Book) Merge() {
 	b.goals.Merge()
 	b.goalCounts.Merge()
 	b.agenda.Merge()
+	b.closings.Merge()
 	for k, s := range b.sheets {
 		moved := p.touched
-		if k.period != Current {
-			moved = nil
+		if k.period != Current || p.measure(k.measure).regime != nil {
+			moved = nil // nobody is shown the current reports: they are of a period
 		}
 		if _, there := p.sheets[k]; there && s.forked() {
 			s.merge(k.measure, moved)
@@ -141,6 +143,7 @@ func (b *Book) Freeze() *Book {
 	f.unitIDs, f.kin = b.unitIDs.Clone(), b.kin.Clone()
 	f.measureIDs, f.programmes, f.calendars = b.measureIDs.Clone(), b.programmes.Clone(), b.calendars.Clone()
 	f.goals, f.goalCounts, f.agenda = b.goals.Clone(), b.goalCounts.Clone(), b.agenda.Clone()
+	f.closings = b.closings.Clone()
 	f.sheets = make(map[sheetKey]*sheet, len(b.sheets))
 	for k, s := range b.sheets {
 		f.sheets[k] = s.freeze()

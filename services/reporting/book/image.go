@@ -32,6 +32,7 @@ func (b *Book) WriteImage(to io.Writer) error {
 	for _, k := range b.sheetKeys() {
 		writeSheet(w, k, b.sheets[k])
 	}
+	b.writeClosings(w)
 	w.uint(uint64(b.subjects.Len()))
 	for k, n := range b.subjects.All() {
 		w.uint(uint64(k.kind))
@@ -70,6 +71,7 @@ func (b *Book) ReadImage(from io.Reader) error {
 			b.opened.Set(k.measure, append(slices.Clone(b.opened.Get(k.measure)), k.period))
 		}
 	}
+	b.readClosings(r)
 	for n := r.count(); n > 0 && r.err == nil; n-- {
 		k := subjectKey{subjectKind(r.uint()), measureIx(r.int()), unitIx(r.int()), uint32(r.uint()), r.string()}
 		b.subjects.Set(k, r.uint())

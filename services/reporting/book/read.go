@@ -288,7 +288,7 @@ func (b *Book) Board() []FigureKey {
 	parents := b.Parents()
 	var keys []FigureKey
 	for ix := measureIx(1); ix <= b.measureN; ix++ {
-		for unit := unitIx(1); unit <= b.unitCount; unit++ {
+		for unit := unitIx(1); unit <= b.unitCount && b.measure(ix).regime == nil; unit++ {
 			if parents[unit] && b.sum(sheetKey{ix, Current}, unit) != (Tally{}) {
 				keys = append(keys, FigureKey{ix, unit})
 			}

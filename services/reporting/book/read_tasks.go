@@ -53,15 +53,17 @@ func (b *Book) addTasks(programme string, d derivation, f TaskFilter) Tally {
 		}
 		sum := b.sum(sheetKey{m.ix, Current}, b.unitIDs.Get(m.root))
 		if d.basis == typev1.CountingBasis_COUNTING_BASIS_TASK {
-			exists := sign(sum.Expected)
-			sum = Tally{Num: 0, Den: int64(exists), Reporting: sign(sum.Reporting), Expected: exists}
-			if b.complete.Get(m.ix) {
-				sum.Num = 1
-			}
+			sum = asOne(sum, b.complete.Get(m.ix))
 		}
 		total, _ = total.Add(sum) // numbers of units: far below the range
 	}
 	return total
+}
+
+// asOne counts a task once, whatever the number of its units.
+func asOne(sum Tally, complete bool) Tally {
+	exists := sign(sum.Expected)
+	return Tally{Num: int64(intOf(complete)), Den: int64(exists), Reporting: sign(sum.Reporting), Expected: exists}
 }
 
 // TaskPercent is a count of tasks in percent, for display, with two decimals; empty

@@ -53,9 +53,11 @@ func (b *Book) settleCompletion(m *Measure, cause uint64) {
 }
 
 // isComplete judges a task by its rule over the units that owe it.
-func (b *Book) isComplete(m *Measure) bool {
-	k := sheetKey{m.ix, Current}
-	total := b.sum(k, b.unitIDs.Get(m.root))
+func (b *Book) isComplete(m *Measure) bool { return b.isCompleteIn(m, b.sheet(sheetKey{m.ix, Current})) }
+
+// isCompleteIn is isComplete by the figures of a sheet.
+func (b *Book) isCompleteIn(m *Measure, s *sheet) bool {
+	total := s.sum(b.unitIDs.Get(m.root))
 	if total.Expected == 0 {
 		return false
 	}
@@ -63,19 +65,19 @@ func (b *Book) isComplete(m *Measure) bool {
 	case registryv1.CompletionRuleKind_COMPLETION_RULE_KIND_QUORUM:
 		return total.Num*100 >= int64(rule.GetQuorumPercent())*total.Den
 	case registryv1.CompletionRuleKind_COMPLETION_RULE_KIND_LEAD_ONLY:
-		return b.leadsDone(m, k)
+		return b.leadsDone(m, s)
 	}
 	return total.Num == total.Den
 }
 
 // leadsDone reports whether every LEAD unit that is expected has said yes.
-func (b *Book) leadsDone(m *Measure, k sheetKey) bool {
+func (b *Book) leadsDone(m *Measure, s *sheet) bool {
 	some := false
 	for _, a := range m.task.GetAssignments() {
 		if a.GetRole() != registryv1.AssignmentRole_ASSIGNMENT_ROLE_LEAD {
 			continue
 		}
-		n := b.cell(k, b.unitIDs.Get(a.GetUnit()))
+		n := s.nodes.at(b.unitIDs.Get(a.GetUnit()))
 		if !n.scoped || n.state == NotApplicable {
 			continue
 		}

@@ -43,6 +43,10 @@ func (b *Book) ViewAsOf(m *Measure, day calendar.Date) *View {
 		return b.View(m, Current)
 	}
 	v := &View{b: b, m: m, period: Current, tree: calendar.From(day), day: day, spans: true, asOf: true}
+	if m.Derived() {
+		v.s = b.derivedSheet(m, day)
+		return v
+	}
 	v.s = b.spanSheet(m, v, m.spanOn(day))
 	return v
 }
@@ -50,11 +54,32 @@ func (b *Book) ViewAsOf(m *Measure, day calendar.Date) *View {
 // Day is the day that the figures stand for.
 func (v *View) Day() calendar.Date { return v.day }
 
+// derivedSheet counts the tasks as they stood on a day.
+func (b *Book) derivedSheet(m *Measure, day calendar.Date) *sheet {
+	s := newSheet()
+	root := s.nodes.edit(b.unitIDs.Get(m.root))
+	for _, t := range b.measuresOf(m.key.programme) {
+		if t.task != nil && (t.tasks == m.ix || t.assignments == m.ix) {
+			tasks := b.ViewAsOf(t, day).s
+			sum := tasks.sum(b.unitIDs.Get(m.root))
+			if t.tasks == m.ix {
+				sum = asOne(sum, b.isCompleteIn(t, tasks))
+			}
+			root.sum, _ = root.sum.Add(sum) // numbers of units: far below the range
+		}
+	}
+	return s
+}
+
 // spanSheet adds up what the cells of several periods make.
 func (b *Book) spanSheet(m *Measure, v *View, in span) *sheet {
 	s := newSheet()
 	r := b.ruleOf(m)
-	for unit := unitIx(1); unit <= b.unitCount; unit++ {
+	units := b.allUnits()
+	if m.task != nil {
+		units = b.owing(m.task)
+	}
+	for _, unit := range units {
 		if !r.appliesOn(b.unit(unit), r.current(v.day)) {
 			continue
 		}
