@@ -77,16 +77,19 @@ var personal = regexp.MustCompile(`(^|[^0-9])([0-9]{12}|(\+84|0)[ .-]?[0-9]{2,3}
 // blank reports whether a text says nothing.
 func blank(s string) bool { return strings.TrimSpace(s) == "" }
 
+// impersonalText refuses a text that seems to hold a citizen's data.
+func impersonalText(field, text string) error {
+	// Digits of other widths are digits all the same.
+	if text == "" || !personal.MatchString(norm.NFKC.String(text)) {
+		return nil
+	}
+	return refuse(errorv1.Reason_REASON_PERSONAL_DATA, field,
+		"the text seems to hold an identity number, a telephone number or an e-mail address; leave it out")
+}
+
 // impersonal refuses texts that seem to hold a citizen's data.
 func impersonal(s *reportingv1.Submission) error {
-	check := func(field, text string) error {
-		// Digits of other widths are digits all the same.
-		if text == "" || !personal.MatchString(norm.NFKC.String(text)) {
-			return nil
-		}
-		return refuse(errorv1.Reason_REASON_PERSONAL_DATA, "submission."+field,
-			"the text seems to hold an identity number, a telephone number or an e-mail address; leave it out")
-	}
+	check := func(field, text string) error { return impersonalText("submission."+field, text) }
 	texts := []struct{ field, text string }{
 		{"note", s.GetNote()}, {"reason", s.GetReason()}, {"not_applicable.reason", s.GetNotApplicable().GetReason()},
 	}

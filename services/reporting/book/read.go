@@ -274,6 +274,39 @@ func (b *Book) Moved(k FigureKey) (m *Measure, path string, total Tally, q Quali
 	return m, b.path(k.Unit, Current), s.sum(k.Unit), s.quals.at(k.Unit).weakest()
 }
 
+// Measures lists the targets, tasks, derived counts and regimes of a programme, by id.
+func (b *Book) Measures(programme string) []*Measure {
+	all := b.measuresOf(programme)
+	slices.SortFunc(all, func(x, y *Measure) int { return strings.Compare(x.key.id, y.key.id) })
+	return all
+}
+
+// Each yields the figure of each unit of which a view says anything, by unit id.
+func (v *View) Each(yield func(Figure) bool) {
+	var units []*Unit
+	v.s.nodes.all(func(ix int32, n *node) bool {
+		if n.sum != (Tally{}) || n.scoped {
+			units = append(units, v.b.unit(ix))
+		}
+		return true
+	})
+	slices.SortFunc(units, func(x, y *Unit) int { return strings.Compare(x.id, y.id) })
+	for _, u := range units {
+		if !yield(v.Figure(u)) {
+			return
+		}
+	}
+}
+
+// EndedBy is the newest of the measure's periods that had ended when a day ended.
+func (m *Measure) EndedBy(day calendar.Date) calendar.Period {
+	p := m.periodOn(day)
+	if p.LastDay() > day {
+		p = p.Prev()
+	}
+	return p
+}
+
 // Parents are the units that stand above others today, by the Unit of a FigureKey.
 func (b *Book) Parents() map[int32]bool {
 	parents := make(map[unitIx]bool)

@@ -78,6 +78,8 @@ func (b *Book) spanSheet(m *Measure, v *View, in span) *sheet {
 	units := b.allUnits()
 	if m.task != nil {
 		units = b.owing(m.task)
+		slices.Sort(units)
+		units = slices.Compact(units)
 	}
 	for _, unit := range units {
 		if !r.appliesOn(b.unit(unit), r.current(v.day)) {
