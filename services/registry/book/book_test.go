@@ -82,6 +82,41 @@ func TestAProgrammesRootStaysOne(t *testing.T) {
 	wantRefusal(t, err, errorv1.Reason_REASON_CHANGE_NOT_ALLOWED, "programme.root_unit")
 }
 
+func TestAProgrammeKeepsWhatRegimesAndGoalsName(t *testing.T) {
+	h := planted(t)
+	set := func(change func(*registryv1.Programme)) error {
+		p := programme()
+		change(p)
+		return h.do(false, func(b *book.Book) error {
+			_, _, err := b.PutProgramme("p", p, book.How{Mode: book.Update})
+			return err
+		})
+	}
+	kept := errorv1.Reason_REASON_CHANGE_NOT_ALLOWED
+	second := &registryv1.Instrument{Id: "j", Number: "2", Date: "2002-01-01"}
+	must(t, set(func(p *registryv1.Programme) { p.Instruments = append(p.Instruments, second) }), h.do(false, func(b *book.Book) error {
+		m := &registryv1.Regime{DisplayName: "r", DueWorkingDays: 1, Instrument: "j", FromDate: "2002-06-01"}
+		_, _, err := b.PutRegime(name.Regime{Programme: "p", ID: "r"}, m, book.How{})
+		return err
+	}))
+	wantRefusal(t, set(func(*registryv1.Programme) {}), kept, "programme.instruments")
+	with := func(start, end string) func(*registryv1.Programme) {
+		return func(p *registryv1.Programme) {
+			p.Instruments, p.StartDate, p.EndDate = append(p.Instruments, second), start, end
+		}
+	}
+	wantRefusal(t, set(with("2002-06-02", "2006-12-31")), kept, "programme.start_date")
+	wantRefusal(t, set(with("2002-01-01", "2002-05-31")), kept, "programme.end_date")
+	must(t, set(with("2002-06-01", "2002-06-01")), set(with("2002-01-01", "2006-12-31")))
+
+	m := ratioTarget()
+	m.Goal = &registryv1.Goal{Kind: registryv1.GoalKind_GOAL_KIND_AT_LEAST, Value: 1,
+		Steps: []*registryv1.PathStep{{Date: "2003-01-01", Progress: 1}, {Date: "2004-01-01", Progress: 2}}}
+	must(t, h.putTarget("t", m))
+	wantRefusal(t, set(with("2002-01-01", "2003-12-31")), kept, "programme.end_date")
+	must(t, set(with("2002-01-01", "2004-01-01")))
+}
+
 func TestTheTreeIsAtMostSixteenDeep(t *testing.T) {
 	h := &history{live: book.New()}
 	parent := ""
