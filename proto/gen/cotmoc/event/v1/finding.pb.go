@@ -94,7 +94,9 @@ type FindingOpened struct {
 	// average times the days, the sum of those below.
 	Against int64 `protobuf:"varint,7,opt,name=against,proto3" json:"against,omitempty"`
 	// Id of the unit that has to settle it: the unit itself.
-	Owner         string `protobuf:"bytes,8,opt,name=owner,proto3" json:"owner,omitempty"`
+	Owner string `protobuf:"bytes,8,opt,name=owner,proto3" json:"owner,omitempty"`
+	// AVERAGE_TIMES_DAYS: id of the target that holds the average a day.
+	Other         string `protobuf:"bytes,9,opt,name=other,proto3" json:"other,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -181,6 +183,13 @@ func (x *FindingOpened) GetAgainst() int64 {
 func (x *FindingOpened) GetOwner() string {
 	if x != nil {
 		return x.Owner
+	}
+	return ""
+}
+
+func (x *FindingOpened) GetOther() string {
+	if x != nil {
+		return x.Other
 	}
 	return ""
 }
@@ -289,7 +298,7 @@ var File_cotmoc_event_v1_finding_proto protoreflect.FileDescriptor
 
 const file_cotmoc_event_v1_finding_proto_rawDesc = "" +
 	"\n" +
-	"\x1dcotmoc/event/v1/finding.proto\x12\x0fcotmoc.event.v1\x1a\x1fcotmoc/registry/v1/target.proto\"\xea\x01\n" +
+	"\x1dcotmoc/event/v1/finding.proto\x12\x0fcotmoc.event.v1\x1a\x1fcotmoc/registry/v1/target.proto\"\x80\x02\n" +
 	"\rFindingOpened\x12\x16\n" +
 	"\x06target\x18\x01 \x01(\tR\x06target\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x16\n" +
@@ -298,7 +307,8 @@ const file_cotmoc_event_v1_finding_proto_rawDesc = "" +
 	"\brevision\x18\x05 \x01(\rR\brevision\x12\x14\n" +
 	"\x05value\x18\x06 \x01(\x03R\x05value\x12\x18\n" +
 	"\aagainst\x18\a \x01(\x03R\aagainst\x12\x14\n" +
-	"\x05owner\x18\b \x01(\tR\x05owner\"\x87\x02\n" +
+	"\x05owner\x18\b \x01(\tR\x05owner\x12\x14\n" +
+	"\x05other\x18\t \x01(\tR\x05other\"\x87\x02\n" +
 	"\x0fFindingResolved\x12\x16\n" +
 	"\x06opened\x18\x01 \x01(\x04R\x06opened\x12\x16\n" +
 	"\x06target\x18\x02 \x01(\tR\x06target\x12\x12\n" +

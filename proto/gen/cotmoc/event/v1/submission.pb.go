@@ -272,7 +272,11 @@ type SubmissionRecorded struct {
 	// Of what was returned: why.
 	ReturnCode ReturnCode `protobuf:"varint,24,opt,name=return_code,json=returnCode,proto3,enum=cotmoc.event.v1.ReturnCode" json:"return_code,omitempty"`
 	// Of what was approved or returned: id of the unit that decided.
-	Reviewer      string `protobuf:"bytes,25,opt,name=reviewer,proto3" json:"reviewer,omitempty"`
+	Reviewer string `protobuf:"bytes,25,opt,name=reviewer,proto3" json:"reviewer,omitempty"`
+	// Other cells whose checks look at this one, where their result changed.
+	Rechecked []*CellChecked `protobuf:"bytes,26,rep,name=rechecked,proto3" json:"rechecked,omitempty"`
+	// It is a control total of a unit above those that report: shown, never added.
+	Control       bool `protobuf:"varint,27,opt,name=control,proto3" json:"control,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -482,11 +486,107 @@ func (x *SubmissionRecorded) GetReviewer() string {
 	return ""
 }
 
+func (x *SubmissionRecorded) GetRechecked() []*CellChecked {
+	if x != nil {
+		return x.Rechecked
+	}
+	return nil
+}
+
+func (x *SubmissionRecorded) GetControl() bool {
+	if x != nil {
+		return x.Control
+	}
+	return false
+}
+
+// CellChecked is what the checks of a cell found.
+type CellChecked struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the target.
+	Target string `protobuf:"bytes,1,opt,name=target,proto3" json:"target,omitempty"`
+	// Id of the unit.
+	Unit string `protobuf:"bytes,2,opt,name=unit,proto3" json:"unit,omitempty"`
+	// The period.
+	Period string `protobuf:"bytes,3,opt,name=period,proto3" json:"period,omitempty"`
+	// How many checks looked at the value.
+	ChecksRun uint32 `protobuf:"varint,4,opt,name=checks_run,json=checksRun,proto3" json:"checks_run,omitempty"`
+	// How many of them found something.
+	ChecksFailed  uint32 `protobuf:"varint,5,opt,name=checks_failed,json=checksFailed,proto3" json:"checks_failed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CellChecked) Reset() {
+	*x = CellChecked{}
+	mi := &file_cotmoc_event_v1_submission_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CellChecked) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CellChecked) ProtoMessage() {}
+
+func (x *CellChecked) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_event_v1_submission_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CellChecked.ProtoReflect.Descriptor instead.
+func (*CellChecked) Descriptor() ([]byte, []int) {
+	return file_cotmoc_event_v1_submission_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *CellChecked) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *CellChecked) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *CellChecked) GetPeriod() string {
+	if x != nil {
+		return x.Period
+	}
+	return ""
+}
+
+func (x *CellChecked) GetChecksRun() uint32 {
+	if x != nil {
+		return x.ChecksRun
+	}
+	return 0
+}
+
+func (x *CellChecked) GetChecksFailed() uint32 {
+	if x != nil {
+		return x.ChecksFailed
+	}
+	return 0
+}
+
 var File_cotmoc_event_v1_submission_proto protoreflect.FileDescriptor
 
 const file_cotmoc_event_v1_submission_proto_rawDesc = "" +
 	"\n" +
-	" cotmoc/event/v1/submission.proto\x12\x0fcotmoc.event.v1\x1a\x1acotmoc/type/v1/tally.proto\"\x80\b\n" +
+	" cotmoc/event/v1/submission.proto\x12\x0fcotmoc.event.v1\x1a\x1acotmoc/type/v1/tally.proto\"\xd6\b\n" +
 	"\x12SubmissionRecorded\x12\x16\n" +
 	"\x06target\x18\x01 \x01(\tR\x06target\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x16\n" +
@@ -520,7 +620,16 @@ const file_cotmoc_event_v1_submission_proto_rawDesc = "" +
 	"\rchecks_failed\x18\x17 \x01(\rR\fchecksFailed\x12<\n" +
 	"\vreturn_code\x18\x18 \x01(\x0e2\x1b.cotmoc.event.v1.ReturnCodeR\n" +
 	"returnCode\x12\x1a\n" +
-	"\breviewer\x18\x19 \x01(\tR\breviewer*\xf4\x01\n" +
+	"\breviewer\x18\x19 \x01(\tR\breviewer\x12:\n" +
+	"\trechecked\x18\x1a \x03(\v2\x1c.cotmoc.event.v1.CellCheckedR\trechecked\x12\x18\n" +
+	"\acontrol\x18\x1b \x01(\bR\acontrol\"\x95\x01\n" +
+	"\vCellChecked\x12\x16\n" +
+	"\x06target\x18\x01 \x01(\tR\x06target\x12\x12\n" +
+	"\x04unit\x18\x02 \x01(\tR\x04unit\x12\x16\n" +
+	"\x06period\x18\x03 \x01(\tR\x06period\x12\x1d\n" +
+	"\n" +
+	"checks_run\x18\x04 \x01(\rR\tchecksRun\x12#\n" +
+	"\rchecks_failed\x18\x05 \x01(\rR\fchecksFailed*\xf4\x01\n" +
 	"\n" +
 	"ReturnCode\x12\x1b\n" +
 	"\x17RETURN_CODE_UNSPECIFIED\x10\x00\x12\x1c\n" +
@@ -557,31 +666,33 @@ func file_cotmoc_event_v1_submission_proto_rawDescGZIP() []byte {
 }
 
 var file_cotmoc_event_v1_submission_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_cotmoc_event_v1_submission_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_cotmoc_event_v1_submission_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_cotmoc_event_v1_submission_proto_goTypes = []any{
 	(ReturnCode)(0),            // 0: cotmoc.event.v1.ReturnCode
 	(CellState)(0),             // 1: cotmoc.event.v1.CellState
 	(CurrentChange)(0),         // 2: cotmoc.event.v1.CurrentChange
 	(*SubmissionRecorded)(nil), // 3: cotmoc.event.v1.SubmissionRecorded
-	(*v1.Tally)(nil),           // 4: cotmoc.type.v1.Tally
-	(v1.Qualifier)(0),          // 5: cotmoc.type.v1.Qualifier
-	(v1.ValueKind)(0),          // 6: cotmoc.type.v1.ValueKind
+	(*CellChecked)(nil),        // 4: cotmoc.event.v1.CellChecked
+	(*v1.Tally)(nil),           // 5: cotmoc.type.v1.Tally
+	(v1.Qualifier)(0),          // 6: cotmoc.type.v1.Qualifier
+	(v1.ValueKind)(0),          // 7: cotmoc.type.v1.ValueKind
 }
 var file_cotmoc_event_v1_submission_proto_depIdxs = []int32{
-	1, // 0: cotmoc.event.v1.SubmissionRecorded.state:type_name -> cotmoc.event.v1.CellState
-	4, // 1: cotmoc.event.v1.SubmissionRecorded.tally:type_name -> cotmoc.type.v1.Tally
-	5, // 2: cotmoc.event.v1.SubmissionRecorded.qualifier:type_name -> cotmoc.type.v1.Qualifier
-	2, // 3: cotmoc.event.v1.SubmissionRecorded.current:type_name -> cotmoc.event.v1.CurrentChange
-	4, // 4: cotmoc.event.v1.SubmissionRecorded.current_tally:type_name -> cotmoc.type.v1.Tally
-	5, // 5: cotmoc.event.v1.SubmissionRecorded.current_qualifier:type_name -> cotmoc.type.v1.Qualifier
-	1, // 6: cotmoc.event.v1.SubmissionRecorded.current_state:type_name -> cotmoc.event.v1.CellState
-	6, // 7: cotmoc.event.v1.SubmissionRecorded.value_kind:type_name -> cotmoc.type.v1.ValueKind
-	0, // 8: cotmoc.event.v1.SubmissionRecorded.return_code:type_name -> cotmoc.event.v1.ReturnCode
-	9, // [9:9] is the sub-list for method output_type
-	9, // [9:9] is the sub-list for method input_type
-	9, // [9:9] is the sub-list for extension type_name
-	9, // [9:9] is the sub-list for extension extendee
-	0, // [0:9] is the sub-list for field type_name
+	1,  // 0: cotmoc.event.v1.SubmissionRecorded.state:type_name -> cotmoc.event.v1.CellState
+	5,  // 1: cotmoc.event.v1.SubmissionRecorded.tally:type_name -> cotmoc.type.v1.Tally
+	6,  // 2: cotmoc.event.v1.SubmissionRecorded.qualifier:type_name -> cotmoc.type.v1.Qualifier
+	2,  // 3: cotmoc.event.v1.SubmissionRecorded.current:type_name -> cotmoc.event.v1.CurrentChange
+	5,  // 4: cotmoc.event.v1.SubmissionRecorded.current_tally:type_name -> cotmoc.type.v1.Tally
+	6,  // 5: cotmoc.event.v1.SubmissionRecorded.current_qualifier:type_name -> cotmoc.type.v1.Qualifier
+	1,  // 6: cotmoc.event.v1.SubmissionRecorded.current_state:type_name -> cotmoc.event.v1.CellState
+	7,  // 7: cotmoc.event.v1.SubmissionRecorded.value_kind:type_name -> cotmoc.type.v1.ValueKind
+	0,  // 8: cotmoc.event.v1.SubmissionRecorded.return_code:type_name -> cotmoc.event.v1.ReturnCode
+	4,  // 9: cotmoc.event.v1.SubmissionRecorded.rechecked:type_name -> cotmoc.event.v1.CellChecked
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_cotmoc_event_v1_submission_proto_init() }
@@ -595,7 +706,7 @@ func file_cotmoc_event_v1_submission_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cotmoc_event_v1_submission_proto_rawDesc), len(file_cotmoc_event_v1_submission_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   1,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

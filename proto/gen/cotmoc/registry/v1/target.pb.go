@@ -433,7 +433,7 @@ type Target struct {
 	// Length of its periods; not set means MONTHLY. Cannot be changed.
 	Frequency v1.Frequency `protobuf:"varint,21,opt,name=frequency,proto3,enum=cotmoc.type.v1.Frequency" json:"frequency,omitempty"`
 	// Id of the regime under which it is reported; empty means that no report is
-	// owed. The regime has the same calendar and frequency.
+	// owed. The regime has the same calendar and frequency. Cannot be changed.
 	Regime string `protobuf:"bytes,22,opt,name=regime,proto3" json:"regime,omitempty"`
 	// What is looked at in each value that comes in; a value that looks wrong is
 	// taken, and makes a finding. At most 10.
