@@ -282,7 +282,7 @@ func badOtherWrites() []badCall {
 	const cards = "programmes/p/targets/cards"
 	nameless := target("x", kindCount, nil)
 	nameless.GetTarget().Name = "x"
-	return []badCall{
+	return append(badTimeWrites(), []badCall{
 		refuse("goal of no target", allocate("programmes/p/targets/pies", "79", 1), absent, noTarget, "parent"),
 		refuse("goal of a task", allocate("programmes/p/targets/plan", "79", 1), absent, noTarget, "parent"),
 		refuse("goal of no programme", allocate("programmes/q/targets/cards", "79", 1), absent, noProg, "parent"),
@@ -302,6 +302,63 @@ func badOtherWrites() []badCall {
 		refuse("good writes and a target for child and parent", writesOf(unit("x", "79", kindCommune, "commune"),
 			target("x", kindCount, func(g *registryv1.Target) { g.Applicability.Kinds = append(g.Applicability.Kinds, kindProvince) })),
 			failed, subtotal, "writes[1].target.applicability"),
+	}...)
+}
+
+// badTimeWrites are calendars, regimes and goals over time that cannot be. No
+// calendar or regime need be there for them.
+func badTimeWrites() []badCall {
+	type tgt = registryv1.Target
+	days := func(c *registryv1.Calendar) func(context.Context, *rig) error {
+		c.Name, c.DisplayName = "calendars/x", "Lịch"
+		return writesOf(&registryv1.Write{Resource: &registryv1.Write_Calendar{Calendar: c}})
+	}
+	owe := func(id string, change func(*registryv1.Regime)) func(context.Context, *rig) error {
+		m := &registryv1.Regime{DisplayName: "Báo cáo tháng", DueWorkingDays: 5}
+		change(m)
+		return func(ctx context.Context, r *rig) error {
+			_, err := r.owed.CreateRegime(ctx, &registryv1.CreateRegimeRequest{Parent: "programmes/p", RegimeId: id, Regime: m})
+			return err
+		}
+	}
+	check := func(c *registryv1.Check) func(context.Context, *rig) error {
+		return createTarget("x", kindCount, func(t *tgt) { t.Checks = []*registryv1.Check{c} })
+	}
+	beat := &registryv1.Goal{Kind: registryv1.GoalKind_GOAL_KIND_BEAT}
+	card := programme().GetProgramme()
+	card.Scorecards = []*registryv1.Scorecard{{Id: "s", DisplayName: "s", Level: "province", Parts: []*registryv1.ScorecardPart{
+		{Kind: registryv1.ScorecardPartKind_SCORECARD_PART_KIND_TASKS, Weight: 99}}}}
+	as := func(*registryv1.Regime) {}
+	return []badCall{
+		not("calendar with a holiday on no real day", days(&registryv1.Calendar{Holidays: []*registryv1.Holiday{{Date: "2022-02-30"}}}), "writes[0].calendar.holidays[0].date"),
+		not("calendar that works on a weekday", days(&registryv1.Calendar{WorkingDates: []string{"2022-01-03"}}), "writes[0].calendar.working_dates[0]"),
+		not("calendar cut off on the 29th", days(&registryv1.Calendar{CutOffDay: 29}), "writes[0].calendar.cut_off_day"),
+		refuse("calendar that is always there", func(ctx context.Context, r *rig) error {
+			_, err := r.owed.CreateCalendar(ctx, &registryv1.CreateCalendarRequest{CalendarId: "administrative",
+				Calendar: &registryv1.Calendar{DisplayName: "x", CutOffDay: 14}})
+			return err
+		}, taken, exists, "calendar_id"),
+		refuse("calendar of another cut-off", func(ctx context.Context, r *rig) error {
+			_, err := r.owed.UpdateCalendar(ctx, &registryv1.UpdateCalendarRequest{
+				Calendar: &registryv1.Calendar{Name: "calendars/administrative", DisplayName: "x", CutOffDay: 15}})
+			return err
+		}, failed, notAllowed, "calendar.cut_off_day"),
+		refuse("regime called as a target", owe("cards", as), taken, exists, "regime_id"),
+		refuse("regime called as a task", owe("plan", as), taken, exists, "regime_id"),
+		not("regime called clock", owe("clock", as), "regime_id"),
+		not("regime due at once", owe("x", func(m *registryv1.Regime) { m.DueWorkingDays = 0 }), "regime.due_working_days"),
+		refuse("regime of no calendar", owe("x", func(m *registryv1.Regime) { m.Calendar = "am-lich" }), invalid, badReference, "regime.calendar"),
+		not("regime from before the programme", owe("x", func(m *registryv1.Regime) { m.FromDate = "2019-01-01" }), "regime.from_date"),
+		refuse("target of no regime", createTarget("x", kindCount, func(t *tgt) { t.Regime = "none" }), invalid, badReference, "target.regime"),
+		refuse("target changed to quarters", updateTarget("cards", func(t *tgt) { t.Frequency = 2 }), failed, notAllowed, "target.frequency"),
+		not("check of control totals", check(&registryv1.Check{Kind: registryv1.CheckKind_CHECK_KIND_CONTROL_TOTAL}), "target.checks[0].kind"),
+		refuse("check against no target", check(&registryv1.Check{Kind: registryv1.CheckKind_CHECK_KIND_AVERAGE_TIMES_DAYS, Other: "pies"}), invalid, badReference, "target.checks[0].other"),
+		not("BEAT of what is current", createTarget("x", kindCount, func(t *tgt) { t.Goal = beat }), "target.milestones.scope"),
+		not("weights of 99", writesOf(&registryv1.Write{Resource: &registryv1.Write_Programme{Programme: card}}), "writes[0].programme.scorecards[0].parts"),
+		refuse("regime that is not there", func(ctx context.Context, r *rig) error {
+			_, err := r.registry.GetRegime(ctx, &registryv1.GetRegimeRequest{Name: "programmes/p/regimes/none"})
+			return err
+		}, absent, errorv1.Reason_REASON_REGIME_NOT_FOUND, "name"),
 	}
 }
 

@@ -27,7 +27,12 @@ this order:
   resources:
   - programme: {name: programmes/de-an-06, display_name: "Đề án 06", root_unit: vn,
                 start_date: "2022-01-01", end_date: "2025-12-31"}
-  - target: {name: programmes/de-an-06/targets/chip-cards, ...}
+  - regime: {name: programmes/de-an-06/regimes/monthly, due_working_days: 5, ...}
+  - target: {name: programmes/de-an-06/targets/chip-cards, regime: monthly, ...}
+  - calendar: {name: calendars/statistical, holidays: [{date: "2025-09-02"}], ...}
+
+A target comes after its regime, a programme with scorecards once more after all
+that they are about.
 
 What is missing is created, what differs is replaced, what is equal stays: applying
 the same again changes nothing. Nothing is ever deleted. Files of up to 1,000
@@ -35,7 +40,8 @@ resources are written whole or not at all.
 
 Examples:
   cotmoc apply -f programme.yaml --dry-run
-  cotmoc apply -f programme.yaml -f assignments-2023.yaml`
+  cotmoc apply -f programme.yaml -f assignments-2023.yaml
+  cotmoc apply -f deploy/calendars/viet-nam.yaml`
 }
 
 // Run applies.
