@@ -139,6 +139,7 @@ func (b *Book) applyGrant(e *eventv1.Event, g *eventv1.DeadlineExtended) error {
 		return err
 	}
 	d := b.editSheet(k).duties.edit(unit)
+	d.granted = e.GetSequence()
 	if g.GetExcused() {
 		d.excused = true
 		return b.changeAt(k, m, unit, func(n *node) { n.state = NotApplicable })

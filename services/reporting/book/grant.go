@@ -16,7 +16,8 @@ type Grant struct {
 }
 
 // Grant judges an exception and decides what follows from it. It returns the number
-// of the event that recorded it, 0 when it holds already. It refuses with a *Refusal.
+// of the event that recorded it: of the first one when it holds already. It refuses
+// with a *Refusal.
 func (b *Book) Grant(g *Grant) (uint64, error) {
 	m, u, p, err := b.findDuty(g)
 	if err != nil {
@@ -29,7 +30,7 @@ func (b *Book) Grant(g *Grant) (uint64, error) {
 	due, _ := b.deadline(m, u, p, d, new(dues))
 	switch {
 	case g.Until != 0 && g.Until == d.until && !d.excused, g.Until == 0 && d.excused:
-		return 0, nil
+		return d.granted, nil
 	case !n.scoped:
 		return 0, refuse(errorv1.Reason_REASON_OBLIGATION_NOT_FOUND, "unit", "unit %s does not owe %s", g.Unit, g.Target)
 	case d.came != 0 || d.excused:

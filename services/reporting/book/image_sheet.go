@@ -163,9 +163,10 @@ func writeDuty(w *imageWriter, d *duty) {
 	w.int(int64(d.due))
 	w.int(int64(d.until))
 	w.int(int64(d.came))
+	w.uint(d.granted)
 }
 
 func readDuty(r *imageReader, d *duty) {
 	*d = duty{uint16(r.uint()), uint16(r.uint()), uint8(r.uint()), r.bool(),
-		calendar.Date(r.int()), calendar.Date(r.int()), calendar.Date(r.int())}
+		calendar.Date(r.int()), calendar.Date(r.int()), calendar.Date(r.int()), r.uint()}
 }

@@ -14,6 +14,7 @@ type duty struct {
 	due     calendar.Date // due date whose rungs were told; 0 for none
 	until   calendar.Date // due date that was granted; 0 for none
 	came    calendar.Date // day on which it came; 0 when it is outstanding
+	granted uint64        // number of the event that granted the exception that holds; 0 for none
 }
 
 // targetsUnder lists the targets that are reported under a regime.

@@ -1,0 +1,213 @@
+package book
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/cotmoc/cotmoc/services/internal/calendar"
+)
+
+// ObligationState is where something owed stands; the numbers are the contract's.
+type ObligationState uint8
+
+// The states of what is owed.
+const (
+	ObligationDue       ObligationState = iota + 1 // outstanding, and not past its due date and grace
+	ObligationSubmitted                            // it came, and waits to be accepted
+	ObligationAccepted                             // it came in time
+	ObligationLate                                 // it came late
+	ObligationMissing                              // outstanding, past its due date and grace
+	ObligationExcused                              // it need not be done
+	ObligationSkipped                              // the unit said that it had nothing to report
+
+	obligationStates = iota + 1 // one more than there are
+)
+
+// Obligation is something that a unit owes.
+type Obligation struct {
+	Unit     *Unit
+	Level    string // in the period
+	Path     string // by the tree of the period
+	State    ObligationState
+	Due      calendar.Date // exceptions included; 0 when it is excused
+	Original calendar.Date // before any exception
+	Came     calendar.Date // 0 when it did not
+	Present  int           // values that came, of those expected; of a report
+	Expected int           // values that are expected, of a report
+	Overdue  int           // days past the due date of what is outstanding; else 0
+}
+
+// UnitObligations counts what a unit and all below it owe, by state.
+type UnitObligations struct {
+	Unit   *Unit
+	Counts [obligationStates]int64 // by ObligationState; [0] is none
+}
+
+// ObligationFilter says which of what is owed is meant.
+type ObligationFilter struct {
+	States []ObligationState // empty: all
+	Levels []string          // empty: all
+}
+
+// Obligations are what units owe under a regime in a period, or of a task. It is
+// good as long as the book does not change.
+type Obligations struct {
+	b      *Book
+	m      *Measure
+	period calendar.Period // Current of a task
+	day    calendar.Date   // by which units and their levels are judged
+	s      *sheet          // nil of a period that nothing was kept of yet
+	scope  *column[[]calendar.Period]
+	values []valuesOf // of a regime: what its reports are made of
+	known  dues
+}
+
+// valuesOf is a target under a regime.
+type valuesOf struct {
+	scope *column[[]calendar.Period]
+	cells *sheet // of the period; nil when nothing was reported
+}
+
+// Obligations returns what is owed under a regime in one of its periods, or, with
+// Current, of a task.
+func (b *Book) Obligations(m *Measure, p calendar.Period) *Obligations {
+	o := &Obligations{b: b, m: m, period: p, day: b.judgedOn(p), s: b.sheet(sheetKey{m.ix, p}),
+		scope: b.sheet(sheetKey{m.ix, Current}).scope}
+	if m.regime != nil {
+		for _, t := range b.targetsUnder(m) {
+			o.values = append(o.values, valuesOf{b.sheet(sheetKey{t.ix, Current}).scope, b.sheet(sheetKey{t.ix, p})})
+		}
+	}
+	return o
+}
+
+// owed returns what is kept of a unit's obligation, and whether it has one.
+func (o *Obligations) owed(unit unitIx) (n node, d duty, owes bool) {
+	if o.s == nil {
+		turns := o.scope.peek(unit)
+		return node{}, duty{}, turns != nil && scopedIn(*turns, o.period)
+	}
+	if at := o.s.nodes.peek(unit); at != nil && at.scoped {
+		return *at, o.s.duties.at(unit), true
+	}
+	return node{}, duty{}, false
+}
+
+// state tells where a unit's obligation stands.
+func (o *Obligations) state(u *Unit, n *node, d duty) ObligationState {
+	switch {
+	case o.m.task != nil && n.state == NotApplicable:
+		return ObligationSkipped
+	case o.m.task != nil && n.state == Awaiting:
+		return ObligationSubmitted
+	case d.came != 0 && d.values > 0 && d.nothing == d.values:
+		return ObligationSkipped
+	case d.came != 0 && o.inTime(u, n, d):
+		return ObligationAccepted
+	case d.came != 0:
+		return ObligationLate
+	case d.excused:
+		return ObligationExcused
+	}
+	if _, last := o.b.deadline(o.m, u, o.period, d, &o.known); o.b.today > last {
+		return ObligationMissing
+	}
+	return ObligationDue
+}
+
+// inTime reports whether what came did so in time. Of a report that was settled when
+// it came, whatever was changed about its due date since.
+func (o *Obligations) inTime(u *Unit, n *node, d duty) bool {
+	if o.m.regime != nil {
+		return n.num == 1
+	}
+	_, last := o.b.deadline(o.m, u, o.period, d, &o.known)
+	return d.came <= last
+}
+
+// List returns up to limit obligations of the units at or below top, by unit id,
+// after a given id, and whether there are more.
+func (o *Obligations) List(top *Unit, f ObligationFilter, after string, limit int) ([]Obligation, bool) {
+	type owing struct {
+		u     *Unit
+		state ObligationState
+	}
+	var found []owing
+	o.walk(top.ix, func(u *Unit, n *node, d duty) {
+		if u.id <= after || len(f.Levels) > 0 && !slices.Contains(f.Levels, u.near(o.day).level) {
+			return
+		}
+		if state := o.state(u, n, d); len(f.States) == 0 || slices.Contains(f.States, state) {
+			found = append(found, owing{u, state})
+		}
+	})
+	slices.SortFunc(found, func(x, y owing) int { return strings.Compare(x.u.id, y.u.id) })
+	more := len(found) > limit
+	found = found[:min(limit, len(found))]
+	out := make([]Obligation, len(found))
+	for i, at := range found {
+		out[i] = o.obligation(at.u, at.state)
+	}
+	return out, more
+}
+
+// walk calls do for each unit at or below top that owes something, in no order.
+func (o *Obligations) walk(top unitIx, do func(*Unit, *node, duty)) {
+	visit := func(ix unitIx) {
+		if n, d, owes := o.owed(ix); owes {
+			do(o.b.unit(ix), &n, d)
+		}
+	}
+	visit(top)
+	for ix := range o.b.under(top, o.period) {
+		visit(ix)
+	}
+}
+
+// obligation tells all about a unit's obligation that stands in a state.
+func (o *Obligations) obligation(u *Unit, state ObligationState) Obligation {
+	_, d, _ := o.owed(u.ix)
+	out := Obligation{Unit: u, Level: u.near(o.day).level, Path: o.b.path(u.ix, o.period), State: state, Came: d.came}
+	out.Original, _ = o.b.deadline(o.m, u, o.period, duty{}, &o.known)
+	if state != ObligationExcused {
+		out.Due, _ = o.b.deadline(o.m, u, o.period, d, &o.known)
+	}
+	if state == ObligationDue || state == ObligationMissing {
+		out.Overdue = max(0, int(o.b.today-out.Due))
+	}
+	for _, v := range o.values {
+		if turns := v.scope.peek(u.ix); turns == nil || !scopedIn(*turns, o.period) {
+			continue
+		}
+		out.Expected++
+		if v.cells == nil {
+			continue
+		}
+		if cell := v.cells.nodes.peek(u.ix); cell != nil && cell.state.held() {
+			out.Present++
+		}
+	}
+	return out
+}
+
+// Count counts what the units at or below top owe, and the same of each unit
+// directly below it, by unit id.
+func (o *Obligations) Count(top *Unit) (total UnitObligations, children []UnitObligations) {
+	total.Unit = top
+	if n, d, owes := o.owed(top.ix); owes {
+		total.Counts[o.state(top, &n, d)]++
+	}
+	for ix := range o.b.childrenIn(top.ix, o.period) {
+		child := UnitObligations{Unit: o.b.unit(ix)}
+		o.walk(ix, func(u *Unit, n *node, d duty) { child.Counts[o.state(u, n, d)]++ })
+		if _, exists := child.Unit.on(o.day); !exists && child.Counts == (UnitObligations{}).Counts {
+			continue
+		}
+		children = append(children, child)
+		for state, n := range child.Counts {
+			total.Counts[state] += n
+		}
+	}
+	slices.SortFunc(children, func(x, y UnitObligations) int { return strings.Compare(x.Unit.id, y.Unit.id) })
+	return total, children
+}

@@ -1,0 +1,109 @@
+package book
+
+import (
+	"slices"
+
+	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
+	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
+	"github.com/cotmoc/cotmoc/services/internal/calendar"
+	"github.com/cotmoc/cotmoc/services/reporting/score"
+)
+
+// taskPart is a unit's part of a task.
+type taskPart struct {
+	done bool
+	lead bool
+	came calendar.Date // when it was sent, of what is done
+	due  calendar.Date // extensions included
+}
+
+// Timeliness counts the tasks of a programme that a filter keeps, or with the basis
+// ASSIGNMENT the units' parts of them, by the four classes of a deadline. Where top
+// is not nil, only parts of units at or below it count, by today's tree, and only
+// tasks that such a unit leads. What a unit says does not apply to it counts not at
+// all, as in CountTasks.
+//
+// A task as a whole is completed by its rule, on the day on which the last part came
+// that the rule needs; it is due on its own due date, or on the latest that was
+// granted to one of its units.
+func (b *Book) Timeliness(programme string, f TaskFilter, top *Unit) score.Timeliness {
+	var t score.Timeliness
+	below := b.atOrBelow(top)
+	for _, m := range b.measuresOf(programme) {
+		if m.task == nil || m.task.GetForm() != f.Form || f.Audience != 0 && m.task.GetAudience() != f.Audience ||
+			f.Pillar != "" && m.task.GetPillar() != f.Pillar || f.Group != "" && m.task.GetGroup() != f.Group {
+			continue
+		}
+		if f.Basis == typev1.CountingBasis_COUNTING_BASIS_TASK {
+			if parts := b.partsOf(m, nil); len(parts) > 0 && b.ledBelow(m, below) {
+				t = t.Count(b.classOf(m, parts))
+			}
+			continue
+		}
+		for _, p := range b.partsOf(m, below) {
+			t = t.Count(score.Classify(p.done, int32(p.came), int32(p.due), int32(b.today)))
+		}
+	}
+	return t
+}
+
+// atOrBelow marks the units at or below one by today's tree; nil when top is.
+func (b *Book) atOrBelow(top *Unit) []bool {
+	if top == nil {
+		return nil
+	}
+	below := make([]bool, b.unitCount+1)
+	below[top.ix] = true
+	for ix := range b.under(top.ix, Current) {
+		below[ix] = true
+	}
+	return below
+}
+
+// ledBelow reports whether a unit leads a task that is among the marked ones; nil
+// marks all.
+func (b *Book) ledBelow(m *Measure, below []bool) bool {
+	return below == nil || slices.ContainsFunc(m.task.GetAssignments(), func(a *registryv1.Assignment) bool {
+		return a.GetRole() == registryv1.AssignmentRole_ASSIGNMENT_ROLE_LEAD && below[b.unitIDs.Get(a.GetUnit())]
+	})
+}
+
+// partsOf lists the parts of a task that are owed, of the marked units; nil marks all.
+func (b *Book) partsOf(m *Measure, below []bool) []taskPart {
+	var parts []taskPart
+	s := b.sheet(sheetKey{m.ix, Current})
+	for _, a := range m.task.GetAssignments() {
+		unit := b.unitIDs.Get(a.GetUnit())
+		if n := s.nodes.at(unit); owes(a.GetRole()) && n.scoped && n.state != NotApplicable && (below == nil || below[unit]) {
+			d := s.duties.at(unit)
+			due, _ := b.deadline(m, b.unit(unit), Current, d, nil)
+			parts = append(parts, taskPart{n.state == Reported && n.num == 1,
+				a.GetRole() == registryv1.AssignmentRole_ASSIGNMENT_ROLE_LEAD, d.came, due})
+		}
+	}
+	return parts
+}
+
+// classOf is the class of a task as a whole.
+func (b *Book) classOf(m *Measure, parts []taskPart) score.Class {
+	var due, completed calendar.Date
+	var came []calendar.Date // of the parts that its rule looks at, those that are done
+	rule := m.task.GetCompletionRule()
+	leadOnly := rule.GetKind() == registryv1.CompletionRuleKind_COMPLETION_RULE_KIND_LEAD_ONLY
+	for _, p := range parts {
+		due = max(due, p.due)
+		if p.done && (p.lead || !leadOnly) {
+			came = append(came, p.came)
+		}
+	}
+	complete := b.complete.Get(m.ix)
+	if complete {
+		slices.Sort(came)
+		needed := len(came)
+		if rule.GetKind() == registryv1.CompletionRuleKind_COMPLETION_RULE_KIND_QUORUM {
+			needed = max(1, (len(parts)*int(rule.GetQuorumPercent())+99)/100)
+		}
+		completed = came[needed-1]
+	}
+	return score.Classify(complete, int32(completed), int32(due), int32(b.today))
+}
