@@ -171,7 +171,10 @@ func (s *Service) CountTasks(ctx context.Context, req *reportingv1.CountTasksReq
 
 // labelled refuses a pillar or group that the programme does not have: its count
 // would be 0 of 0, which reads like an answer.
-func labelled(p *book.Programme, req *reportingv1.CountTasksRequest) error {
+func labelled(p *book.Programme, req interface {
+	GetPillar() string
+	GetGroup() string
+}) error {
 	if id := req.GetPillar(); id != "" && !p.HasPillar(id) {
 		return refuse(errorv1.Reason_REASON_INVALID_FIELD, "pillar", "the programme has no pillar %s", id)
 	}

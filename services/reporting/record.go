@@ -31,10 +31,7 @@ func (s *Service) record(ctx context.Context, sequence uint64) (*reportingv1.Sub
 	if err := proto.Unmarshal(entry.Event, e); err != nil {
 		return nil, fmt.Errorf("decode event %d: %w", sequence, err)
 	}
-	r := e.GetSubmissionAccepted()
-	if r == nil {
-		r = e.GetSubmissionWithdrawn()
-	}
+	r := recordedIn(e)
 	if r == nil {
 		return nil, errNotStored
 	}
@@ -45,18 +42,36 @@ func (s *Service) record(ctx context.Context, sequence uint64) (*reportingv1.Sub
 	return recordOf(e, r, annex), nil
 }
 
+// recordedIn is what an event tells of a cell's new revision; nil when it tells of none.
+func recordedIn(e *eventv1.Event) *eventv1.SubmissionRecorded {
+	switch p := e.GetPayload().(type) {
+	case *eventv1.Event_SubmissionAccepted:
+		return p.SubmissionAccepted
+	case *eventv1.Event_SubmissionWithdrawn:
+		return p.SubmissionWithdrawn
+	case *eventv1.Event_SubmissionApproved:
+		return p.SubmissionApproved
+	case *eventv1.Event_SubmissionReturned:
+		return p.SubmissionReturned
+	}
+	return nil
+}
+
 func recordOf(e *eventv1.Event, r *eventv1.SubmissionRecorded, annex *reportingv1.SubmissionAnnex) *reportingv1.SubmissionRecord {
 	sub := &reportingv1.Submission{
 		Unit: r.GetPath()[strings.LastIndexByte(r.GetPath(), '.')+1:], Target: r.GetTarget(), Period: r.GetPeriod(),
 		Qualifier: book.QualifierOf(r.GetQualifier()).Proto(), Note: annex.GetNote(), ExpectedRevision: r.GetRevision() - 1,
 		Reason: annex.GetReason(), Evidence: annex.GetEvidence(),
 	}
-	setValue(sub, r, annex)
+	if r.GetReviewer() == "" { // a decision about a completion says no value of its own
+		setValue(sub, r, annex)
+	}
 	return &reportingv1.SubmissionRecord{
 		Programme: e.GetProgramme(), Submission: sub, RequestId: r.GetRequestId(),
 		Receipt: receiptOf(book.Receipt{Sequence: e.GetSequence(), Revision: r.GetRevision(),
 			RegistryRevision: e.GetRegistryRevision(), TimeUnixMicros: e.GetTimeUnixMicros()}),
 		State: r.GetState(), Tally: r.GetTally(), Supersedes: r.GetSupersedes(),
+		Late: r.GetLate(), ReturnCode: r.GetReturnCode(), Reviewer: r.GetReviewer(),
 	}
 }
 

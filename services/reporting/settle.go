@@ -45,7 +45,7 @@ func (s *Service) resolve(ctx context.Context, sub *book.Submission, sent *repor
 		if err != nil {
 			return nil, false, err
 		}
-		if rec.GetRequestId() == sub.RequestID && rec.GetSubmission().GetUnit() == sub.Unit {
+		if sameRequest(rec, sub) {
 			return nil, false, reusedID(sub, reused.Sequence)
 		}
 		sub.NotReused = reused.Sequence // another request with the same hash
@@ -75,8 +75,8 @@ func (s *Service) firstReceipt(ctx context.Context, sub *book.Submission, sent *
 		if !sameCell(rec, sub) {
 			break
 		}
-		if rec.GetRequestId() == sub.RequestID {
-			if !sameSubmission(rec.GetSubmission(), sent) {
+		if sameRequest(rec, sub) {
+			if !sameReview(rec, sub.Review) || !sameSubmission(rec.GetSubmission(), sent) {
 				return nil, reusedID(sub, at)
 			}
 			return rec.GetReceipt(), nil
@@ -91,13 +91,31 @@ func (s *Service) firstReceipt(ctx context.Context, sub *book.Submission, sent *
 
 func reusedID(sub *book.Submission, sequence uint64) error {
 	return apierr.New(codes.AlreadyExists, errorv1.Reason_REASON_REQUEST_ID_REUSED, "request_id",
-		fmt.Sprintf("request id %s of unit %s was used with another content for event %d; take a new one", sub.RequestID, sub.Unit, sequence),
+		fmt.Sprintf("request id %s of unit %s was used with another content for event %d; take a new one", sub.RequestID, sub.Submitter(), sequence),
 		"sequence", strconv.FormatUint(sequence, 10))
 }
 
 func sameCell(rec *reportingv1.SubmissionRecord, sub *book.Submission) bool {
 	r := rec.GetSubmission()
 	return rec.GetProgramme() == sub.Programme && r.GetTarget() == sub.Target && r.GetUnit() == sub.Unit && r.GetPeriod() == sub.Period.String()
+}
+
+// sameRequest reports whether a record is of the submitter's request with that id:
+// the submitter of a decision about a completion is the unit that took it.
+func sameRequest(rec *reportingv1.SubmissionRecord, sub *book.Submission) bool {
+	submitter := rec.GetReviewer()
+	if submitter == "" {
+		submitter = rec.GetSubmission().GetUnit()
+	}
+	return rec.GetRequestId() == sub.RequestID && submitter == sub.Submitter()
+}
+
+// sameReview reports whether a record is of the same decision, or of none as sent.
+func sameReview(rec *reportingv1.SubmissionRecord, sent *book.Review) bool {
+	if sent == nil {
+		return rec.GetReviewer() == ""
+	}
+	return rec.GetReviewer() == sent.Reviewer && rec.GetReturnCode() == sent.Code
 }
 
 // sameSubmission reports whether two submissions say the same; a qualifier that is

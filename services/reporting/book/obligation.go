@@ -1,6 +1,7 @@
 package book
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -79,6 +80,21 @@ func (b *Book) Obligations(m *Measure, p calendar.Period) *Obligations {
 		}
 	}
 	return o
+}
+
+// IsTask reports whether its cells are completions of a task.
+func (m *Measure) IsTask() bool { return m.task != nil }
+
+// Root returns the id of the unit at the top of the measure's programme.
+func (m *Measure) Root() string { return m.root }
+
+// OwnPeriod reads the name of one of the periods for which the measure is reported.
+func (m *Measure) OwnPeriod(name string) (calendar.Period, error) {
+	p, err := m.cut.Parse(name)
+	if err == nil && p.Length() != m.length {
+		err = fmt.Errorf("%s has periods such as %s, not %s", m.key.id, m.cut.Of(p.LastDay(), m.length), name)
+	}
+	return p, err
 }
 
 // owed returns what is kept of a unit's obligation, and whether it has one.

@@ -28,13 +28,13 @@ func (r *requests) fork() *requests { return &requests{parent: r} }
 // asked for first, which may be before the submission goes to a book.
 func (s *Submission) Hash() uint64 {
 	if s.hash == 0 {
-		s.hash = requestHash(s.submitter(), s.RequestID)
+		s.hash = requestHash(s.Submitter(), s.RequestID)
 	}
 	return s.hash
 }
 
-// submitter is the unit whose request id it is.
-func (s *Submission) submitter() string {
+// Submitter is the id of the unit whose request it is.
+func (s *Submission) Submitter() string {
 	if s.Review != nil {
 		return s.Review.Reviewer
 	}
