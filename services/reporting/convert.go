@@ -104,15 +104,15 @@ func figureOf(f *book.Figure, sequence uint64) *reportingv1.Figure {
 		Programme: m.Programme(), Target: m.ID(), Unit: f.Unit.ID(), UnitDisplayName: f.Unit.Name(),
 		UnitKind: f.Kind, UnitLevel: f.Level, Period: periodName(f.Period), Basis: typev1.Basis_BASIS_REPORTED,
 		Tally: f.Total.Proto(), Qualifier: f.Qualifier.Proto(), ValueKind: m.Kind(), Decimals: uint32(m.Decimals()),
-		GoalMet: f.GoalMet(), Own: ownOf(&f.Own, f.Period), Sequence: sequence,
+		GoalMet: f.GoalMet(), Own: ownOf(&f.Own, f.Period), Sequence: sequence, AsOfDate: f.Day.String(),
 	}
-	var why, whyNot book.Undefined
-	out.Percent, why = f.Percent()
-	out.ProgressPercent, whyNot = f.Progress()
+	percent, why := f.Percent()
+	progress, whyNot := f.Fraction()
 	if why == book.Defined {
 		why = whyNot
 	}
-	out.UndefinedReason = reportingv1.UndefinedReason(why)
+	out.Percent, out.ProgressPercent, out.UndefinedReason = percent, f.Display(progress), reportingv1.UndefinedReason(why)
+	setStatus(out, f, progress)
 	if f.HasGoal {
 		value := f.Goal.Value()
 		out.Goal = &value

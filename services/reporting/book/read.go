@@ -23,6 +23,7 @@ type Figure struct {
 	Own       Own
 	Day       calendar.Date   // that it stands for
 	Newest    calendar.Period // newest period with a report at or below the unit; 0 for none
+	Outlook   *Outlook        // of its goal; nil where no status is told
 }
 
 // Own is a unit's own part of a figure.
@@ -53,7 +54,9 @@ func (v *View) Figure(u *Unit) Figure {
 	at := u.near(v.day)
 	f := Figure{Measure: v.m, Unit: u, Kind: at.kind, Level: at.level, Period: v.period, Day: v.day,
 		Total: n.sum, Qualifier: v.s.quals.at(u.ix).weakest(), Own: v.own(u.ix, &n), Newest: v.newest(u.ix)}
-	f.Goal, f.HasGoal = v.goal(u.ix)
+	if f.Goal, f.HasGoal = v.goal(u.ix); f.HasGoal {
+		f.Outlook = v.outlook(u.ix)
+	}
 	return f
 }
 
@@ -90,17 +93,31 @@ func (f *Figure) Percent() (string, Undefined) {
 	return Percent(big.NewInt(f.Total.Num), big.NewInt(f.Total.Den), f.Measure.percent), Defined
 }
 
-// Progress is progress towards the goal for display, empty with the reason where
-// it is undefined.
-func (f *Figure) Progress() (string, Undefined) {
+// Fraction is progress towards the goal, nil with the reason where it is undefined.
+func (f *Figure) Fraction() (*big.Rat, Undefined) {
 	if !f.HasGoal {
-		return "", NoGoal
+		return nil, NoGoal
 	}
 	num, den, why := f.Goal.progress(f.Total)
 	if why != Defined {
-		return "", why
+		return nil, why
 	}
-	return Percent(num, den, f.Measure.percent), Defined
+	return new(big.Rat).SetFrac(num, den), Defined
+}
+
+// Progress is progress towards the goal for display, empty with the reason where
+// it is undefined.
+func (f *Figure) Progress() (string, Undefined) {
+	p, why := f.Fraction()
+	return f.Display(p), why
+}
+
+// Display prints a fraction in percent with the target's decimals; empty for nil.
+func (f *Figure) Display(r *big.Rat) string {
+	if r == nil {
+		return ""
+	}
+	return Percent(r.Num(), r.Denom(), f.Measure.percent)
 }
 
 // GoalMet reports whether the goal is met.

@@ -18,6 +18,8 @@ type View struct {
 	day    calendar.Date   // that they stand for
 	spans  bool            // the values are made of several periods' cells
 	asOf   bool            // they are the current ones of an earlier day
+	shared *Outlook        // of all units, once looked
+	looked bool
 }
 
 // View returns the figures of a period of the measure's calendar, or, with Current,

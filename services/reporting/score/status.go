@@ -63,27 +63,17 @@ type Input struct {
 	Expected *big.Rat
 }
 
-// Settings are the cut-offs of Judge in hundredths of a percent. A zero takes the
-// default. AtRisk should not exceed OnTrack.
+// Settings are the cut-offs of Judge in hundredths of a percent. AtRisk should not
+// exceed OnTrack. The zero value is a rule like any other: DefaultSettings has the
+// usual ones.
 type Settings struct {
-	OnTrack    int64 // p/e from which a figure is on track; default 95 %
-	AtRisk     int64 // p/e from which it is at risk; default 60 %
-	NotStarted int64 // e below which p = 0 is not started; default 5 %
+	OnTrack    int64 // p/e from which a figure is on track
+	AtRisk     int64 // p/e from which it is at risk
+	NotStarted int64 // e below which p = 0 is not started
 }
 
-// withDefaults returns the settings with every zero replaced by its default.
-func (s Settings) withDefaults() Settings {
-	if s.OnTrack == 0 {
-		s.OnTrack = 9_500
-	}
-	if s.AtRisk == 0 {
-		s.AtRisk = 6_000
-	}
-	if s.NotStarted == 0 {
-		s.NotStarted = 500
-	}
-	return s
-}
+// DefaultSettings are 95 %, 60 % and 5 %.
+func DefaultSettings() Settings { return Settings{OnTrack: 9_500, AtRisk: 6_000, NotStarted: 500} }
 
 // Status is the judgement of a figure.
 type Status struct {
@@ -125,7 +115,7 @@ func Judge(in Input, s Settings) Status {
 	case in.Expected == nil:
 		return Status{State: Undefined}
 	}
-	return Status{State: pace(in.Progress, in.Expected, s.withDefaults())}
+	return Status{State: pace(in.Progress, in.Expected, s)}
 }
 
 // pace holds progress, which is not negative, against what is expected.

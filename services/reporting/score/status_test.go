@@ -111,10 +111,8 @@ func TestJudge(t *testing.T) {
 				PastDue: c.is&past != 0, Stale: c.is&stale != 0,
 				Progress: rat(t, c.p), Expected: rat(t, c.e),
 			}
-			for _, s := range []Settings{{}, {OnTrack: 9_500, AtRisk: 6_000, NotStarted: 500}} {
-				if got := Judge(in, s); got != c.want {
-					t.Errorf("with %+v: %s %t, want %s %t", s, got.State, got.AboveRange, c.want.State, c.want.AboveRange)
-				}
+			if got := Judge(in, DefaultSettings()); got != c.want {
+				t.Errorf("%s %t, want %s %t", got.State, got.AboveRange, c.want.State, c.want.AboveRange)
 			}
 		})
 	}
@@ -131,6 +129,23 @@ func TestJudgeBySettings(t *testing.T) {
 	} {
 		if got := Judge(Input{Progress: rat(t, c.p), Expected: rat(t, c.e)}, s); got.State != c.want {
 			t.Errorf("p %s e %s: %s, want %s", c.p, c.e, got.State, c.want)
+		}
+	}
+}
+
+func TestJudgeBySettingsOfZero(t *testing.T) {
+	for _, c := range []struct {
+		p, e string
+		s    Settings
+		want State
+	}{
+		{"0", "1/2", Settings{}, OnTrack}, // nothing is asked for
+		{"0", "0", Settings{}, NotStarted},
+		{"0", "1/1000", Settings{OnTrack: 9_500, AtRisk: 6_000}, OffTrack}, // begun or not: it should have
+		{"1/1000", "1/2", Settings{OnTrack: 9_500}, AtRisk},                // never off track
+	} {
+		if got := Judge(Input{Progress: rat(t, c.p), Expected: rat(t, c.e)}, c.s); got.State != c.want {
+			t.Errorf("p %s e %s by %+v: %s, want %s", c.p, c.e, c.s, got.State, c.want)
 		}
 	}
 }
@@ -163,7 +178,7 @@ func TestJudgeAgainstIntegers(t *testing.T) {
 			want = OffTrack
 		}
 		seen[want]++
-		got := Judge(Input{Progress: big.NewRat(p, 1_000), Expected: big.NewRat(e, 1_000)}, Settings{})
+		got := Judge(Input{Progress: big.NewRat(p, 1_000), Expected: big.NewRat(e, 1_000)}, DefaultSettings())
 		if got != (Status{State: want}) {
 			t.Fatalf("p %d e %d: %s, want %s", p, e, got.State, want)
 		}

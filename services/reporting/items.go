@@ -1,0 +1,85 @@
+package reporting
+
+import (
+	"context"
+	"errors"
+	"math/big"
+	"slices"
+	"strings"
+
+	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
+	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
+	"github.com/cotmoc/cotmoc/services/reporting/book"
+)
+
+// itemDecimals are those of the percentage of a union of items.
+const itemDecimals = 2
+
+// UnionItems joins the item lists that a unit sent for several targets, by name.
+func (s *Service) UnionItems(ctx context.Context, req *reportingv1.UnionItemsRequest) (*reportingv1.UnionItemsResponse, error) {
+	cells, err := s.cellsOf(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	resp, done := &reportingv1.UnionItemsResponse{}, make(map[string]bool)
+	for i, sequence := range cells {
+		list, err := s.itemsAt(ctx, sequence)
+		if err != nil {
+			return nil, err
+		}
+		if list == nil {
+			resp.MissingTargets = append(resp.MissingTargets, req.GetTargets()[i])
+		}
+		for _, item := range list.GetItems() {
+			done[item.GetName()] = done[item.GetName()] || item.GetDone()
+		}
+	}
+	resp.Tally = &typev1.Tally{Denominator: int64(len(done)), Expected: int32(len(cells)),
+		Reporting: int32(len(cells) - len(resp.GetMissingTargets()))}
+	for name, is := range done {
+		resp.Items = append(resp.Items, &reportingv1.Item{Name: name, Done: is})
+		if is {
+			resp.Tally.Numerator++
+		}
+	}
+	slices.SortFunc(resp.GetItems(), func(a, b *reportingv1.Item) int { return strings.Compare(a.GetName(), b.GetName()) })
+	if len(done) > 0 {
+		resp.Percent = book.Percent(big.NewInt(resp.GetTally().GetNumerator()), big.NewInt(resp.GetTally().GetDenominator()), itemDecimals)
+	}
+	return resp, nil
+}
+
+// cellsOf returns the number of the event that made each target's cell, 0 where
+// there is none: in the period, or in the newest that holds something.
+func (s *Service) cellsOf(ctx context.Context, req *reportingv1.UnionItemsRequest) (cells []uint64, err error) {
+	err = s.view(ctx, req.GetMinSequence(), func(b *book.Book) error {
+		cells = nil
+		for _, target := range req.GetTargets() {
+			at, err := locate(b, req.GetProgramme(), target, req.GetUnit(), req.GetPeriod())
+			if err != nil {
+				return err
+			}
+			v := at.view(b)
+			if p := at.period; p != book.Current && !v.OfOneCell() {
+				return refuse(errorv1.Reason_REASON_WRONG_PERIOD, "period", "%s is not reported for a period as long as %s", target, p)
+			}
+			own := v.Figure(at.unit).Own
+			if own.State != book.Reported {
+				own.Sequence = 0 // withdrawn, or something other than items
+			}
+			cells = append(cells, own.Sequence)
+		}
+		return nil
+	})
+	return cells, err
+}
+
+// itemsAt reads the item list of an event; nil when there is none.
+func (s *Service) itemsAt(ctx context.Context, sequence uint64) (*reportingv1.ItemList, error) {
+	rec, err := s.record(ctx, sequence)
+	if errors.Is(err, errNotStored) {
+		return nil, nil
+	}
+	return rec.GetSubmission().GetItems(), err
+}
