@@ -5,15 +5,19 @@ package demo
 
 import (
 	"embed"
+	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"sigs.k8s.io/yaml"
 
+	"github.com/cotmoc/cotmoc/deploy/calendars"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
@@ -24,6 +28,17 @@ var files embed.FS
 
 // Files returns the files as they lie in this folder.
 func Files() fs.FS { return files }
+
+// daysOff is how files here call the days off of Viet Nam.
+const daysOff = "../calendars/viet-nam.yaml"
+
+// Text returns a file of resources that a step applies.
+func Text(name string) ([]byte, error) {
+	if name == daysOff {
+		return calendars.VietNam(), nil
+	}
+	return files.ReadFile(name)
+}
 
 // Resources reads a file of registry resources, in the form of programme.yaml. An
 // error names the entry, from 1, that it is about.
@@ -54,8 +69,39 @@ type Play struct {
 		UnitsFrom string    `json:"units_from"` // first day of every imported unit
 		Units     []string  `json:"units"`      // CSV files, in order
 		Apply     []string  `json:"apply"`      // resource files, in order
+		Daily     Daily     `json:"daily"`
 	} `json:"setup"`
 	Steps []Step `json:"steps"`
+}
+
+// Daily is reports of ratios, one a row of a CSV file, each sent on its day.
+type Daily struct {
+	Programme string `json:"programme"`
+	File      string `json:"file"`
+}
+
+// Read returns the submissions by day, `YYYY-MM-DD`, in the order of the rows.
+func (d Daily) Read() (map[string][]*reportingv1.Submission, error) {
+	f, err := files.Open(d.File)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll()
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", d.File, err)
+	}
+	days := make(map[string][]*reportingv1.Submission)
+	for i, row := range rows[1:] {
+		num, err1 := strconv.ParseInt(row[4], 10, 64)
+		den, err2 := strconv.ParseInt(row[5], 10, 64)
+		if err := errors.Join(err1, err2); err != nil {
+			return nil, fmt.Errorf("read %s: line %d: %w", d.File, i+2, err)
+		}
+		days[row[0]] = append(days[row[0]], &reportingv1.Submission{Unit: row[1], Period: row[2], Target: row[3],
+			Value: &reportingv1.Submission_Ratio{Ratio: &reportingv1.Ratio{Numerator: num, Denominator: den}}})
+	}
+	return days, nil
 }
 
 // Step is what happens at one time.

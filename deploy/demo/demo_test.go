@@ -219,7 +219,8 @@ func TestExpectedAsksForWhatThereIs(t *testing.T) {
 		requests := map[string]proto.Message{
 			"figure": new(reportingv1.GetFigureRequest), "percent": new(reportingv1.GetFigureRequest),
 			"count_tasks": new(reportingv1.CountTasksRequest), "by_kind": new(reportingv1.CountByKindRequest),
-			"items": new(reportingv1.ListItemsRequest),
+			"items": new(reportingv1.ListItemsRequest), "changes": new(reportingv1.CompareDatesRequest),
+			"findings": new(reportingv1.ListFindingsRequest), "owing": new(reportingv1.CountObligationsRequest),
 		}
 		if e.Read.Kind == "milestones" {
 			if e.Read.Programme == "" || e.Read.Target == "" || e.Read.Path == "" {
@@ -239,7 +240,7 @@ func TestExpectedAsksForWhatThereIs(t *testing.T) {
 			t.Errorf("%s: validation says %v", e.What, err)
 		}
 	}
-	for _, f := range []string{"1", "2", "3", "4", "5", "6", "7", "8", "9", "11"} {
+	for _, f := range []string{"1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13"} {
 		if !figures[f] {
 			t.Errorf("figure %s is not asked for", f)
 		}

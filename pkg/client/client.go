@@ -108,6 +108,16 @@ func (c *Client) Progress() reportingv1.ProgressServiceClient {
 	return reportingv1.NewProgressServiceClient(c.conn)
 }
 
+// Monitoring is the stub that reads what leaders ask.
+func (c *Client) Monitoring() reportingv1.MonitoringServiceClient {
+	return reportingv1.NewMonitoringServiceClient(c.conn)
+}
+
+// Review is the stub that decides about what units report.
+func (c *Client) Review() reportingv1.ReviewServiceClient {
+	return reportingv1.NewReviewServiceClient(c.conn)
+}
+
 // Events is the stub that event.Subscriber asks for.
 func (c *Client) Events() reportingv1.EventServiceClient {
 	return reportingv1.NewEventServiceClient(c.conn)

@@ -8,7 +8,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"io/fs"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -31,10 +30,11 @@ type Config struct {
 // Player plays it once, on services that hold nothing yet.
 type Player struct {
 	Config
-	registry registryv1.RegistryServiceClient
-	writes   registryv1.RegistryAdminServiceClient
-	progress reportingv1.ProgressServiceClient
-	admin    reportingv1.ReportingAdminServiceClient
+	registry   registryv1.RegistryServiceClient
+	writes     registryv1.RegistryAdminServiceClient
+	progress   reportingv1.ProgressServiceClient
+	monitoring reportingv1.MonitoringServiceClient
+	admin      reportingv1.ReportingAdminServiceClient
 
 	units    []*registryv1.Unit // by id
 	requests int                // sent so far; each has its number in its id
@@ -57,11 +57,12 @@ func (t Timing) String() string {
 // New returns a player.
 func New(c Config) *Player {
 	return &Player{
-		Config:   c,
-		registry: c.Client.Registry(),
-		writes:   c.Client.RegistryAdmin(),
-		progress: c.Client.Progress(),
-		admin:    c.Client.ReportingAdmin(),
+		Config:     c,
+		registry:   c.Client.Registry(),
+		writes:     c.Client.RegistryAdmin(),
+		progress:   c.Client.Progress(),
+		monitoring: c.Client.Monitoring(),
+		admin:      c.Client.ReportingAdmin(),
 	}
 }
 
@@ -85,7 +86,16 @@ func (p *Player) Play(ctx context.Context) error {
 	if err := p.setup(ctx, play); err != nil {
 		return fmt.Errorf("set up: %w", err)
 	}
+	days, err := play.Setup.Daily.Read()
+	if err != nil {
+		return err
+	}
+	last := play.Setup.Time
 	for _, step := range play.Steps {
+		if err := p.days(ctx, last, step.Time, play.Setup.Daily.Programme, days); err != nil {
+			return fmt.Errorf("before step %s: %w", step.Name, err)
+		}
+		last = step.Time
 		if err := p.step(ctx, step); err != nil {
 			return fmt.Errorf("step %s: %w", step.Name, err)
 		}
@@ -138,7 +148,7 @@ func readUnits(file, from string) ([]bulk.UnitRow, error) {
 // apply applies files of resources and waits until reporting knows them.
 func (p *Player) apply(ctx context.Context, names []string) error {
 	for _, file := range names {
-		text, err := fs.ReadFile(files.Files(), file)
+		text, err := files.Text(file)
 		if err != nil {
 			return err
 		}
@@ -160,6 +170,27 @@ func (p *Player) apply(ctx context.Context, names []string) error {
 	var err error
 	p.units, err = listUnits(ctx, p.registry)
 	return err
+}
+
+// days sets the clock to each day between two times, and sends what is to come then.
+func (p *Player) days(ctx context.Context, from, to time.Time, programme string, reports map[string][]*reportingv1.Submission) error {
+	for at := morning(from).AddDate(0, 0, 1); !at.After(to); at = at.AddDate(0, 0, 1) {
+		if _, err := p.admin.SetClock(ctx, &reportingv1.SetClockRequest{Time: timestamppb.New(at)}); err != nil {
+			return fmt.Errorf("set the clock: %w", show.Refusal(err))
+		}
+		for _, s := range reports[day(at)] {
+			if err := p.submit(ctx, programme, s); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// morning is 08:00 of the day at +07:00.
+func morning(t time.Time) time.Time {
+	local := t.In(time.FixedZone("", 7*60*60))
+	return time.Date(local.Year(), local.Month(), local.Day(), 8, 0, 0, 0, local.Location())
 }
 
 // step plays one step and waits until the listener has seen all of it.

@@ -39,6 +39,18 @@ func (p *Player) read(ctx context.Context, e files.Expectation) (any, error) {
 		return ask(ctx, e, new(reportingv1.ListItemsRequest), func(ctx context.Context, r *reportingv1.ListItemsRequest) (proto.Message, error) {
 			return p.progress.ListItems(ctx, r)
 		})
+	case "changes":
+		return ask(ctx, e, new(reportingv1.CompareDatesRequest), func(ctx context.Context, r *reportingv1.CompareDatesRequest) (proto.Message, error) {
+			return p.progress.CompareDates(ctx, r)
+		})
+	case "findings":
+		return ask(ctx, e, new(reportingv1.ListFindingsRequest), func(ctx context.Context, r *reportingv1.ListFindingsRequest) (proto.Message, error) {
+			return p.monitoring.ListFindings(ctx, r)
+		})
+	case "owing":
+		return ask(ctx, e, new(reportingv1.CountObligationsRequest), func(ctx context.Context, r *reportingv1.CountObligationsRequest) (proto.Message, error) {
+			return p.monitoring.CountObligations(ctx, r)
+		})
 	}
 	return nil, fmt.Errorf("there is no read of kind %q", e.Read.Kind)
 }

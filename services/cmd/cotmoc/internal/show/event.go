@@ -23,6 +23,14 @@ func (n *Names) Event(ctx context.Context, e *eventv1.Event) string {
 		return head + n.submission(ctx, e.GetProgramme(), p.SubmissionAccepted)
 	case *eventv1.Event_SubmissionWithdrawn:
 		return head + n.submission(ctx, e.GetProgramme(), p.SubmissionWithdrawn)
+	case *eventv1.Event_SubmissionApproved:
+		return head + n.submission(ctx, e.GetProgramme(), p.SubmissionApproved)
+	case *eventv1.Event_SubmissionReturned:
+		return head + n.submission(ctx, e.GetProgramme(), p.SubmissionReturned)
+	case *eventv1.Event_DeadlineDue:
+		return head + n.deadline(ctx, p.DeadlineDue)
+	case *eventv1.Event_DeadlineOverdue:
+		return head + n.deadline(ctx, p.DeadlineOverdue)
 	}
 	return head + event.TargetToken(e) + "  " + event.Path(e)
 }
@@ -38,6 +46,21 @@ func (n *Names) crossing(ctx context.Context, programme string, m *eventv1.Miles
 	}
 	if m.GetOrdinal() > 1 {
 		text += fmt.Sprintf(", for the %s time", ordinal(m.GetOrdinal()))
+	}
+	return text
+}
+
+// deadline tells a rung: who owes what, by when, and whom it is addressed to.
+func (n *Names) deadline(ctx context.Context, d *eventv1.DeadlineReached) string {
+	text := fmt.Sprintf("T%+d  %s  %s owes it by %s", d.GetDays(), d.GetTarget(), n.Unit(ctx, d.GetPath()), d.GetDueDate())
+	if d.GetPeriod() != "" {
+		text += ", period " + d.GetPeriod()
+	}
+	if d.GetAddressee() != eventv1.Addressee_ADDRESSEE_UNIT {
+		text += ", told to " + d.GetAddresseeUnit()
+	}
+	if d.GetLate() {
+		text += ", late"
 	}
 	return text
 }
