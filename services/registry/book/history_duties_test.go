@@ -57,7 +57,7 @@ func (h *history) refusesTarget(id string, m, present *registryv1.Target) errorv
 	switch {
 	case h.regimes[id] != nil:
 		return errorv1.Reason_REASON_RESOURCE_EXISTS
-	case present != nil && periods(present) != periods(m):
+	case present != nil && (periods(present) != periods(m) || present.GetRegime() != m.GetRegime()):
 		return errorv1.Reason_REASON_CHANGE_NOT_ALLOWED
 	case !known || m.Regime != "" && regime == nil:
 		return errorv1.Reason_REASON_BAD_REFERENCE

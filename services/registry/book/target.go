@@ -56,6 +56,8 @@ func (b *Book) checkFixed(old, t *registryv1.Target) error {
 		return fixed("accumulation")
 	case old.GetDecimals() != t.GetDecimals():
 		return fixed("decimals")
+	case old.GetRegime() != t.GetRegime():
+		return fixed("regime") // its reports are counted from the first value on
 	}
 	if field := periodsDiffer(old, t); field != "" {
 		return fixed(field)
