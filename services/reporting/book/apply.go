@@ -27,6 +27,10 @@ func (b *Book) apply(e *eventv1.Event) error {
 		err = b.applyTold(e, p.DeadlineOverdue)
 	case *eventv1.Event_DeadlineExtended:
 		err = b.applyGrant(e, p.DeadlineExtended)
+	case *eventv1.Event_FindingOpened:
+		err = b.applyOpened(e, p.FindingOpened)
+	case *eventv1.Event_FindingResolved:
+		err = b.applyResolved(e, p.FindingResolved)
 	case *eventv1.Event_MilestoneReached:
 		err = b.applyCrossing(e, p.MilestoneReached, true)
 	case *eventv1.Event_MilestoneRevoked:
@@ -103,6 +107,9 @@ func (b *Book) applyAt(at *spot, e *eventv1.Event, s *eventv1.SubmissionRecorded
 		return err
 	}
 	b.applyQuality(at, s)
+	if err := b.applyRechecked(e, s); err != nil {
+		return err
+	}
 	if err := b.applyDuty(at, e, s, was); err != nil {
 		return err
 	}

@@ -98,6 +98,7 @@ func (b *Book) setMeasure(m *Measure, revision int64) {
 	}
 	*b.measures.edit(m.ix) = m
 	b.scheduleMeasure(m)
+	b.indexChecks(m)
 }
 
 // setTask makes m the present version of a task, and moves what it counts for to

@@ -29,7 +29,7 @@ func (b *Book) Recompute() (int, error) {
 			return compared, err
 		}
 	}
-	return compared, nil
+	return compared, b.recomputeFindings()
 }
 
 func (b *Book) recomputeSheet(m *Measure, k sheetKey) (int, error) {
@@ -132,6 +132,10 @@ func Compare(x, y *Book) error {
 	}
 	if !maps.Equal(maps.Collect(x.goals.All()), maps.Collect(y.goals.All())) {
 		return fmt.Errorf("allocations differ")
+	}
+	if !maps.Equal(maps.Collect(x.findings.All()), maps.Collect(y.findings.All())) ||
+		!maps.EqualFunc(maps.Collect(x.flagged.All()), maps.Collect(y.flagged.All()), slices.Equal[[]uint64]) {
+		return fmt.Errorf("findings differ")
 	}
 	if !maps.Equal(maps.Collect(x.closings.All()), maps.Collect(y.closings.All())) {
 		return fmt.Errorf("closings differ")

@@ -38,6 +38,9 @@ type Book struct {
 	goals      *layer.Table[goalKey, allocation]
 	goalCounts *layer.Table[measureIx, int]
 	closings   *layer.Table[closingKey, Closing]
+	findings   *layer.Table[uint64, finding]             // by the number of the event that opened it
+	flagged    *layer.Table[cellAt, []uint64]            // the newest finding of each check of a cell
+	totals     *layer.Table[measureIx, []measureIx]      // checked against an average: an index
 	agenda     *layer.Table[calendar.Date, []agendaItem] // what may fall due on a day: an index
 
 	sheets   map[sheetKey]*sheet
@@ -63,6 +66,7 @@ func New() *Book {
 		programmes: layer.New[string, *Programme](), calendars: shipped(),
 		goals: layer.New[goalKey, allocation](), goalCounts: layer.New[measureIx, int](),
 		agenda: layer.New[calendar.Date, []agendaItem](), closings: layer.New[closingKey, Closing](),
+		findings: layer.New[uint64, finding](), flagged: layer.New[cellAt, []uint64](), totals: layer.New[measureIx, []measureIx](),
 		sheets: make(map[sheetKey]*sheet), opened: layer.New[measureIx, []calendar.Period](),
 		complete: layer.New[measureIx, bool](), subjects: layer.New[subjectKey, uint64](),
 		requests: newRequests(), touched: newTouched(), pool: new(sheetPool),
@@ -77,6 +81,7 @@ func (b *Book) Fork(at ledger.Stamp) *Book {
 		units: b.units.fork(), unitCount: b.unitCount, unitIDs: b.unitIDs.Fork(), kin: b.kin.Fork(),
 		measures: b.measures.fork(), measureN: b.measureN, measureIDs: b.measureIDs.Fork(),
 		programmes: b.programmes.Fork(), calendars: b.calendars.Fork(), goals: b.goals.Fork(), goalCounts: b.goalCounts.Fork(), agenda: b.agenda.Fork(), closings: b.closings.Fork(),
+		findings: b.findings.Fork(), flagged: b.flagged.Fork(), totals: b.totals.Fork(),
 		sheets: make(map[sheetKey]*sheet), opened: b.opened.Fork(),
 		complete: b.complete.Fork(), subjects: b.subjects.Fork(),
 		requests: b.requests.fork(), pool: b.pool,
@@ -103,6 +108,9 @@ func (b *Book) Merge() {
 	b.goalCounts.Merge()
 	b.agenda.Merge()
 	b.closings.Merge()
+	b.findings.Merge()
+	b.flagged.Merge()
+	b.totals.Merge()
 	for k, s := range b.sheets {
 		moved := p.touched
 		if k.period != Current || p.measure(k.measure).regime != nil {
@@ -144,6 +152,7 @@ func (b *Book) Freeze() *Book {
 	f.measureIDs, f.programmes, f.calendars = b.measureIDs.Clone(), b.programmes.Clone(), b.calendars.Clone()
 	f.goals, f.goalCounts, f.agenda = b.goals.Clone(), b.goalCounts.Clone(), b.agenda.Clone()
 	f.closings = b.closings.Clone()
+	f.findings, f.flagged, f.totals = b.findings.Clone(), b.flagged.Clone(), b.totals.Clone()
 	f.sheets = make(map[sheetKey]*sheet, len(b.sheets))
 	for k, s := range b.sheets {
 		f.sheets[k] = s.freeze()

@@ -15,7 +15,7 @@ import (
 
 // Fold names the version of the image and of what Apply means; see ledger.State.
 // Change it whenever either changes.
-func (b *Book) Fold() string { return "reporting-4" }
+func (b *Book) Fold() string { return "reporting-5" }
 
 // WriteImage writes a frozen cut; see ledger.State.
 func (b *Book) WriteImage(to io.Writer) error {
@@ -33,6 +33,7 @@ func (b *Book) WriteImage(to io.Writer) error {
 		writeSheet(w, k, b.sheets[k])
 	}
 	b.writeClosings(w)
+	b.writeFindings(w)
 	w.uint(uint64(b.subjects.Len()))
 	for k, n := range b.subjects.All() {
 		w.uint(uint64(k.kind))
@@ -72,6 +73,7 @@ func (b *Book) ReadImage(from io.Reader) error {
 		}
 	}
 	b.readClosings(r)
+	b.readFindings(r)
 	for n := r.count(); n > 0 && r.err == nil; n-- {
 		k := subjectKey{subjectKind(r.uint()), measureIx(r.int()), unitIx(r.int()), uint32(r.uint()), r.string()}
 		b.subjects.Set(k, r.uint())
@@ -84,6 +86,9 @@ func (b *Book) ReadImage(from io.Reader) error {
 	}
 	b.scheduleAll()
 	b.scheduleGranted()
+	for _, m := range b.measuresOf("") {
+		b.indexChecks(m)
+	}
 	return nil
 }
 

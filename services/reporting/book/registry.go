@@ -98,6 +98,7 @@ func (b *Book) unitChanged(c *registryv1.Change, res *registryv1.Unit) {
 		return
 	}
 	before := b.judgeAround(func(*Measure) []unitIx { return around })
+	above := b.withAbove(around) // a change may take them a unit from below
 	cause := b.record(c, "", b.placeOfNew(id, res))
 	unit := b.unitIDs.Get(id)
 	b.move(unit, cause)
@@ -106,6 +107,8 @@ func (b *Book) unitChanged(c *registryv1.Change, res *registryv1.Unit) {
 		case m.Derived():
 		case m.task != nil && !m.givenTo(id): // most tasks: their scope stays
 			b.settleCompletion(m, cause)
+		case m.controlled() || m.regime != nil:
+			b.rescope(m, b.withAbove(append(above, unit)), cause)
 		default:
 			b.rescope(m, []unitIx{unit}, cause)
 		}

@@ -23,6 +23,7 @@ type rule struct {
 	cut         calendar.Cut
 	length      calendar.Length
 	any         []rule // of a regime: it applies where one of these does
+	tree        *Book  // of a target whose units above others give control totals; else nil
 }
 
 // ruleOf reads a measure's applicability. A task applies to the units that owe it.
@@ -46,6 +47,9 @@ func (b *Book) ruleOf(m *Measure) rule {
 		}
 		r.listedOnly = true
 		return r
+	}
+	if m.controlled() {
+		r.tree = b
 	}
 	a := m.target.GetApplicability()
 	r.from = max(r.from, dateOr(a.GetFromDate(), r.from))
@@ -79,8 +83,13 @@ func dateOr(s string, otherwise calendar.Date) calendar.Date {
 // be read.
 func (r *rule) current(today calendar.Date) calendar.Date { return min(today, r.last) }
 
-// appliesOn reports whether the measure applies to a unit on a day.
+// appliesOn reports whether a unit is expected to report the measure on a day.
 func (r *rule) appliesOn(u *Unit, day calendar.Date) bool {
+	return r.names(u, day) && !r.control(u, day)
+}
+
+// names reports whether the measure applies to a unit on a day.
+func (r *rule) names(u *Unit, day calendar.Date) bool {
 	if day < r.from || day >= r.until || r.except[u.id] {
 		return false
 	}
@@ -113,6 +122,9 @@ func (r *rule) turns(u *Unit) []calendar.Period {
 		return nil
 	}
 	days := append(u.boundaries(), r.edges()...)
+	if tree := r.controls(); tree != nil && r.everNames(u) {
+		days = append(days, tree.boundariesBelow(u.ix)...)
+	}
 	periods := make([]calendar.Period, len(days))
 	for i, d := range days {
 		periods[i] = r.cut.Of(max(0, d), r.length)
@@ -149,6 +161,9 @@ type scopeChange struct {
 func (b *Book) scopeChange(m *Measure, units []unitIx) *scopeChange {
 	c := &scopeChange{measure: m, groups: make(map[turnAt][]unitIx), current: make(map[bool][]unitIx)}
 	r := b.ruleOf(m)
+	if r.controls() != nil {
+		units = b.withAbove(units)
+	}
 	s := b.sheet(sheetKey{m.ix, Current})
 	for _, unit := range units {
 		u := b.unit(unit)

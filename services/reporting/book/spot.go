@@ -24,7 +24,10 @@ type spot struct {
 	regime *Measure // under which it is a part of a report; nil for none
 	report ladder   // of the reports of the period
 	late   bool     // it comes after the report's due date
-	seen   uint32
+
+	control  bool      // it is a control total: shown, never added
+	verdicts []verdict // what the checks found, of its own cell first
+	seen     uint32
 
 	periodWas, currentWas, reportWas []Tally // their totals before the submission
 	known                            dues
@@ -136,6 +139,7 @@ func (b *Book) spotAt(m *Measure, unit unitIx, p calendar.Period, hash uint64) *
 	}
 	at := b.here
 	at.m, at.unit, at.period, at.hash, at.regime, at.late = m, unit, p, hash, nil, false
+	at.control, at.verdicts = false, nil
 	b.trace(&at.today, unit, Current)
 	if at.own = &at.today; !at.today.same(p) {
 		b.trace(&at.other, unit, p)

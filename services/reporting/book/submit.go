@@ -83,8 +83,10 @@ func (b *Book) Submit(s *Submission) (Receipt, error) {
 	}
 	b.before(at)
 	counted := b.countsBefore(m)
+	at.verdicts = b.inspect(at, &next)
 	sequence := b.stamp.Next
 	b.recordAt(s, at, &cell, &next, cur)
+	b.settleFindings(at.verdicts, sequence)
 	if m.watched(at.period) {
 		b.announce(m, &at.cells, at.periodWas, sequence)
 		b.announceLater(m, at.unit, at.period, sequence)
@@ -164,7 +166,11 @@ func (b *Book) judgeScope(s *Submission, at *spot) error {
 		return refuse(errorv1.Reason_REASON_UNIT_NOT_ACTIVE, "submission.unit",
 			"unit %s does not exist on the last day of %s", s.Unit, s.Period)
 	}
-	if !scopedIn(b.sheet(at.now.key).scope.at(at.unit), at.period) {
+	switch {
+	case scopedIn(b.sheet(at.now.key).scope.at(at.unit), at.period):
+	case at.m.controlled() && b.givesControl(at.m, at.today.at[0], at.period.LastDay()):
+		at.control = true
+	default:
 		return refuse(errorv1.Reason_REASON_NOT_APPLICABLE, "submission.target",
 			"target %s does not apply to unit %s in %s", s.Target, s.Unit, s.Period)
 	}
@@ -203,6 +209,12 @@ func (s *Submission) node(m *Measure, v Value) node {
 
 // fits refuses a value whose totals would leave the range of 64 bits.
 func (b *Book) fits(at *spot, next *node, cur currentCell) error {
+	if at.control { // nothing is added
+		if cur.over {
+			return b.overflows(at.unit)
+		}
+		return nil
+	}
 	if err := b.fitsIn(&at.cells, at.m, next); err != nil || cur.change == eventv1.CurrentChange_CURRENT_CHANGE_UNSPECIFIED {
 		return err
 	}
@@ -265,7 +277,8 @@ func (b *Book) recordAt(s *Submission, at *spot, cell, next *node, cur currentCe
 	r.Reset()
 	r.Target, r.Path, r.Period, r.Revision = s.Target, at.today.path(), s.Period.String(), cell.rev+1
 	r.State, r.Tally, r.Current = eventv1.CellState(next.state), next.part(m.kind).Proto(), cur.change
-	r.Supersedes, r.RequestId, r.Itemised = cell.last(), s.RequestID, s.Itemised
+	r.Supersedes, r.RequestId, r.Itemised, r.Control = cell.last(), s.RequestID, s.Itemised, at.control
+	b.recordChecks(r, at.verdicts)
 	if at.own != &at.today {
 		r.PeriodPath = at.own.path()
 	}
