@@ -155,8 +155,12 @@ func badCells() []badSubmission {
 		bad("target unknown", sentFor("pies", one), absent, noTarget, "submission.target"),
 		bad("unit and target unknown", sentFor("pies", one, byUnit("99999")), absent, noUnit, "submission.unit"),
 	}
-	for _, p := range []string{"", "2022", "2022-05", "2022-M5", "2022-M00", "2022-M13", "1999-M12", "2100-M01",
-		"2022-M05 ", "2022-Q2", "٢٠٢٢-M05"} {
+	for _, p := range []string{"2022", "2022-Q2", "2022-H2"} {
+		all = append(all, bad("period "+p+" of a monthly target", sentFor("cards", one, inPeriod(p)), invalid,
+			errorv1.Reason_REASON_WRONG_PERIOD, "submission.period"))
+	}
+	for _, p := range []string{"", "2022-Q5", "2022-H0", "2022-05", "2022-M5", "2022-M00", "2022-M13", "1999-M12", "2100-M01",
+		"2022-M05 ", "2022-Q22", "٢٠٢٢-M05"} {
 		all = append(all, bad(fmt.Sprintf("period %q", p), sentFor("cards", one, inPeriod(p)), invalid, badField, "submission.period"))
 	}
 	return all

@@ -152,7 +152,7 @@ func badChecks() []bad {
 		{"target of a regime of another calendar", addTarget("x", countKind, func(t *target) { t.Regime, t.Calendar = "month", "fiscal" }), failed, fixed, "target.regime"},
 		{"target of a regime of another frequency", addTarget("x", countKind, func(t *target) { t.Regime, t.Calendar = "quarter", "administrative" }), failed, fixed, "target.regime"},
 		{"calendar of a target changed", setTarget("fees", countKind, func(t *target) { t.Calendar = "fiscal" }), failed, fixed, "target.calendar"},
-		{"regime of a target changed", setTarget("fees", countKind, func(t *target) { t.Regime = "month" }), failed, fixed, "target.regime"},
+		{"regime of a target changed", setTarget("fees", countKind, func(t *target) { t.Regime = "" }), failed, fixed, "target.regime"},
 		{"frequency of a target changed", setTarget("fees", countKind, func(t *target) { t.Frequency = quarterly }), failed, fixed, "target.frequency"},
 		{"task that nobody can accept", addTask("x", func(t *registryv1.Task) { t.NeedsAcceptance = true }), invalid, field, "task.needs_acceptance"},
 	}

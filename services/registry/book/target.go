@@ -56,11 +56,12 @@ func (b *Book) checkFixed(old, t *registryv1.Target) error {
 		return fixed("accumulation")
 	case old.GetDecimals() != t.GetDecimals():
 		return fixed("decimals")
-	case old.GetRegime() != t.GetRegime():
-		return fixed("regime") // its reports are counted from the first value on
 	}
 	if field := periodsDiffer(old, t); field != "" {
 		return fixed(field)
+	}
+	if old.GetRegime() != t.GetRegime() {
+		return fixed("regime") // its reports are counted from the first value on
 	}
 	if wholeOnly(t) && !wholeOnly(old) {
 		for _, a := range b.allocations.table.All() {
