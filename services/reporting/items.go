@@ -56,15 +56,11 @@ func (s *Service) cellsOf(ctx context.Context, req *reportingv1.UnionItemsReques
 	err = s.view(ctx, req.GetMinSequence(), func(b *book.Book) error {
 		cells = nil
 		for _, target := range req.GetTargets() {
-			at, err := locate(b, req.GetProgramme(), target, req.GetUnit(), req.GetPeriod())
+			at, err := itemCell(b, req, target)
 			if err != nil {
 				return err
 			}
-			v := at.view(b)
-			if p := at.period; p != book.Current && !v.OfOneCell() {
-				return refuse(errorv1.Reason_REASON_WRONG_PERIOD, "period", "%s is not reported for a period as long as %s", target, p)
-			}
-			own := v.Figure(at.unit).Own
+			own := at.view(b).Figure(at.unit).Own
 			if own.State != book.Reported {
 				own.Sequence = 0 // withdrawn, or something other than items
 			}
@@ -73,6 +69,27 @@ func (s *Service) cellsOf(ctx context.Context, req *reportingv1.UnionItemsReques
 		return nil
 	})
 	return cells, err
+}
+
+// itemCell finds a target's cell of the unit.
+func itemCell(b *book.Book, req *reportingv1.UnionItemsRequest, target string) (figureAt, error) {
+	at := figureAt{period: book.Current}
+	if _, err := knownProgramme(b, req.GetProgramme()); err != nil {
+		return at, err
+	}
+	at.measure = b.MeasureByID(req.GetProgramme(), target)
+	if at.measure == nil || at.measure.Derived() || at.measure.IsRegime() {
+		return at, &book.Refusal{Reason: errorv1.Reason_REASON_TARGET_NOT_FOUND, Field: "targets",
+			Message: "programme " + req.GetProgramme() + " has no target " + target}
+	}
+	var err error
+	if at.unit, err = knownUnit(b, at.measure, req.GetUnit()); err != nil || req.GetPeriod() == "" {
+		return at, err
+	}
+	if at.period, err = at.measure.OwnPeriod(req.GetPeriod()); err != nil {
+		return at, refuse(errorv1.Reason_REASON_WRONG_PERIOD, "period", "%v", err)
+	}
+	return at, nil
 }
 
 // itemsAt reads the item list of an event; nil when there is none.

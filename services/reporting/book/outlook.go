@@ -66,10 +66,6 @@ func (v *View) outlook(unit unitIx) *Outlook {
 	return v.shared
 }
 
-// OfOneCell reports whether each unit's own part is one cell: of a period of the
-// measure's own length.
-func (v *View) OfOneCell() bool { return v.period.Length() == v.m.length && v.period != Current }
-
 // PastDue reports whether the latest due date is over on the figure's day.
 func (f *Figure) PastDue() bool {
 	return f.Outlook != nil && f.Outlook.Due != 0 && f.Day > f.Outlook.Due
