@@ -71,7 +71,29 @@ type Play struct {
 		Apply     []string  `json:"apply"`      // resource files, in order
 		Daily     Daily     `json:"daily"`
 	} `json:"setup"`
-	Steps []Step `json:"steps"`
+	Steps  []Step `json:"steps"`
+	Review Review `json:"review"`
+}
+
+// Review is what is read and closed after the last step.
+type Review struct {
+	Year    int // whose deadlines are counted
+	Ranking *reportingv1.RankRequest
+	Closing *reportingv1.PublishClosingRequest
+}
+
+// UnmarshalJSON reads a review; its requests are in proto field names.
+func (r *Review) UnmarshalJSON(text []byte) error {
+	var doc struct {
+		Year    int                                                                            `json:"year"`
+		Ranking message[reportingv1.RankRequest, *reportingv1.RankRequest]                     `json:"ranking"`
+		Closing message[reportingv1.PublishClosingRequest, *reportingv1.PublishClosingRequest] `json:"closing"`
+	}
+	if err := json.Unmarshal(text, &doc); err != nil {
+		return err
+	}
+	*r = Review{Year: doc.Year, Ranking: doc.Ranking.m, Closing: doc.Closing.m}
+	return nil
 }
 
 // Daily is reports of ratios, one a row of a CSV file, each sent on its day.

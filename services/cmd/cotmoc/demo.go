@@ -115,12 +115,17 @@ func playDemo(ctx context.Context, c *console, process *embedded.Process, began 
 	}
 	player := demo.New(demo.Config{Client: conn, Listener: listener, Out: c.Out})
 	err = player.Play(ctx)
+	var review error
+	if err == nil {
+		c.printf("\n")
+		review = player.Review(ctx)
+	}
 	if err := errors.Join(err, stopListening()); err != nil {
 		return err
 	}
 	c.printf("\n")
 	demo.WriteTable(c.Out, player.Results())
-	unsound := conclude(ctx, c, conn, player, listener)
+	unsound := errors.Join(review, conclude(ctx, c, conn, player, listener))
 	c.printf("took       %.1f s in all\n", time.Since(began).Seconds())
 	return errors.Join(verdict(c, player.Results()), unsound)
 }

@@ -23,6 +23,7 @@ type Listener struct {
 
 	mu         sync.Mutex
 	milestones []*eventv1.Event
+	deadlines  []*eventv1.DeadlineReached
 	last       uint64
 	broken     error         // the first event that was not the next
 	moved      chan struct{} // closed and made anew at each event
@@ -47,6 +48,11 @@ func (l *Listener) Handle(ctx context.Context, e *eventv1.Event) error {
 	l.last = e.GetSequence()
 	if crossed {
 		l.milestones = append(l.milestones, e)
+	}
+	for _, told := range []*eventv1.DeadlineReached{e.GetDeadlineDue(), e.GetDeadlineOverdue()} {
+		if told != nil {
+			l.deadlines = append(l.deadlines, told)
+		}
 	}
 	close(l.moved)
 	l.moved = make(chan struct{})

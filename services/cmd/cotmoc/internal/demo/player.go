@@ -39,6 +39,8 @@ type Player struct {
 	units    []*registryv1.Unit // by id
 	requests int                // sent so far; each has its number in its id
 	results  []Result
+	review   files.Review
+	reviews  reportingv1.ReviewServiceClient
 	timings  []Timing
 }
 
@@ -62,6 +64,7 @@ func New(c Config) *Player {
 		writes:     c.Client.RegistryAdmin(),
 		progress:   c.Client.Progress(),
 		monitoring: c.Client.Monitoring(),
+		reviews:    c.Client.Review(),
 		admin:      c.Client.ReportingAdmin(),
 	}
 }
@@ -90,6 +93,7 @@ func (p *Player) Play(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.review = play.Review
 	last := play.Setup.Time
 	for _, step := range play.Steps {
 		if err := p.days(ctx, last, step.Time, play.Setup.Daily.Programme, days); err != nil {

@@ -131,7 +131,7 @@ func brief(v any) string {
 
 // briefMap knows the answers of the API by their fields.
 func briefMap(m map[string]any) string {
-	for _, list := range []string{"items", "kinds"} {
+	for _, list := range []string{"items", "kinds", "changes", "findings"} {
 		if members, ok := m[list].([]any); ok {
 			return brief(members)
 		}
@@ -139,6 +139,10 @@ func briefMap(m map[string]any) string {
 	switch {
 	case m["event"] != nil:
 		return briefMilestone(m)
+	case m["increase"] != nil:
+		return briefChange(m)
+	case m["check"] != nil:
+		return briefFinding(m)
 	case m["code"] != nil:
 		return fmt.Sprintf("%s %s: %s", text(m["code"]), text(m["reason"]), text(m["field"]))
 	case m["name"] != nil:
@@ -147,6 +151,27 @@ func briefMap(m map[string]any) string {
 		return briefFigure(m)
 	}
 	return text(m)
+}
+
+// briefChange is how much more came, and whether that beat what came before.
+func briefChange(m map[string]any) string {
+	s := "+" + text(m["increase"])
+	if beats, ok := m["beats_previous"]; ok {
+		s += ", beats the one before: " + text(beats)
+	}
+	return s
+}
+
+// briefFinding is a value that looks wrong, and how that ended.
+func briefFinding(m map[string]any) string {
+	s := text(m["value"])
+	if against := m["against"]; against != nil {
+		s += " against " + text(against)
+	}
+	if how := m["resolution"]; how != nil && text(how) != "FINDING_RESOLUTION_UNSPECIFIED" {
+		s += ", " + strings.TrimPrefix(text(how), "FINDING_RESOLUTION_")
+	}
+	return s
 }
 
 // briefMilestone is the threshold that was crossed, with a minus when it was
