@@ -3,6 +3,7 @@ package reporting
 import (
 	"context"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/cotmoc/cotmoc/pkg/apierr"
@@ -95,6 +96,7 @@ func named(err error, rename func(field string) string) error {
 	if !ok {
 		return err
 	}
+	e.Violations = slices.Clone(e.Violations)
 	for i, v := range e.Violations {
 		e.Violations[i].Field = rename(v.Field)
 	}
