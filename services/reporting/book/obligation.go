@@ -57,7 +57,8 @@ type Obligations struct {
 	m      *Measure
 	period calendar.Period // Current of a task
 	day    calendar.Date   // by which units and their levels are judged
-	s      *sheet          // nil of a period that nothing was kept of yet
+	s      *sheet          // nil of a period that nothing is kept of yet
+	none   node            // of a unit that owes something then
 	scope  *column[[]calendar.Period]
 	values []valuesOf // of a regime: what its reports are made of
 	known  dues
@@ -97,16 +98,18 @@ func (m *Measure) OwnPeriod(name string) (calendar.Period, error) {
 	return p, err
 }
 
-// owed returns what is kept of a unit's obligation, and whether it has one.
-func (o *Obligations) owed(unit unitIx) (n node, d duty, owes bool) {
+// owed returns what is kept of a unit's obligation; no node when it has none.
+func (o *Obligations) owed(unit unitIx) (*node, duty) {
 	if o.s == nil {
-		turns := o.scope.peek(unit)
-		return node{}, duty{}, turns != nil && scopedIn(*turns, o.period)
+		if turns := o.scope.peek(unit); turns != nil && scopedIn(*turns, o.period) {
+			return &o.none, duty{}
+		}
+		return nil, duty{}
 	}
-	if at := o.s.nodes.peek(unit); at != nil && at.scoped {
-		return *at, o.s.duties.at(unit), true
+	if n := o.s.nodes.peek(unit); n != nil && n.scoped {
+		return n, o.s.duties.at(unit)
 	}
-	return node{}, duty{}, false
+	return nil, duty{}
 }
 
 // state tells where a unit's obligation stands.
@@ -170,8 +173,8 @@ func (o *Obligations) List(top *Unit, f ObligationFilter, after string, limit in
 // walk calls do for each unit at or below top that owes something, in no order.
 func (o *Obligations) walk(top unitIx, do func(*Unit, *node, duty)) {
 	visit := func(ix unitIx) {
-		if n, d, owes := o.owed(ix); owes {
-			do(o.b.unit(ix), &n, d)
+		if n, d := o.owed(ix); n != nil {
+			do(o.b.unit(ix), n, d)
 		}
 	}
 	visit(top)
@@ -182,7 +185,7 @@ func (o *Obligations) walk(top unitIx, do func(*Unit, *node, duty)) {
 
 // obligation tells all about a unit's obligation that stands in a state.
 func (o *Obligations) obligation(u *Unit, state ObligationState) Obligation {
-	_, d, _ := o.owed(u.ix)
+	_, d := o.owed(u.ix)
 	out := Obligation{Unit: u, Level: u.near(o.day).level, Path: o.b.path(u.ix, o.period), State: state, Came: d.came}
 	out.Original, _ = o.b.deadline(o.m, u, o.period, duty{}, &o.known)
 	if state != ObligationExcused {
@@ -210,8 +213,8 @@ func (o *Obligations) obligation(u *Unit, state ObligationState) Obligation {
 // directly below it, by unit id.
 func (o *Obligations) Count(top *Unit) (total UnitObligations, children []UnitObligations) {
 	total.Unit = top
-	if n, d, owes := o.owed(top.ix); owes {
-		total.Counts[o.state(top, &n, d)]++
+	if n, d := o.owed(top.ix); n != nil {
+		total.Counts[o.state(top, n, d)]++
 	}
 	for ix := range o.b.childrenIn(top.ix, o.period) {
 		child := UnitObligations{Unit: o.b.unit(ix)}
