@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/cotmoc/cotmoc/pkg/event"
 	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 )
@@ -65,10 +66,10 @@ func (p *player) checkRungs(ctx context.Context, d *differences) error {
 		index[p.plan.units[i].path] = i
 	}
 	seen := make([]uint8, len(p.plan.reports)*len(rungs()))
-	found := 0
+	found, others := 0, make(map[string]int)
 	for after, head := uint64(0), p.result.Events; after < head; {
 		page, err := p.lines[0].Events().ListEvents(ctx, &reportingv1.ListEventsRequest{
-			AfterSequence: after, PageSize: 1000, Subjects: []string{"cotmoc.*.deadline.>"}})
+			AfterSequence: after, PageSize: 1000, Subjects: []string{"cotmoc.*.deadline.>", "cotmoc.*.milestone.>", "cotmoc.*.clock.>"}})
 		if err != nil {
 			return fmt.Errorf("list events: %w", err)
 		}
@@ -76,6 +77,10 @@ func (p *player) checkRungs(ctx context.Context, d *differences) error {
 			e := new(eventv1.Event)
 			if err := proto.Unmarshal(stored.GetEvent(), e); err != nil {
 				return err
+			}
+			if entity := event.Entity(e); entity != "deadline" {
+				others[entity]++
+				continue
 			}
 			found++
 			r, name := e.GetDeadlineDue(), "due"
@@ -97,6 +102,7 @@ func (p *player) checkRungs(ctx context.Context, d *differences) error {
 		after = page.GetLastSequence()
 	}
 	want := p.missed(seen, d)
+	p.printf("of the events  %d of deadlines, %d of milestones, %d of the clock\n", found, others["milestone"], others["clock"])
 	p.printf("rungs         ")
 	for _, rung := range rungs() {
 		p.printf(" T%+d: %d ", rung, p.result.Rungs[fmt.Sprintf("T%+d", rung)])

@@ -1,6 +1,8 @@
 package play
 
 import (
+	"cmp"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -17,15 +19,12 @@ type moment struct {
 
 // moments chooses when the process is killed: half of the times, rounded down,
 // while a day begins on which much is told, and else while reports come in. Each
-// comes with how long after its beginning, which is shorter than the whole takes.
+// comes with how long after its beginning, which is about as long as the whole takes
+// at most.
 func (p *plan) moments(kills, batch int, seed uint64) map[moment]time.Duration {
 	random := rand.New(rand.NewPCG(seed, 3))
 	told := p.toldOn()
-	var days []day
-	for d := range told {
-		days = append(days, d)
-	}
-	slices.SortFunc(days, func(a, b day) int { return 2*(told[b]-told[a]) + intOf(a > b) - intOf(a < b) })
+	days := p.busiest()
 	var beginnings, middles []moment
 	for _, d := range days[:len(days)/2] {
 		beginnings = append(beginnings, moment{d, beginning})
@@ -44,8 +43,16 @@ func (p *plan) moments(kills, batch int, seed uint64) map[moment]time.Duration {
 	choose(beginnings, kills/2, func(m moment) time.Duration {
 		return 2*time.Millisecond + time.Duration(told[m.day])*10*time.Microsecond
 	})
-	choose(middles, kills-kills/2, func(moment) time.Duration { return 15 * time.Millisecond })
+	choose(middles, kills-kills/2, func(m moment) time.Duration {
+		return time.Millisecond + time.Duration(len(p.batches(m.day, batch)[m.at]))*25*time.Microsecond
+	})
 	return all
+}
+
+// busiest is the days on which something is told, those with the most of it first.
+func (p *plan) busiest() []day {
+	told := p.toldOn()
+	return slices.SortedFunc(maps.Keys(told), func(a, b day) int { return cmp.Or(told[b]-told[a], int(a-b)) })
 }
 
 // toldOn is how many rungs are expected to be told on each day.

@@ -89,6 +89,7 @@ type player struct {
 	lines   lines
 	plan    *plan
 	kills   map[moment]time.Duration
+	renamed []day          // on which the regime gets another name
 	pending sync.WaitGroup // kills
 
 	beginning                      atomic.Bool  // a day is about to begin

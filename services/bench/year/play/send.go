@@ -3,6 +3,7 @@ package play
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/cotmoc/cotmoc/pkg/client"
+	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 )
 
@@ -52,7 +54,9 @@ func (p *plan) came() (n int) {
 	return n
 }
 
-// day begins a day and sends what comes on it.
+// day begins a day and sends what comes on it. On the busiest days the regime gets
+// another name in between, after which the service looks at the deadlines of the day
+// once more: none may be told again.
 func (p *player) day(ctx context.Context, d day) error {
 	began := time.Now()
 	p.killAt(moment{d, beginning})
@@ -62,6 +66,11 @@ func (p *player) day(ctx context.Context, d day) error {
 	}
 	p.beginning.Store(false)
 	p.result.Clock += time.Since(began)
+	if slices.Contains(p.renamed, d) {
+		if err := p.write(ctx, []*registryv1.Write{regimeNamed("Báo cáo tháng, sửa ngày " + d.String())}); err != nil {
+			return err
+		}
+	}
 	if err := p.sendAll(ctx, p.plan.batches(d, p.config.Batch), d); err != nil {
 		return err
 	}

@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
-	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
 )
 
@@ -26,6 +26,9 @@ const (
 	dueOthers = 5
 	grace     = 1
 )
+
+// renames is on how many days the regime gets another name.
+const renames = 12
 
 // dueOf is how many working days the units of some levels have.
 func dueOf() map[string]int {
@@ -73,17 +76,26 @@ func (p *player) setUp(ctx context.Context) error {
 	}
 	p.plan = newPlan(units, days, p.config.Months)
 	p.kills = p.plan.moments(p.config.Kills, p.config.Batch, p.config.Seed)
-	done, err := p.lines[0].RegistryAdmin().BatchWrite(ctx, &registryv1.BatchWriteRequest{Writes: p.plan.resources()})
+	busiest := p.plan.busiest()
+	p.renamed = busiest[:min(len(busiest), renames)]
+	return p.write(ctx, p.plan.resources())
+}
+
+// write writes resources and waits until the service that takes in reports knows them.
+func (p *player) write(ctx context.Context, writes []*registryv1.Write) error {
+	var revision int64
+	err := again(ctx, func() error {
+		done, err := p.lines[0].RegistryAdmin().BatchWrite(ctx, &registryv1.BatchWriteRequest{Writes: writes})
+		revision = done.GetRevision()
+		return err
+	})
 	if err != nil {
-		return fmt.Errorf("write the programme: %w", err)
+		return fmt.Errorf("write to the registry: %w", err)
 	}
 	for {
-		status, err := p.lines[0].ReportingAdmin().GetStatus(ctx, &reportingv1.GetStatusRequest{})
-		if err != nil {
+		status, err := p.status(ctx)
+		if err != nil || status.GetRegistryRevision() >= revision {
 			return err
-		}
-		if status.GetRegistryRevision() >= done.GetRevision() {
-			return nil
 		}
 		time.Sleep(time.Millisecond)
 	}
@@ -108,18 +120,13 @@ func kinds() []typev1.UnitKind {
 // for the country and for provinces.
 func (p *plan) resources() []*registryv1.Write {
 	of := "programmes/" + programme
-	var offsets []*registryv1.LevelOffset
-	for level, n := range dueOf() {
-		offsets = append(offsets, &registryv1.LevelOffset{Level: level, DueWorkingDays: uint32(n)})
-	}
 	end := p.firstDay(p.months) - 1
 	writes := []*registryv1.Write{
 		{Resource: &registryv1.Write_Programme{Programme: &registryv1.Programme{Name: of, DisplayName: "Năm 2022", RootUnit: root,
 			StartDate: first.String(), EndDate: end.String(),
 			Instruments: []*registryv1.Instrument{{Id: "qd-06", Kind: registryv1.InstrumentKind_INSTRUMENT_KIND_DECISION,
 				Number: "06/QĐ-TTg", Date: "2022-01-06"}}}}},
-		{Resource: &registryv1.Write_Regime{Regime: &registryv1.Regime{Name: of + "/regimes/" + regime, DisplayName: "Báo cáo tháng",
-			DueWorkingDays: dueOthers, LevelOffsets: offsets, GraceWorkingDays: grace}}},
+		regimeNamed("Báo cáo tháng"),
 	}
 	for i := range targets {
 		t := &registryv1.Target{Name: of + "/targets/" + targetID(i), DisplayName: fmt.Sprintf("Chỉ tiêu số %d", i+1),
@@ -142,4 +149,16 @@ func (p *plan) resources() []*registryv1.Write {
 		writes = append(writes, &registryv1.Write{Resource: &registryv1.Write_Target{Target: t}})
 	}
 	return writes
+}
+
+// regimeNamed is the regime under a display name.
+func regimeNamed(display string) *registryv1.Write {
+	var offsets []*registryv1.LevelOffset
+	for level, n := range dueOf() {
+		offsets = append(offsets, &registryv1.LevelOffset{Level: level, DueWorkingDays: uint32(n)})
+	}
+	slices.SortFunc(offsets, func(a, b *registryv1.LevelOffset) int { return strings.Compare(a.GetLevel(), b.GetLevel()) })
+	return &registryv1.Write{Resource: &registryv1.Write_Regime{Regime: &registryv1.Regime{
+		Name: "programmes/" + programme + "/regimes/" + regime, DisplayName: display,
+		DueWorkingDays: dueOthers, LevelOffsets: offsets, GraceWorkingDays: grace}}}
 }
