@@ -21,6 +21,7 @@ type cli struct {
 	Import    importCmd    `cmd:"" help:"Import official lists."`
 	Apply     applyCmd     `cmd:"" help:"Make the registry be as files say."`
 	Submit    submitCmd    `cmd:"" help:"Submit, correct or withdraw one report."`
+	Status    statusCmd    `cmd:"" help:"Print where a programme stands: targets, tasks, quality of data."`
 	Watch     watchCmd     `cmd:"" help:"Print milestones and progress as they happen."`
 	Doctor    doctorCmd    `cmd:"" help:"Check the log, the totals and the stream of a running service."`
 	Load      loadCmd      `cmd:"" help:"Play a wave of reports and print rate and latencies."`

@@ -71,6 +71,14 @@ func (s *services) writes() registryv1.RegistryAdminServiceClient {
 // progress reads figures.
 func (s *services) progress() reportingv1.ProgressServiceClient { return s.atReporting.Progress() }
 
+// monitoring reads who owes what, how good the data is, who leads and who lags.
+func (s *services) monitoring() reportingv1.MonitoringServiceClient {
+	return s.atReporting.Monitoring()
+}
+
+// review decides about what units report.
+func (s *services) review() reportingv1.ReviewServiceClient { return s.atReporting.Review() }
+
 // admin is for those who run reporting.
 func (s *services) admin() reportingv1.ReportingAdminServiceClient {
 	return s.atReporting.ReportingAdmin()
