@@ -72,7 +72,11 @@ func (s *Service) closingDocument(ctx context.Context, c *book.Closing) ([]byte,
 	}
 	cut, head := s.engine.Freeze()
 	c.KnownSequence = head.Sequence
-	text, err := newDocument(cut, c).encode()
+	d, err := newDocument(cut, c)
+	if err != nil {
+		return nil, fmt.Errorf("make closing %s: %w", c.ID, err)
+	}
+	text, err := d.encode()
 	if err != nil {
 		return nil, fmt.Errorf("make closing %s: %w", c.ID, err)
 	}

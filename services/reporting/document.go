@@ -4,8 +4,16 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"strconv"
 
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+
+	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
+	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	"github.com/cotmoc/cotmoc/services/internal/calendar"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
 
@@ -21,6 +29,24 @@ type document struct {
 	RegistryRevision int64          `json:"registry_revision"`
 	Figures          []closedFigure `json:"figures"`
 	Reports          []closedFigure `json:"reports"`
+	Timeliness       []closedTasks  `json:"timeliness"`
+	// Answers of the API about the newest period that had ended, in its field names.
+	Quality  []json.RawMessage `json:"quality"`  // GetQualityResponse, one a regime
+	Owed     []json.RawMessage `json:"owed"`     // CountObligationsResponse, one a regime
+	Rankings []json.RawMessage `json:"rankings"` // RankResponse, one a scorecard
+}
+
+// closedTasks is the tasks of a form and audience by the four classes of timeliness.
+type closedTasks struct {
+	Form              string `json:"form"`
+	Audience          string `json:"audience"`
+	CountingBasis     string `json:"counting_basis"`
+	CompletedOnTime   int64  `json:"completed_on_time"`
+	CompletedLate     int64  `json:"completed_late"`
+	PendingInTime     int64  `json:"pending_in_time"`
+	PendingOverdue    int64  `json:"pending_overdue"`
+	CompletionRateDue string `json:"completion_rate_due"`
+	CompletionRateAll string `json:"completion_rate_all"`
 }
 
 // documentFormat names the fields and their meaning.
@@ -50,18 +76,94 @@ type closedFigure struct {
 }
 
 // newDocument makes the content of a closing from a cut of the book.
-func newDocument(b *book.Book, c *book.Closing) *document {
+func newDocument(b *book.Book, c *book.Closing) (*document, error) {
 	d := &document{Format: documentFormat, Programme: c.Programme, Closing: c.ID, DisplayName: c.Name,
 		AsOfDate: c.AsOf.String(), KnownSequence: c.KnownSequence, RegistryRevision: b.RegistryRevision(),
-		Figures: []closedFigure{}, Reports: []closedFigure{}}
+		Figures: []closedFigure{}, Reports: []closedFigure{}, Timeliness: []closedTasks{},
+		Quality: []json.RawMessage{}, Owed: []json.RawMessage{}, Rankings: []json.RawMessage{}}
 	for _, m := range b.Measures(c.Programme) {
 		if !m.IsRegime() {
 			d.Figures = closed(d.Figures, b.ViewAsOf(m, c.AsOf))
 		} else if p := m.EndedBy(c.AsOf); p.Valid() {
 			d.Reports = closed(d.Reports, b.View(m, p))
+			if err := d.addRegime(b, m, p); err != nil {
+				return nil, err
+			}
 		}
 	}
-	return d
+	d.addTasks(b, c)
+	for _, card := range b.ProgrammeByID(c.Programme).Scorecards() {
+		if err := d.addRanking(b, c, card); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+// addRegime adds who owes what and how good the data is in a period.
+func (d *document) addRegime(b *book.Book, m *book.Measure, p calendar.Period) error {
+	root := b.UnitByID(m.Root())
+	total, below := b.Obligations(m, p).Count(root)
+	owed := &reportingv1.CountObligationsResponse{Total: obligationCounts(&total)}
+	for i := range below {
+		owed.Children = append(owed.Children, obligationCounts(&below[i]))
+	}
+	targets, err := targetsOf(b, m, nil)
+	if err != nil {
+		return err
+	}
+	all, each := b.Quality(root, m, targets, []calendar.Period{p})
+	quality := &reportingv1.GetQualityResponse{Total: qualityOf(&all)}
+	for i := range each {
+		quality.Children = append(quality.Children, qualityOf(&each[i]))
+	}
+	return errors.Join(add(&d.Owed, owed), add(&d.Quality, quality))
+}
+
+// addTasks adds the tasks by the classes of timeliness.
+func (d *document) addTasks(b *book.Book, c *book.Closing) {
+	for _, f := range book.TaskFilters() {
+		t := b.Timeliness(c.Programme, f, nil, c.AsOf)
+		if t.All() == 0 {
+			continue
+		}
+		p := timelinessOf(t)
+		d.Timeliness = append(d.Timeliness, closedTasks{Form: f.Form.String(), Audience: f.Audience.String(), CountingBasis: f.Basis.String(),
+			CompletedOnTime: t.CompletedOnTime, CompletedLate: t.CompletedLate, PendingInTime: t.PendingInTime,
+			PendingOverdue: t.PendingOverdue, CompletionRateDue: p.GetCompletionRateDue(), CompletionRateAll: p.GetCompletionRateAll()})
+	}
+}
+
+// addRanking adds a scorecard's ranking for the newest period that had ended of the
+// regime that it counts, else for the newest month.
+func (d *document) addRanking(b *book.Book, c *book.Closing, card *registryv1.Scorecard) error {
+	p := calendar.EndOfMonth.Of(c.AsOf+1, calendar.Monthly).Prev()
+	for _, part := range card.GetParts() {
+		if m := b.MeasureByID(c.Programme, part.GetTarget()); m != nil && m.IsRegime() {
+			p = m.EndedBy(c.AsOf)
+		}
+	}
+	ranking, err := rank(b, &reportingv1.RankRequest{Programme: c.Programme, Scorecard: card.GetId(), Period: p.String()})
+	if err != nil {
+		return fmt.Errorf("rank by %s: %w", card.GetId(), err)
+	}
+	ranking.Sequence = 0
+	return add(&d.Rankings, ranking)
+}
+
+// add appends a message in JSON. The blanks that its encoder strews are taken out, or
+// the same message would not give the same bytes.
+func add(to *[]json.RawMessage, m proto.Message) error {
+	text, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	if err := json.Compact(&out, text); err != nil {
+		return err
+	}
+	*to = append(*to, out.Bytes())
+	return nil
 }
 
 // closed appends the figures of a view.

@@ -87,6 +87,9 @@ type Programme struct {
 	res *registryv1.Programme
 }
 
+// Scorecards returns how the programme's units are ranked.
+func (p *Programme) Scorecards() []*registryv1.Scorecard { return p.res.GetScorecards() }
+
 // HasPillar reports whether the programme has a pillar.
 func (p *Programme) HasPillar(id string) bool { return labelled(p.res.GetPillars(), id) }
 

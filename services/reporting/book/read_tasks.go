@@ -14,6 +14,16 @@ type TaskFilter struct {
 	Pillar, Group string          // empty: all
 }
 
+// TaskFilters are the counts of tasks that every programme has: one for each form,
+// audience and basis.
+func TaskFilters() []TaskFilter {
+	var out []TaskFilter
+	for _, d := range derivations() {
+		out = append(out, TaskFilter{Basis: d.basis, Form: d.form, Audience: d.audience})
+	}
+	return out
+}
+
 // CountTasks counts the tasks of a programme that are complete, of all, by the
 // stated basis. Without a pillar or group it reads the derived counts, which are
 // kept; with one it adds up the tasks.

@@ -50,7 +50,7 @@ func (r *rig) decide(unit, period string, code eventv1.ReturnCode) []*eventv1.Ev
 func (r *rig) wantTimely(basis typev1.CountingBasis, onTime, late, pending, overdue int64) {
 	r.t.Helper()
 	want := score.Timeliness{CompletedOnTime: onTime, CompletedLate: late, PendingInTime: pending, PendingOverdue: overdue}
-	got := r.b.Timeliness(prog, TaskFilter{Basis: basis, Form: typev1.TaskForm_TASK_FORM_TASK}, nil)
+	got := r.b.Timeliness(prog, TaskFilter{Basis: basis, Form: typev1.TaskForm_TASK_FORM_TASK}, nil, r.b.Today())
 	if got != want {
 		r.t.Errorf("by %s on %s: %+v, want %+v", basis, r.b.today, got, want)
 	}
@@ -280,7 +280,7 @@ func TestTimelinessIsFiltered(t *testing.T) {
 		if c.top != "" {
 			top = r.b.UnitByID(c.top)
 		}
-		if got := r.b.Timeliness(prog, c.f, top).All(); got != c.want {
+		if got := r.b.Timeliness(prog, c.f, top, r.b.Today()).All(); got != c.want {
 			t.Errorf("%+v at %q: %d, want %d", c.f, c.top, got, c.want)
 		}
 	}
@@ -326,7 +326,7 @@ func TestPublishedTimelinessComesOut(t *testing.T) {
 	r.day("2022-08-01")
 	r.block(func(*Book) {})
 	r.wantTimely(byAssignment, onTime, late, pending, overdue)
-	got := r.b.Timeliness(prog, TaskFilter{Basis: byAssignment, Form: typev1.TaskForm_TASK_FORM_TASK}, nil)
+	got := r.b.Timeliness(prog, TaskFilter{Basis: byAssignment, Form: typev1.TaskForm_TASK_FORM_TASK}, nil, r.b.Today())
 	for _, c := range []struct {
 		name, want, got string
 	}{

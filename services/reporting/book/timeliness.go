@@ -18,7 +18,8 @@ type taskPart struct {
 }
 
 // Timeliness counts the tasks of a programme that a filter keeps, or with the basis
-// ASSIGNMENT the units' parts of them, by the four classes of a deadline. Where top
+// ASSIGNMENT the units' parts of them, as they stood on a day, by the four classes of
+// a deadline. Where top
 // is not nil, only parts of units at or below it count, by today's tree, and only
 // tasks that such a unit leads. What a unit says does not apply to it counts not at
 // all, as in CountTasks.
@@ -26,7 +27,7 @@ type taskPart struct {
 // A task as a whole is completed by its rule, on the day on which the last part came
 // that the rule needs; it is due on its own due date, or on the latest that was
 // granted to one of its units.
-func (b *Book) Timeliness(programme string, f TaskFilter, top *Unit) score.Timeliness {
+func (b *Book) Timeliness(programme string, f TaskFilter, top *Unit, day calendar.Date) score.Timeliness {
 	var t score.Timeliness
 	below := b.atOrBelow(top)
 	for _, m := range b.measuresOf(programme) {
@@ -34,14 +35,15 @@ func (b *Book) Timeliness(programme string, f TaskFilter, top *Unit) score.Timel
 			f.Pillar != "" && m.task.GetPillar() != f.Pillar || f.Group != "" && m.task.GetGroup() != f.Group {
 			continue
 		}
+		s := b.ViewAsOf(m, day).s
 		if f.Basis == typev1.CountingBasis_COUNTING_BASIS_TASK {
-			if parts := b.partsOf(m, nil); len(parts) > 0 && b.ledBelow(m, below) {
-				t = t.Count(b.classOf(m, parts))
+			if parts := b.partsOf(m, nil, s); len(parts) > 0 && b.ledBelow(m, below) {
+				t = t.Count(classOf(m, parts, b.isCompleteIn(m, s), day))
 			}
 			continue
 		}
-		for _, p := range b.partsOf(m, below) {
-			t = t.Count(score.Classify(p.done, int32(p.came), int32(p.due), int32(b.today)))
+		for _, p := range b.partsOf(m, below, s) {
+			t = t.Count(score.Classify(p.done, int32(p.came), int32(p.due), int32(day)))
 		}
 	}
 	return t
@@ -68,14 +70,14 @@ func (b *Book) ledBelow(m *Measure, below []bool) bool {
 	})
 }
 
-// partsOf lists the parts of a task that are owed, of the marked units; nil marks all.
-func (b *Book) partsOf(m *Measure, below []bool) []taskPart {
+// partsOf lists the parts of a task that are owed by the figures of a sheet, of the
+// marked units; nil marks all.
+func (b *Book) partsOf(m *Measure, below []bool, s *sheet) []taskPart {
 	var parts []taskPart
-	s := b.sheet(sheetKey{m.ix, Current})
 	for _, a := range m.task.GetAssignments() {
 		unit := b.unitIDs.Get(a.GetUnit())
 		if n := s.nodes.at(unit); owes(a.GetRole()) && n.scoped && n.state != NotApplicable && (below == nil || below[unit]) {
-			d := s.duties.at(unit)
+			d := b.duty(sheetKey{m.ix, Current}, unit)
 			due, _ := b.deadline(m, b.unit(unit), Current, d, nil)
 			parts = append(parts, taskPart{n.state == Reported && n.num == 1,
 				a.GetRole() == registryv1.AssignmentRole_ASSIGNMENT_ROLE_LEAD, d.came, due})
@@ -85,7 +87,7 @@ func (b *Book) partsOf(m *Measure, below []bool) []taskPart {
 }
 
 // classOf is the class of a task as a whole.
-func (b *Book) classOf(m *Measure, parts []taskPart) score.Class {
+func classOf(m *Measure, parts []taskPart, complete bool, day calendar.Date) score.Class {
 	var due, completed calendar.Date
 	var came []calendar.Date // of the parts that its rule looks at, those that are done
 	rule := m.task.GetCompletionRule()
@@ -96,7 +98,6 @@ func (b *Book) classOf(m *Measure, parts []taskPart) score.Class {
 			came = append(came, p.came)
 		}
 	}
-	complete := b.complete.Get(m.ix)
 	if complete {
 		slices.Sort(came)
 		needed := len(came)
@@ -105,5 +106,5 @@ func (b *Book) classOf(m *Measure, parts []taskPart) score.Class {
 		}
 		completed = came[needed-1]
 	}
-	return score.Classify(complete, int32(completed), int32(due), int32(b.today))
+	return score.Classify(complete, int32(completed), int32(due), int32(day))
 }
