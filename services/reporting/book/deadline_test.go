@@ -192,6 +192,7 @@ func TestRungsOfATaskEndWithTheUnitsPartOfIt(t *testing.T) {
 	r.tree()
 	due := func(t *registryv1.Task) { t.Due = &registryv1.DueWindow{LatestDate: "2022-02-10"} }
 	r.task("law", typev1.Audience_AUDIENCE_CENTRAL, []string{"bca", "btp", "79"}, due)
+	r.task("quiet", typev1.Audience_AUDIENCE_CENTRAL, []string{"bca"}, due) // and silent before its first rung
 	r.task("quiet", typev1.Audience_AUDIENCE_CENTRAL, []string{"bca"}, due, func(t *registryv1.Task) { t.Silent = true })
 	told := r.untilDay("2022-02-01", "law", "")
 	r.report("btp", "law", "2022-M01", yes())
@@ -232,6 +233,8 @@ func TestSilentRegimeTellsNothing(t *testing.T) {
 		"2022-05-13 T+7 26734 due 2022-05-06 to PARENT 760",
 		"2022-06-05 T+30 26734 due 2022-05-06 to CENTRE vn",
 	})
+	r.duties("monthly", func(g *registryv1.Regime) { g.Silent = true })
+	r.wantTold(r.untilDay("2022-08-31", "monthly", "2022-M06"), nil)
 }
 
 func TestRungThatFallsOnTheDayOfItsTaskIsTold(t *testing.T) {

@@ -19,13 +19,20 @@ type world struct {
 	end      calendar.Date // last day
 	counts   []uint32      // thresholds of the counts of tasks; empty means the usual ones
 	measures []*mMeasure   // targets and tasks
+	regimes  []*mMeasure
+	days     map[string]*mCalendar
 	goals    map[[2]string]*registryv1.Allocation
 	facts    []fact
+	grants   []mGrant
+	told     map[rungAt]bool // rungs of deadlines
+	toldTo   calendar.Date
 	requests map[[2]string]bool
 	revision int64
 	derived  int64 // revision of the thresholds of the counts
 	complete map[string]bool
 	marks    map[markAt]markState
+	memo     map[placeAt][]mTotal // totals that were worked out since anything changed
+	reports  map[string]map[calendar.Period]map[string]mReport
 }
 
 type mUnit struct {
@@ -42,11 +49,14 @@ type mPlace struct {
 	level  string
 }
 
-// mMeasure is a target or a task.
+// mMeasure is a target, a task, a regime or, with none of them, a count of tasks.
 type mMeasure struct {
 	id      string
 	target  *registryv1.Target
 	task    *registryv1.Task
+	regime  *registryv1.Regime
+	cut     calendar.Cut // of its periods
+	length  calendar.Length
 	from    calendar.Date // of a target's applicability; 0 for the programme's
 	until   calendar.Date // first day after; 0 for the programme's end
 	goalRev int64
@@ -58,6 +68,8 @@ type fact struct {
 	period       calendar.Period
 	value        Value
 	qual         Qualifier
+	day          calendar.Date // on which it was accepted
+	late         bool          // after the report's deadline
 }
 
 // markAt names a threshold of a total, markState is what became of it.
@@ -76,11 +88,11 @@ const mRoot = "u0"
 
 func newWorld() *world {
 	return &world{byID: map[string]*mUnit{}, goals: map[[2]string]*registryv1.Allocation{}, requests: map[[2]string]bool{},
-		complete: map[string]bool{}, marks: map[markAt]markState{}}
+		complete: map[string]bool{}, marks: map[markAt]markState{}, told: map[rungAt]bool{}, days: shippedDays()}
 }
 
 func (w *world) measure(id string) *mMeasure {
-	for _, m := range w.measures {
+	for _, m := range append(slices.Clone(w.measures), w.regimes...) {
 		if m.id == id {
 			return m
 		}
@@ -88,12 +100,21 @@ func (w *world) measure(id string) *mMeasure {
 	return nil
 }
 
+// derived reports whether it is a count of tasks.
+func (m *mMeasure) derived() bool { return m.target == nil && m.task == nil && m.regime == nil }
+
 func (m *mMeasure) kind() typev1.ValueKind {
-	if m.task != nil {
+	if m.target == nil {
 		return yesNo
 	}
 	return m.target.GetValueKind()
 }
+
+// on is the measure's period that holds a day.
+func (m *mMeasure) on(d calendar.Date) calendar.Period { return m.cut.Of(d, m.length) }
+
+// flow reports whether its periods add up.
+func (m *mMeasure) flow() bool { return m.target != nil && m.target.GetAccumulation() != last }
 
 // exists reports whether a unit exists on a day.
 func (u *mUnit) exists(d calendar.Date) bool {
@@ -126,6 +147,9 @@ func (w *world) applies(m *mMeasure, u *mUnit, d calendar.Date) bool {
 	if !u.exists(d) || d < w.start || d > w.end {
 		return false
 	}
+	if m.regime != nil {
+		return d >= dateOr(m.regime.GetFromDate(), 0) && slices.ContainsFunc(w.under(m), func(t *mMeasure) bool { return w.applies(t, u, d) })
+	}
 	if m.task != nil {
 		return slices.ContainsFunc(m.task.GetAssignments(), func(a *registryv1.Assignment) bool {
 			return a.GetUnit() == u.id && a.GetRole() != registryv1.AssignmentRole_ASSIGNMENT_ROLE_MONITORING
@@ -157,6 +181,9 @@ func (w *world) day(p calendar.Period) calendar.Date {
 func (w *world) expected(m *mMeasure, u *mUnit, p calendar.Period) bool {
 	if p == Current {
 		return w.applies(m, u, min(w.today, w.end))
+	}
+	if p.Length() > m.length { // a view of several periods: of a programme that is over, as it was in the end
+		return w.applies(m, u, min(p.LastDay(), w.end))
 	}
 	return w.applies(m, u, p.LastDay())
 }
@@ -211,17 +238,21 @@ func (w *world) part(m *mMeasure, u *mUnit, p calendar.Period, cells []fact) mPa
 
 // held lists the cells with something in them that make a figure.
 func (w *world) held(m *mMeasure, p calendar.Period, cells []fact) []fact {
+	of := []calendar.Period{p}
+	if p != Current {
+		of = p.Split(m.length)
+	}
 	var held []fact
 	for _, f := range cells {
-		counts := p == f.period
+		counts := slices.Contains(of, f.period)
 		if p == Current {
-			counts = m.task != nil || m.target.GetAccumulation() != sumYear || f.period.Year() == monthOf(w.today).Year()
+			counts = m.target.GetAccumulation() != sumYear || f.period.Year() == m.on(w.today).Year()
 		}
-		if counts && f.value.State != Withdrawn {
+		if counts && f.value.State != Withdrawn && f.value.State != Returned {
 			held = append(held, f)
 		}
 	}
-	if len(held) > 1 && (m.task != nil || m.target.GetAccumulation() == last) {
+	if len(held) > 1 && !m.flow() {
 		held = held[len(held)-1:]
 	}
 	return held
@@ -241,6 +272,8 @@ func added(kind typev1.ValueKind, held []fact) mPart {
 			t.qual = max(t.qual, f.qual)
 		case Bare:
 			t.Reporting, t.Expected, t.Excluded = 1, 1, 1
+		case Awaiting: // it has come, and is not done
+			t.Den, t.Reporting, t.Expected = 1, 1, 1
 		}
 	}
 	return t
@@ -254,17 +287,34 @@ type mTotal struct {
 
 // totals works out the totals of all units, by the unit's number.
 func (w *world) totals(m *mMeasure, p calendar.Period) []mTotal {
+	k := placeAt{target: m.id, period: p}
+	if w.memo == nil {
+		w.memo = map[placeAt][]mTotal{}
+	}
+	if w.memo[k] == nil {
+		w.memo[k] = w.addUp(m, p)
+	}
+	return w.memo[k]
+}
+
+// moved forgets what was worked out, after anything changed.
+func (w *world) moved() { w.memo, w.reports = nil, nil }
+
+func (w *world) addUp(m *mMeasure, p calendar.Period) []mTotal {
 	out := make([]mTotal, len(w.units))
 	for i := range out {
 		out[i].alone = true
 	}
-	if m.target == nil && m.task == nil {
+	if m.derived() {
 		out[0].Tally = w.derivedTotal(m.id)
 		return out
 	}
 	cells := w.cells(m)
 	for _, u := range w.units {
 		part := w.part(m, u, p, cells[u.id])
+		if m.regime != nil {
+			part = w.reportPart(m, u, p)
+		}
 		if part == (mPart{}) {
 			continue
 		}
@@ -320,7 +370,7 @@ func allCounts() []*mMeasure {
 	for _, form := range []string{"task", "group"} {
 		for _, audience := range []string{"central", "local"} {
 			for _, basis := range []string{"task", "assignment"} {
-				out = append(out, &mMeasure{id: "tasks-" + form + "-" + audience + "-by-" + basis})
+				out = append(out, &mMeasure{cut: calendar.EndOfMonth, id: "tasks-" + form + "-" + audience + "-by-" + basis})
 			}
 		}
 	}
@@ -355,11 +405,15 @@ func (w *world) done(m *mMeasure) bool {
 // periods lists the periods in which anything was ever reported for a measure.
 func (w *world) periods(m *mMeasure) []calendar.Period {
 	var out []calendar.Period
+	if m.regime != nil {
+		return w.reportPeriods(m)
+	}
 	for _, f := range w.facts {
 		if f.target == m.id && !slices.Contains(out, f.period) {
 			out = append(out, f.period)
 		}
 	}
+	slices.Sort(out)
 	return out
 }
 
@@ -377,19 +431,22 @@ func (w *world) revisionOf(target, unit string, p calendar.Period) uint32 {
 // verdict is what a submission should be answered: "" when it is accepted.
 func (w *world) verdict(s *Submission) string {
 	u, m := w.byID[s.Unit], w.measure(s.Target)
-	switch {
-	case u == nil || m == nil:
+	if u == nil || m == nil || m.regime != nil || s.Period.Length() != m.length {
 		return "refused"
-	case w.revisionOf(s.Target, s.Unit, s.Period) != s.ExpectedRevision:
+	}
+	f := w.factOf(s)
+	switch {
+	case w.revisionOf(s.Target, s.Unit, f.period) != s.ExpectedRevision:
 		return "stale"
-	case w.requests[[2]string{s.Unit, s.RequestID}]:
+	case w.requests[sender(s)]:
 		return "reused"
-	case s.Period > monthOf(w.today), !w.applies(m, u, s.Period.LastDay()), !w.takes(m, s):
+	case f.period > m.on(w.today), !w.applies(m, u, f.period.LastDay()), !w.takes(m, s, f.period):
 		return "refused"
 	}
 	after := *w
-	after.facts = append(slices.Clone(w.facts), factOf(s))
-	for _, p := range []calendar.Period{s.Period, Current} {
+	after.facts = append(slices.Clone(w.facts), f)
+	after.moved()
+	for _, p := range []calendar.Period{f.period, Current} {
 		if added(m.kind(), after.held(m, p, after.cells(m)[u.id])).over {
 			return "refused"
 		}
@@ -403,14 +460,23 @@ func (w *world) verdict(s *Submission) string {
 }
 
 // takes judges the value itself.
-func (w *world) takes(m *mMeasure, s *Submission) bool {
-	v := s.Value
+func (w *world) takes(m *mMeasure, s *Submission, p calendar.Period) bool {
+	v, state := s.Value, Missing
+	for _, f := range w.cells(m)[s.Unit] {
+		if f.period == p {
+			state = f.value.State
+		}
+	}
+	if s.Review != nil {
+		return state == Awaiting && s.Review.Reviewer != s.Unit && slices.ContainsFunc(m.task.GetAssignments(), func(a *registryv1.Assignment) bool {
+			return a.GetUnit() == s.Review.Reviewer && a.GetRole() == registryv1.AssignmentRole_ASSIGNMENT_ROLE_MONITORING
+		})
+	}
 	switch v.State {
 	case NotApplicable:
 		return true
 	case Withdrawn:
-		cells := w.cells(m)[s.Unit]
-		return slices.ContainsFunc(cells, func(f fact) bool { return f.period == s.Period && f.value.State != Withdrawn })
+		return state != Missing && state != Withdrawn && state != Returned
 	case Bare:
 		return m.kind() == ratio
 	}
@@ -420,6 +486,29 @@ func (w *world) takes(m *mMeasure, s *Submission) bool {
 	return m.kind() != ratio || (v.Den > 0 || v.Num == 0) && (v.Num <= v.Den || m.target.GetMayExceed())
 }
 
-func factOf(s *Submission) fact {
-	return fact{s.Target, s.Unit, s.Period, s.Value, s.Qualifier}
+// sender names a request: ids are the own ones of whoever sends it.
+func sender(s *Submission) [2]string {
+	if s.Review != nil {
+		return [2]string{s.Review.Reviewer, s.RequestID}
+	}
+	return [2]string{s.Unit, s.RequestID}
+}
+
+// factOf is what a submission would be when it was accepted today.
+func (w *world) factOf(s *Submission) fact {
+	m := w.measure(s.Target)
+	f := fact{target: s.Target, unit: s.Unit, period: s.Period.With(m.cut), value: s.Value, qual: s.Qualifier, day: w.today}
+	switch {
+	case s.Review != nil && s.Review.Code != 0:
+		f.value = Value{State: Returned}
+	case s.Review != nil:
+		f.value = yes()
+	case m.task.GetNeedsAcceptance() && s.Value.State == Reported && s.Value.Num == 1:
+		f.value.State = Awaiting
+	}
+	if r := w.regimeOf(m); r != nil {
+		_, onTime := w.deadline(r, w.byID[s.Unit], f.period)
+		f.late = w.today > onTime
+	}
+	return f
 }

@@ -33,6 +33,14 @@ func (h *history) setUp() error {
 	if err := h.sendProgramme(true); err != nil {
 		return err
 	}
+	if err := h.putCalendar(&mCalendar{id: "tenth", cut: 10}); err != nil {
+		return err
+	}
+	for range h.r.IntN(3) {
+		if err := h.newRegime(); err != nil {
+			return err
+		}
+	}
 	for range 1 + h.r.IntN(3) {
 		if err := h.newTarget(); err != nil {
 			return err
@@ -60,14 +68,20 @@ func (h *history) registry() error {
 		return h.changeUnit()
 	case n < 55:
 		return h.changeTarget()
-	case n < 75:
+	case n < 68:
 		return h.allocation()
-	case n < 88:
+	case n < 80:
 		return h.changeTask()
-	case n < 92:
+	case n < 84:
 		return h.newTarget()
-	case n < 96:
+	case n < 88:
 		return h.newTask()
+	case n < 92:
+		return h.changeRegime()
+	case n < 93:
+		return h.newRegime()
+	case n < 96:
+		return h.changeCalendar()
 	case n < 99:
 		return h.changeProgramme()
 	}
@@ -76,7 +90,7 @@ func (h *history) registry() error {
 		stray.Revision = 0
 	}
 	h.layer.Registry(stray) // not the next one: nothing follows
-	return h.announced(nil, nil)
+	return h.announced(follows{})
 }
 
 // near is a day around today.
@@ -153,11 +167,11 @@ func (h *history) putUnit(u *mUnit) error {
 	if !trial.sound() {
 		return nil
 	}
-	milestones, tasks := h.w.changed(nil, func() { h.w.units, h.w.byID = trial.units, trial.byID })
+	want := h.w.changed(nil, func() { h.w.units, h.w.byID = trial.units, trial.byID })
 	if err := h.sendUnit(u); err != nil {
 		return err
 	}
-	if err := h.announced(milestones, tasks); err != nil {
+	if err := h.announced(want); err != nil {
 		return fmt.Errorf("unit %+v: %w", u, err)
 	}
 	return nil
@@ -236,11 +250,11 @@ func (h *history) changeProgramme() error {
 			reset[m.id] = trial.thresholds(m)
 		}
 	}
-	milestones, tasks := h.w.changed(reset, func() { h.w.counts, h.w.end, h.w.derived = counts, end, derived })
+	want := h.w.changed(reset, func() { h.w.counts, h.w.end, h.w.derived = counts, end, derived })
 	if err := h.sendProgramme(false); err != nil {
 		return err
 	}
-	return h.announced(milestones, tasks)
+	return h.announced(want)
 }
 
 func (h *history) sendProgramme(first bool) error {
@@ -250,7 +264,7 @@ func (h *history) sendProgramme(first bool) error {
 		return nil
 	}
 	h.w.derived = h.w.revision
-	return h.announced(nil, nil)
+	return h.announced(follows{})
 }
 
 func (h *history) newTarget() error {
@@ -264,13 +278,29 @@ func (h *history) newTarget() error {
 		acc = pick(h, []typev1.Accumulation{last, sumAll})
 	}
 	m.target = &registryv1.Target{Name: "programmes/" + prog + "/targets/" + m.id, ValueKind: kind, Accumulation: acc}
+	h.times(m)
 	m.target.MayExceed = kind == ratio && h.one(4)
 	h.applicability(m)
-	m.target.Goal, m.target.Milestones = h.goal(m), h.rule(m)
+	m.target.Goal, m.target.Milestones = h.goal(m), nil
+	m.target.Milestones = h.rule(m)
 	m.goalRev = h.w.revision + 1
-	milestones, tasks := h.w.changed(nil, func() { h.w.measures = append(h.w.measures, m) })
+	want := h.w.changed(nil, func() { h.w.measures = append(h.w.measures, m) })
+	if r := h.w.regimeOf(m); r != nil {
+		h.w.tellToday(r, want.rungs)
+	}
 	h.sendTarget(m)
-	return h.announced(milestones, tasks)
+	return h.announced(want)
+}
+
+// times gives a target its periods: those of a regime, or of any calendar.
+func (h *history) times(m *mMeasure) {
+	if len(h.w.regimes) > 0 && !h.one(3) {
+		r := pick(h, h.w.regimes)
+		m.target.Regime, m.target.Calendar, m.target.Frequency = r.id, r.regime.GetCalendar(), r.regime.GetFrequency()
+	} else {
+		m.target.Calendar, m.target.Frequency = h.periods()
+	}
+	m.cut, m.length = h.w.calendarOf(m.target.GetCalendar()).cut, lengths[m.target.GetFrequency()]
 }
 
 func (h *history) applicability(m *mMeasure) {
@@ -305,6 +335,9 @@ func (h *history) goal(m *mMeasure) *registryv1.Goal {
 	if h.one(10) {
 		return nil
 	}
+	if m.kind() != yesNo && h.one(3) {
+		return h.goalInTime(m)
+	}
 	kind := pick(h, []registryv1.GoalKind{registryv1.GoalKind_GOAL_KIND_AT_LEAST, registryv1.GoalKind_GOAL_KIND_AT_LEAST,
 		registryv1.GoalKind_GOAL_KIND_AT_MOST, registryv1.GoalKind_GOAL_KIND_RANGE, registryv1.GoalKind_GOAL_KIND_ZERO})
 	if m.kind() == yesNo && h.one(2) {
@@ -317,6 +350,9 @@ func (h *history) goal(m *mMeasure) *registryv1.Goal {
 	case registryv1.GoalKind_GOAL_KIND_RANGE:
 		g.Low = h.aim(m)
 		g.High = g.Low + 10
+		if g.Strict = h.one(2); g.Strict {
+			g.High = g.Low + h.aim(m)/4
+		}
 	}
 	if h.one(2) {
 		g.Baseline = new(h.aim(m))
@@ -336,27 +372,51 @@ func (h *history) aim(m *mMeasure) int64 {
 }
 
 func (h *history) rule(m *mMeasure) *registryv1.MilestoneRule {
-	if h.one(3) {
+	if h.one(3) && !m.judgedByPeriod() {
 		return nil
 	}
 	r := &registryv1.MilestoneRule{Disabled: h.one(12), Scope: registryv1.MilestoneScope(h.r.IntN(4))}
+	if m.judgedByPeriod() {
+		r.Scope = registryv1.MilestoneScope_MILESTONE_SCOPE_PERIOD
+	}
 	if h.one(3) {
 		r.Levels = []string{"l0", pick(h, []string{"l1", "l2"})}
 	}
 	if h.one(2) {
-		for _, p := range []uint32{1000, 3333, 5000, 10000, 12000} {
-			if h.one(2) {
-				r.Thresholds = append(r.Thresholds, &registryv1.Threshold{At: &registryv1.Threshold_Progress{Progress: p}})
-			}
-		}
-		if m.kind() == count && h.one(2) {
-			r.Thresholds = append(r.Thresholds, &registryv1.Threshold{At: &registryv1.Threshold_Value{Value: 1 + int64(h.r.IntN(300))}})
-		}
+		r.Thresholds = h.lines(m, r.Scope >= registryv1.MilestoneScope_MILESTONE_SCOPE_PERIOD)
 	}
 	if m.kind() == ratio && h.one(2) {
 		r.MinReporting = new(uint32(h.r.IntN(4) * 3333))
 	}
 	return r
+}
+
+// judgedByPeriod reports whether the goal is one over time: then only the milestones of
+// periods are watched, and only the whole of it.
+func (m *mMeasure) judgedByPeriod() bool { return m.overTime() }
+
+// lines makes thresholds of each kind that the measure may have.
+func (h *history) lines(m *mMeasure, byPeriod bool) []*registryv1.Threshold {
+	var out []*registryv1.Threshold
+	for _, p := range []uint32{1000, 3333, 5000, 10000, 12000} {
+		if h.one(2) && (p == 10000 || !m.overTime()) && (p <= 10000 || m.regime == nil) {
+			out = append(out, &registryv1.Threshold{At: &registryv1.Threshold_Progress{Progress: p}})
+		}
+	}
+	for _, c := range []uint32{2500, 6667, 10000} {
+		if h.one(4) {
+			out = append(out, &registryv1.Threshold{At: &registryv1.Threshold_Completeness{Completeness: c}})
+		}
+	}
+	for _, n := range []uint32{2, 3} {
+		if h.one(2) && byPeriod && m.target != nil {
+			out = append(out, &registryv1.Threshold{At: &registryv1.Threshold_Streak{Streak: n}})
+		}
+	}
+	if m.target != nil && m.kind() == count && h.one(3) {
+		out = append(out, &registryv1.Threshold{At: &registryv1.Threshold_Value{Value: 1 + int64(h.r.IntN(300))}})
+	}
+	return out
 }
 
 func (h *history) sendTarget(m *mMeasure) {
@@ -374,7 +434,7 @@ func (h *history) changeTarget() error {
 	if h.one(2) {
 		m.target.Goal = h.goal(&m)
 	}
-	if h.one(3) {
+	if h.one(3) || m.overTime() {
 		m.target.Milestones = h.rule(&m)
 	}
 	if h.one(3) {
@@ -385,9 +445,12 @@ func (h *history) changeTarget() error {
 		reset[m.id] = h.w.thresholds(&m)
 		m.goalRev = h.w.revision + 1
 	}
-	milestones, tasks := h.w.changed(reset, func() { *old = m })
+	want := h.w.changed(reset, func() { *old = m })
+	if r := h.w.regimeOf(old); r != nil {
+		h.w.tellToday(r, want.rungs)
+	}
 	h.sendTarget(old)
-	if err := h.announced(milestones, tasks); err != nil {
+	if err := h.announced(want); err != nil {
 		return fmt.Errorf("target %v: %w", m.target, err)
 	}
 	return nil
@@ -405,20 +468,21 @@ func (h *history) allocation() error {
 	if h.one(3) {
 		a.Baseline = new(h.aim(m) / 2)
 	}
-	milestones, tasks := h.w.changed(nil, func() { h.w.goals[[2]string{m.id, u.id}] = a })
+	want := h.w.changed(nil, func() { h.w.goals[[2]string{m.id, u.id}] = a })
 	h.change(&registryv1.Change{Resource: &registryv1.Change_Allocation{Allocation: proto.Clone(a).(*registryv1.Allocation)}})
-	if err := h.announced(milestones, tasks); err != nil {
+	if err := h.announced(want); err != nil {
 		return fmt.Errorf("allocation %v: %w", a, err)
 	}
 	return nil
 }
 
 func (h *history) newTask() error {
-	m := &mMeasure{id: fmt.Sprint("task-", len(h.w.measures)), task: &registryv1.Task{}}
+	m := &mMeasure{id: fmt.Sprint("task-", len(h.w.measures)), task: &registryv1.Task{}, cut: calendar.EndOfMonth}
 	h.assign(m)
-	milestones, tasks := h.w.changed(nil, func() { h.w.measures = append(h.w.measures, m) })
+	want := h.w.changed(nil, func() { h.w.measures = append(h.w.measures, m) })
+	h.w.tellToday(m, want.rungs)
 	h.sendTask(m)
-	return h.announced(milestones, tasks)
+	return h.announced(want)
 }
 
 // assign gives a task to units, by some rule, in some form.
@@ -439,6 +503,13 @@ func (h *history) assign(m *mMeasure) {
 		}
 		m.task.Assignments = append(m.task.Assignments, &registryv1.Assignment{Unit: h.w.units[at].id, Role: role})
 	}
+	m.task.NeedsAcceptance = h.one(2) && slices.ContainsFunc(m.task.Assignments, func(a *registryv1.Assignment) bool {
+		return a.GetRole() == registryv1.AssignmentRole_ASSIGNMENT_ROLE_MONITORING
+	})
+	m.task.Silent, m.task.Due = h.one(6), nil
+	if !h.one(4) {
+		m.task.Due = &registryv1.DueWindow{LatestDate: h.near().String()}
+	}
 }
 
 func (h *history) changeTask() error {
@@ -450,11 +521,12 @@ func (h *history) changeTask() error {
 	m.task = proto.Clone(old.task).(*registryv1.Task)
 	h.assign(&m)
 	if h.one(2) { // the same units, by another rule
-		m.task.Assignments = old.task.Assignments
+		m.task.Assignments, m.task.NeedsAcceptance = old.task.Assignments, old.task.GetNeedsAcceptance()
 	}
-	milestones, tasks := h.w.changed(nil, func() { *old = m })
+	want := h.w.changed(nil, func() { *old = m })
+	h.w.tellToday(old, want.rungs)
 	h.sendTask(old)
-	if err := h.announced(milestones, tasks); err != nil {
+	if err := h.announced(want); err != nil {
 		return fmt.Errorf("task %v: %w", m.task, err)
 	}
 	return nil

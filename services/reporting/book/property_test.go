@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/big"
 	"math/rand/v2"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -64,32 +65,34 @@ func TestHistories(t *testing.T) {
 	}
 	work.Wait()
 	t.Logf("%d histories played in %s: %+v", played, time.Since(begun).Round(time.Millisecond), sum)
-	if sum.Accepted == 0 || sum.Reached == 0 || sum.Revoked == 0 || sum.Carried == 0 || sum.Tasks == 0 || sum.Moved == 0 {
-		if played > 100 {
-			t.Error("the histories are too tame")
-		}
+	if none := sum.tame(); played > 500 && len(none) > 0 {
+		t.Errorf("the histories are too tame: they have no %s", none)
 	}
 }
 
 // tallyOfPlay counts what histories were made of, to see that they are wild enough.
 type tallyOfPlay struct {
-	Events, Accepted, Refused, Stale, Reused, Dropped, Batches, Registry, Reached, Revoked, Carried, Tasks, Moved int
+	Events, Accepted, Refused, Stale, Reused, Dropped, Batches, Registry, Reached, Revoked, Carried, Tasks, Moved     int
+	Reports, LateValues, Due, Overdue, ToldLate, Extended, Excused, NoGrant, Awaited, Approved, Returned, Spans, AsOf int
+	Rows, OverTime, Shares                                                                                            int // milestones of streaks, of goals over time, of completeness
 }
 
 func (s *tallyOfPlay) add(o tallyOfPlay) {
-	s.Events += o.Events
-	s.Accepted += o.Accepted
-	s.Refused += o.Refused
-	s.Stale += o.Stale
-	s.Reused += o.Reused
-	s.Dropped += o.Dropped
-	s.Batches += o.Batches
-	s.Registry += o.Registry
-	s.Reached += o.Reached
-	s.Revoked += o.Revoked
-	s.Carried += o.Carried
-	s.Tasks += o.Tasks
-	s.Moved += o.Moved
+	to, from := reflect.ValueOf(s).Elem(), reflect.ValueOf(o)
+	for i := range to.NumField() {
+		to.Field(i).SetInt(to.Field(i).Int() + from.Field(i).Int())
+	}
+}
+
+// tame names what the histories have none of.
+func (s tallyOfPlay) tame() (none []string) {
+	v := reflect.ValueOf(s)
+	for i := range v.NumField() {
+		if v.Field(i).Int() == 0 {
+			none = append(none, v.Type().Field(i).Name)
+		}
+	}
+	return none
 }
 
 // history is one random play of the book beside the model.
@@ -181,11 +184,18 @@ func (h *history) block(do func() error) error {
 	h.layer, h.seen, h.script = h.b.Fork(stamp), 0, nil
 	if h.layer.Due(h.now) {
 		today := calendar.DateOf(h.now)
-		milestones, tasks := h.w.changed(nil, func() { h.w.today = today })
+		if h.w.today == 0 {
+			h.w.toldTo = today - 1
+		}
+		want := h.w.changed(nil, func() { h.w.today = today })
+		h.w.tellAll(want.rungs)
 		if err := h.layer.Tick(); err != nil {
 			return err
 		}
-		if err := h.announced(milestones, tasks); err != nil {
+		if h.layer.Due(h.now) {
+			return fmt.Errorf("not all was told at once")
+		}
+		if err := h.announced(want); err != nil {
 			return fmt.Errorf("turn to %s: %w", today, err)
 		}
 	}
@@ -241,21 +251,27 @@ func decoded(entries []ledger.Entry) ([]*eventv1.Event, error) {
 }
 
 // told reads what an event says that the model says, too; nil when nothing.
-func told(e *eventv1.Event) (any, error) {
+func (w *world) toldBy(e *eventv1.Event) (any, error) {
 	c, up := e.GetMilestoneReached(), true
 	if c == nil {
 		c, up = e.GetMilestoneRevoked(), false
 	}
 	if c != nil {
-		p := Current
-		if c.GetPeriod() != "" {
-			var err error
-			if p, err = calendar.EndOfMonth.Parse(c.GetPeriod()); err != nil {
-				return nil, err
-			}
-		}
+		p, err := w.periodOf(c.GetTarget(), c.GetPeriod())
 		return crossed{up, markAt{c.GetTarget(), lastOf(c.GetPath()), p, int(c.GetThresholdIndex())}, c.GetOrdinal(),
-			c.GetGoalRevision(), TallyOf(c.GetBefore()), TallyOf(c.GetAfter())}, nil
+			c.GetGoalRevision(), TallyOf(c.GetBefore()), TallyOf(c.GetAfter())}, err
+	}
+	r := e.GetDeadlineDue()
+	if r == nil {
+		r = e.GetDeadlineOverdue()
+	}
+	if r != nil {
+		p, err := w.periodOf(r.GetTarget(), r.GetPeriod())
+		if (e.GetDeadlineOverdue() != nil) != (r.GetDays() > 0) {
+			err = fmt.Errorf("%v is no event of %d days", e, r.GetDays())
+		}
+		due, _ := calendar.ParseDate(r.GetDueDate())
+		return rung{rungAt{r.GetTarget(), lastOf(r.GetPath()), p, due, int(r.GetDays())}, r.GetLate(), r.GetAddressee(), r.GetAddresseeUnit()}, err
 	}
 	if t := e.GetTaskCompleted(); t != nil {
 		return taskTurn{t.GetTask(), true}, nil
@@ -266,36 +282,53 @@ func told(e *eventv1.Event) (any, error) {
 	return nil, nil
 }
 
-// announced compares the milestones and tasks of a change of the registry, or of
-// the day, with the model's.
-func (h *history) announced(milestones map[crossed]bool, tasks map[taskTurn]bool) error {
+// periodOf reads the name of a measure's period; empty is Current.
+func (w *world) periodOf(measure, name string) (calendar.Period, error) {
+	if name == "" {
+		return Current, nil
+	}
+	return w.measure(measure).cut.Parse(name)
+}
+
+// announced compares the milestones, tasks and deadlines of a change of the registry,
+// of the day, or of a deadline with the model's.
+func (h *history) announced(want follows) error {
 	events, err := h.take()
 	if err != nil {
 		return err
 	}
+	fell := calendar.Date(0) // deadlines are told in the order of their days
 	for _, e := range events {
-		what, err := told(e)
+		what, err := h.w.toldBy(e)
 		if err != nil {
 			return err
 		}
-		expected := true
+		expected, cause := true, events[0].GetSequence()
 		switch what := what.(type) {
 		case crossed:
-			expected = milestones[what]
-			delete(milestones, what)
+			expected = want.milestones[what]
+			delete(want.milestones, what)
 		case taskTurn:
-			expected = tasks[what]
-			delete(tasks, what)
+			expected = want.tasks[what]
+			delete(want.tasks, what)
+		case rung:
+			expected, cause = want.rungs[what], 0
+			delete(want.rungs, what)
+			if day := what.due + calendar.Date(what.days); day < fell {
+				return fmt.Errorf("told in a wrong order: %+v", what)
+			} else {
+				fell = day
+			}
 		}
 		if !expected {
 			return fmt.Errorf("unexpected: %+v", what)
 		}
-		if what != nil && e.GetCausation() != events[0].GetSequence() {
-			return fmt.Errorf("event %d is caused by %d, not by %d", e.GetSequence(), e.GetCausation(), events[0].GetSequence())
+		if what != nil && e.GetCausation() != cause {
+			return fmt.Errorf("event %d is caused by %d, not by %d", e.GetSequence(), e.GetCausation(), cause)
 		}
 	}
-	if len(milestones)+len(tasks) > 0 {
-		return fmt.Errorf("did not happen: %+v %+v", milestones, tasks)
+	if len(want.milestones)+len(want.tasks)+len(want.rungs) > 0 {
+		return fmt.Errorf("did not happen: %+v", want)
 	}
 	return nil
 }
@@ -309,6 +342,10 @@ func (h *history) commands() error {
 			err = h.registry()
 		case n < 32:
 			err = h.batch()
+		case n < 40:
+			err = h.grant()
+		case n < 46:
+			err = h.review()
 		default:
 			s := h.submission()
 			h.script = append(h.script, func(l *Book) { _, _ = l.Submit(s) })
@@ -357,18 +394,21 @@ func (h *history) submit(s *Submission) error {
 	}
 	h.played.Accepted++
 	h.sent = append(h.sent, s)
+	if err := h.recorded(s, events[0]); err != nil {
+		return err
+	}
 	expected := h.w.submitted(s)
 	if got.Sequence != events[0].GetSequence() || got.Revision != s.ExpectedRevision+1 || got.RegistryRevision != h.w.revision {
 		return fmt.Errorf("receipt %+v of %v", got, events[0])
 	}
-	return compareStory(events, expected)
+	return h.w.compareStory(events, expected)
 }
 
 // compareStory compares what followed from a submission with what the model says, in order.
-func compareStory(events []*eventv1.Event, expected []any) error {
+func (w *world) compareStory(events []*eventv1.Event, expected []any) error {
 	var story []any
 	for _, e := range events[1:] {
-		what, err := told(e)
+		what, err := w.toldBy(e)
 		if err != nil {
 			return err
 		}
@@ -422,6 +462,7 @@ func (h *history) batch() error {
 func (w *world) copy() *world {
 	c := *w
 	c.facts = slices.Clone(w.facts)
+	c.moved()
 	c.requests, c.complete, c.marks = clone(w.requests), clone(w.complete), clone(w.marks)
 	return &c
 }
@@ -439,13 +480,14 @@ func (h *history) submission() *Submission {
 	if len(h.sent) > 0 && h.one(20) {
 		s := *pick(h, h.sent) // an earlier one again, or its id with something else
 		if h.one(2) {
-			s.Period = h.period()
+			m := h.w.measure(s.Target)
+			s.Period = h.period(m)
 			s.ExpectedRevision = h.w.revisionOf(s.Target, s.Unit, s.Period)
 		}
 		return &s
 	}
 	m := pick(h, h.w.measures)
-	s := &Submission{Programme: prog, Target: m.id, Unit: pick(h, h.w.units).id, Period: h.period(),
+	s := &Submission{Programme: prog, Target: m.id, Unit: pick(h, h.w.units).id, Period: h.period(m),
 		RequestID: fmt.Sprint(len(h.sent), "-", h.r.Uint64())}
 	for range 30 { // mostly a unit that it applies to
 		if u := h.w.byID[s.Unit]; h.w.applies(m, u, s.Period.LastDay()) {
@@ -454,9 +496,17 @@ func (h *history) submission() *Submission {
 		if h.one(4) {
 			m = pick(h, h.w.measures)
 		}
-		s.Target, s.Unit, s.Period = m.id, pick(h, h.w.units).id, h.period()
+		s.Target, s.Unit, s.Period = m.id, pick(h, h.w.units).id, h.period(m)
 	}
 	s.ExpectedRevision = h.w.revisionOf(m.id, s.Unit, s.Period)
+	switch {
+	case h.one(10):
+		s.Period = s.Period.With(calendar.Cut(1 + h.r.IntN(28))) // periods are known by their names
+	case h.one(60):
+		s.Period = s.Period.In(pick(h, []calendar.Length{calendar.Monthly, calendar.Quarterly, calendar.Yearly}))
+	case h.one(100) && len(h.w.regimes) > 0:
+		s.Target = pick(h, h.w.regimes).id
+	}
 	if h.one(25) {
 		s.ExpectedRevision = uint32(h.r.IntN(3))
 	}
@@ -470,8 +520,13 @@ func (h *history) submission() *Submission {
 	return s
 }
 
-func (h *history) period() calendar.Period {
-	return monthOf(h.w.today).Back(h.r.IntN(4)-intOf(h.one(30)))
+// period is one of a measure's last ones, sometimes the next.
+func (h *history) period(m *mMeasure) calendar.Period {
+	back := []int{4, 3, 2, 2}[m.length]
+	if m.target.GetGoal().GetBeat() == registryv1.BeatAgainst_BEAT_AGAINST_SAME_PERIOD_LAST_YEAR && h.one(2) {
+		back = 14 // periods of the year before, too
+	}
+	return m.on(h.w.today).Back(h.r.IntN(back) - intOf(h.one(30)))
 }
 
 func (h *history) value(kind typev1.ValueKind) Value {
@@ -536,40 +591,60 @@ func (h *history) follows(entries []ledger.Entry) error {
 }
 
 func (h *history) once(e *eventv1.Event) error {
-	what, err := told(e)
+	what, err := h.w.toldBy(e)
 	if err != nil {
 		return err
 	}
+	key := ""
 	switch c := what.(type) {
 	case crossed:
-		key := fmt.Sprint(c.up, c.at, c.ordinal, c.goalRev)
-		if h.keys[key] {
-			return fmt.Errorf("milestone %s comes twice", key)
-		}
-		h.keys[key] = true
-		if c.up {
-			h.played.Reached++
-		} else {
-			h.played.Revoked++
-		}
+		key = fmt.Sprint(c.up, c.at, c.ordinal, c.goalRev)
+		h.countCrossing(c)
+	case rung:
+		key = fmt.Sprint(c.rungAt)
+		h.played.Due += intOf(c.days <= 0)
+		h.played.Overdue += intOf(c.days > 0)
+		h.played.ToldLate += intOf(c.late)
 	case taskTurn:
 		h.played.Tasks++
 	}
-	if e.GetMilestoneCarried() != nil {
-		h.played.Carried++
+	if h.keys[key] && key != "" {
+		return fmt.Errorf("%T %s comes twice", what, key)
 	}
-	if e.GetUnitMoved() != nil {
-		h.played.Moved++
-	}
+	h.keys[key] = true
+	h.played.Carried += intOf(e.GetMilestoneCarried() != nil)
+	h.played.Moved += intOf(e.GetUnitMoved() != nil)
 	return nil
+}
+
+func (h *history) countCrossing(c crossed) {
+	if !c.up {
+		h.played.Revoked++
+		return
+	}
+	h.played.Reached++
+	m := h.w.measure(c.at.target)
+	if m == nil || len(h.w.thresholds(m)) <= c.at.index {
+		return
+	}
+	switch at := h.w.thresholds(m)[c.at.index]; {
+	case at.GetStreak() > 0:
+		h.played.Rows++
+	case at.GetCompleteness() > 0:
+		h.played.Shares++
+	case m.overTime():
+		h.played.OverTime++
+	case m.regime != nil:
+		h.played.Reports++
+	}
 }
 
 // sameAsModel compares every figure, threshold and task with the model.
 func (h *history) sameAsModel() error {
-	for _, m := range append(slices.Clone(h.w.measures), allCounts()...) {
+	for _, m := range slices.Concat(h.w.measures, h.w.regimes, allCounts()) {
 		own := h.b.MeasureByID(prog, m.id)
 		periods := h.w.periods(m)
-		if got := h.b.periods(own.ix); len(got) != len(periods) {
+		if got := h.b.periods(own.ix); !slices.Equal(got, periods) {
 			return fmt.Errorf("%s has the periods %v, want %v", m.id, got, periods)
 		}
 		if m.task != nil && h.b.complete.Get(own.ix) != h.w.complete[m.id] {
@@ -588,12 +663,15 @@ func (h *history) samePeriod(m *mMeasure, own *Measure, p calendar.Period) error
 	totals := h.w.totals(m, p)
 	thresholds := h.w.thresholds(m)
 	s := h.b.sheet(sheetKey{own.ix, p})
+	if err := h.sameDuties(m, p, s); err != nil {
+		return err
+	}
 	for _, u := range h.w.units {
 		n, q := s.nodes.at(h.b.UnitByID(u.id).ix), s.quals.at(h.b.UnitByID(u.id).ix).weakest()
 		if want := totals[u.ix]; (own.derived == nil || u.id == mRoot) && (n.sum != want.Tally || q != want.qual) {
 			return fmt.Errorf("%s at %s in %q is %+v %d, want %+v", m.id, u.id, periodName(p), n.sum, q, want)
 		}
-		if got := h.board[FigureKey{own.ix, h.b.UnitByID(u.id).ix}]; p == Current && got != (shown{n.sum, q}) {
+		if got := h.board[FigureKey{own.ix, h.b.UnitByID(u.id).ix}]; p == Current && m.regime == nil && got != (shown{n.sum, q}) {
 			return fmt.Errorf("%s at %s is published as %+v, and is %+v", m.id, u.id, got, n.sum)
 		}
 		at := s.marks.at(h.b.UnitByID(u.id).ix)
@@ -668,7 +746,7 @@ func applyAll(b *Book, log []ledger.Entry) error {
 func (h *history) reads() error {
 	m := pick(h, h.w.measures)
 	own, u := h.b.MeasureByID(prog, m.id), pick(h, h.w.units)
-	p := pick(h, append(h.w.periods(m), Current, monthOf(h.w.today).Back(7)))
+	p := pick(h, append(h.w.periods(m), Current, m.on(h.w.today).Back(7)))
 	unit := h.b.UnitByID(u.id)
 	f := h.b.View(own, p).Figure(unit)
 	totals := h.w.totals(m, p)
@@ -682,7 +760,7 @@ func (h *history) reads() error {
 		if m.kind() != count {
 			scale = whole
 		}
-		if ok != (want != nil) || ok && !want.is(got, scale) {
+		if has := ok && got.why == Defined; has != (want != nil) || has && !want.is(got, scale) {
 			return fmt.Errorf("the goal of %s at %s in %q is %+v %t, want %+v", m.id, u.id, periodName(p), got, ok, want)
 		}
 	}
@@ -703,11 +781,17 @@ func (h *history) reads() error {
 	if parts != f.Total || kinds != f.Total || children != f.Total || more {
 		return fmt.Errorf("%s at %s in %q is %+v: contributions %+v, kinds %+v, children %+v", m.id, u.id, periodName(p), f.Total, parts, kinds, children)
 	}
+	if err := h.readTime(); err != nil {
+		return err
+	}
 	return h.counts()
 }
 
 // is reports whether the book's goal is the model's.
 func (g *mGoal) is(got Goal, scale int64) bool {
+	if g.beat != nil {
+		return *g.beat == got.beat
+	}
 	if g.value.Cmp(big.NewRat(got.value, scale)) != 0 || (g.base != nil) != got.hasBaseline {
 		return false
 	}
@@ -726,6 +810,7 @@ func (h *history) counts() error {
 		only := &world{}
 		*only = *h.w
 		only.measures = []*mMeasure{m}
+		only.moved()
 		id := countIDs(m.task)[intOf(f.Basis == byAssignment)]
 		want, _ = want.Add(only.derivedTotal(id))
 	}

@@ -63,6 +63,11 @@ func (v *View) Figure(u *Unit) Figure {
 // own tells what the unit itself reported.
 func (v *View) own(unit unitIx, n *node) Own {
 	o := Own{State: n.state, Expected: n.scoped, Tally: n.part(v.m.kind), Qualifier: n.qual}
+	if v.m.controlled() && n.state == Reported {
+		shown := *n // though it is no part of any total
+		shown.scoped = true
+		o.Tally = shown.part(v.m.kind)
+	}
 	p := v.period
 	if v.spans {
 		p = n.newest()

@@ -195,6 +195,7 @@ func (b *Book) targetChanged(c *registryv1.Change, res *registryv1.Target) {
 		judged := b.judgeAll(r, r.watch.thresholds, b.placesAround(r, b.allUnits()))
 		b.rescope(r, b.allUnits(), cause)
 		b.carry(r, judged, false, cause)
+		b.tellToday(r) // reports that are owed from now on
 	}
 }
 

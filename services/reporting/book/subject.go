@@ -14,7 +14,7 @@ type subjectKey struct {
 	measure measureIx
 	unit    unitIx
 	place   uint32
-	path    string // of unit.moved alone, which may name a path of another time
+	path    string // of unit.moved, which may name a path of another time, and of calendars
 }
 
 type subjectKind uint8
@@ -81,6 +81,9 @@ func (b *Book) subjectOf(e *eventv1.Event) subjectKey {
 	case *eventv1.Event_TaskReopened:
 		return about(onReopened, p.TaskReopened.GetTask(), p.TaskReopened.GetPath())
 	case *eventv1.Event_RegistryChanged:
+		if p.RegistryChanged.GetChange().GetCalendar() != nil { // of no programme and no unit, as the first unit is
+			return subjectKey{kind: onRegistry, path: "calendar"}
+		}
 		return about(onRegistry, b.registrySubject(e.GetProgramme(), p.RegistryChanged.GetChange()), p.RegistryChanged.GetPath())
 	case *eventv1.Event_ScopeChanged:
 		return about(onScope, p.ScopeChanged.GetTarget(), p.ScopeChanged.GetPath())

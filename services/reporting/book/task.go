@@ -53,7 +53,9 @@ func (b *Book) settleCompletion(m *Measure, cause uint64) {
 }
 
 // isComplete judges a task by its rule over the units that owe it.
-func (b *Book) isComplete(m *Measure) bool { return b.isCompleteIn(m, b.sheet(sheetKey{m.ix, Current})) }
+func (b *Book) isComplete(m *Measure) bool {
+	return b.isCompleteIn(m, b.sheet(sheetKey{m.ix, Current}))
+}
 
 // isCompleteIn is isComplete by the figures of a sheet.
 func (b *Book) isCompleteIn(m *Measure, s *sheet) bool {
