@@ -17,8 +17,7 @@ func (s span) holds(p calendar.Period) bool { return p >= s.from && p <= s.to }
 func (m *Measure) spanOn(day calendar.Date) span {
 	s := span{to: m.periodOn(day)}
 	if m.accumulation == typev1.Accumulation_ACCUMULATION_SUM_YEAR {
-		year := s.to.In(calendar.Yearly)
-		s = span{year.Split(m.length)[0], year.In(m.length)}
+		s.from = s.to.In(calendar.Yearly).Split(m.length)[0]
 	}
 	return s
 }
