@@ -100,7 +100,9 @@ func setNumber(sub *reportingv1.Submission, r *eventv1.SubmissionRecorded) {
 	case typev1.ValueKind_VALUE_KIND_RATIO:
 		sub.Value = &reportingv1.Submission_Ratio{Ratio: &reportingv1.Ratio{Numerator: t.GetNumerator(), Denominator: t.GetDenominator()}}
 	case typev1.ValueKind_VALUE_KIND_YES_NO:
-		sub.Value = &reportingv1.Submission_YesNo{YesNo: t.GetNumerator() == 1}
+		// A completion that waits to be accepted was a yes, and counts as none yet.
+		yes := t.GetNumerator() == 1 || r.GetState() == eventv1.CellState_CELL_STATE_AWAITING
+		sub.Value = &reportingv1.Submission_YesNo{YesNo: yes}
 	default:
 		sub.Value = &reportingv1.Submission_Count{Count: t.GetNumerator()}
 	}
