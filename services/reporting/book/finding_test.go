@@ -28,7 +28,7 @@ func (r *rig) confirm(id uint64, by string) (sequence uint64, events []*eventv1.
 	return sequence, events, err
 }
 
-// imaged checks that an image leads to the same book.
+// imaged checks that an image leads to the same book, and goes on with that.
 func (r *rig) imaged() {
 	r.t.Helper()
 	var image bytes.Buffer
@@ -45,6 +45,7 @@ func (r *rig) imaged() {
 	if _, err := b.Recompute(); err != nil {
 		r.t.Error(err)
 	}
+	r.b = b
 }
 
 func (r *rig) wantQuality(unit, target, period string, want quality) {
@@ -107,6 +108,7 @@ func TestFinding_confirmed(t *testing.T) {
 	wantRefused(id-1, "79", errorv1.Reason_REASON_FINDING_NOT_FOUND, "finding") // a submission
 	wantRefused(1<<40, "79", errorv1.Reason_REASON_FINDING_NOT_FOUND, "finding")
 
+	wantLooked(t, r.report("26734", "x", "2022-M02", number(72)), "1 of 1 failed") // what is confirmed then
 	first, events, err := r.confirm(id, "79")
 	if err != nil || first != events[0].GetSequence() || events[0].GetFindingResolved().GetResolvedBy() != "79" {
 		t.Fatalf("confirmed by event %d, %v: %v", first, events, err)
@@ -117,11 +119,11 @@ func TestFinding_confirmed(t *testing.T) {
 	wantRefused(id, "26734", errorv1.Reason_REASON_FINDING_RESOLVED, "finding")
 	r.wantQuality("26734", "x", "2022-M02", quality{run: 1, failed: 1})
 
-	wantLooked(t, r.report("26734", "x", "2022-M02", number(70)), "1 of 1 failed") // the same value
+	wantLooked(t, r.report("26734", "x", "2022-M02", number(72)), "1 of 1 failed") // the same value
 	wantLooked(t, r.report("26734", "x", "2022-M02", number(8)), "0 of 1 failed")
-	wantLooked(t, r.report("26734", "x", "2022-M02", number(70)), "1 of 1 failed") // as was confirmed
-	next := r.report("26734", "x", "2022-M02", number(71))
-	wantLooked(t, next, "1 of 1 failed", "opened 26734 2022-M02 MAGNITUDE: 71 against 7")
+	wantLooked(t, r.report("26734", "x", "2022-M02", number(72)), "1 of 1 failed") // as was confirmed
+	next := r.report("26734", "x", "2022-M02", number(70))
+	wantLooked(t, next, "1 of 1 failed", "opened 26734 2022-M02 MAGNITUDE: 70 against 7")
 	r.report("26734", "x", "2022-M02", number(8))
 	wantRefused(next[1].GetSequence(), "79", errorv1.Reason_REASON_FINDING_RESOLVED, "finding") // by a correction
 	r.sound()
