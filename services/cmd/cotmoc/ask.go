@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -130,4 +131,21 @@ func endedPeriod(of *registryv1.Calendar, frequency typev1.Frequency, at time.Ti
 		length = calendar.Length(frequency - typev1.Frequency_FREQUENCY_MONTHLY)
 	}
 	return cut.At(at, length).Prev()
+}
+
+// enumOf is the contract's value for a word such as `wrong-period`; 0 for another word.
+func enumOf[E ~int32](values map[string]int32, prefix, word string) E {
+	return E(values[prefix+strings.ToUpper(strings.ReplaceAll(word, "-", "_"))])
+}
+
+// words is a list as people say it: `due or missing`.
+func words(list []string) string {
+	switch n := len(list); n {
+	case 0:
+		return ""
+	case 1:
+		return list[0]
+	default:
+		return strings.Join(list[:n-1], ", ") + " or " + list[n-1]
+	}
 }

@@ -5,12 +5,15 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 // cli is the command line.
@@ -22,6 +25,12 @@ type cli struct {
 	Apply     applyCmd     `cmd:"" help:"Make the registry be as files say."`
 	Submit    submitCmd    `cmd:"" help:"Submit, correct or withdraw one report."`
 	Status    statusCmd    `cmd:"" help:"Print where a programme stands: targets, tasks, quality of data."`
+	Due       dueCmd       `cmd:"" help:"Print who owes a report or a task, and who has not done it."`
+	Grant     grantCmd     `cmd:"" help:"Give a unit another due date, or excuse it."`
+	Review    reviewCmd    `cmd:"" help:"Accept or return a completion of a task."`
+	Finding   findingCmd   `cmd:"" help:"Values that look wrong."`
+	Rank      rankCmd      `cmd:"" help:"Rank units by a scorecard; who is commended, who is slow."`
+	Close     closeCmd     `cmd:"" help:"Freeze everything at a day; list and export what was frozen."`
 	Watch     watchCmd     `cmd:"" help:"Print milestones and progress as they happen."`
 	Doctor    doctorCmd    `cmd:"" help:"Check the log, the totals and the stream of a running service."`
 	Load      loadCmd      `cmd:"" help:"Play a wave of reports and print rate and latencies."`
@@ -29,16 +38,34 @@ type cli struct {
 	Demo      demoCmd      `cmd:"" help:"Play Project 06 on a scratch instance and compare its figures."`
 }
 
+// stoppedBySignal is the exit status by which shells tell that a signal ended a command.
+const stoppedBySignal = 130
+
 func main() {
-	if err := realMain(); err != nil {
+	switch err := realMain(); {
+	case errors.Is(err, errStopped):
+		os.Exit(stoppedBySignal) // whoever stopped it knows
+	case err != nil:
 		fmt.Fprintln(os.Stderr, "cotmoc:", err)
 		os.Exit(1)
 	}
 }
 
+// errStopped says that a signal ended a command before it was done.
+var errStopped = errors.New("stopped")
+
+// stopped is errStopped for an error that only tells that ctx ended.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil && (errors.Is(err, context.Canceled) || status.Code(err) == codes.Canceled) {
+		return errStopped
+	}
+	return err
+}
+
 func realMain() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	var c cli
 	parser, err := kong.New(&c, kong.Name("cotmoc"), kong.UsageOnError(),
 		kong.Description("Monitor a national programme: who owes what, what was reported, what it adds up to."),
@@ -50,5 +77,5 @@ func realMain() error {
 	if err != nil {
 		return fmt.Errorf("%w (see cotmoc --help)", err)
 	}
-	return command.Run()
+	return stopped(ctx, command.Run())
 }

@@ -49,7 +49,7 @@ func (k *clocked) set(c *embedded.Config) error {
 	}
 	at, err := time.Parse(time.RFC3339, k.Start)
 	if err != nil {
-		return fmt.Errorf("--start: %w", err)
+		return fmt.Errorf("--start %q is not a time of the form 2022-01-01T08:00:00+07:00", k.Start)
 	}
 	c.Start = at
 	return nil

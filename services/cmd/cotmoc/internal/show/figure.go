@@ -96,3 +96,8 @@ func Goal(f *reportingv1.Figure, n *int64) string {
 func trimZeros(text string) string {
 	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
 }
+
+// Amount is a number of a target's fixed point.
+func (n *Names) Amount(ctx context.Context, programme, target string, amount int64) string {
+	return Amount(amount, n.measure(ctx, programme, target).decimals)
+}
