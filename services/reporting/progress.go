@@ -89,19 +89,31 @@ func (s *Service) figureView(ctx context.Context, key *reportingv1.FigureKey, mi
 	})
 }
 
+// onDay reads the day that figures shall stand for; empty means today.
+func onDay(b *book.Book, field, date string) (calendar.Date, error) {
+	if date == "" {
+		return b.Today(), nil
+	}
+	day, err := calendar.ParseDate(date)
+	if err != nil {
+		return 0, refuse(errorv1.Reason_REASON_INVALID_FIELD, field, "%v", err)
+	}
+	if day > b.Today() {
+		return 0, refuse(errorv1.Reason_REASON_DATE_IN_FUTURE, field, "today is %s", b.Today())
+	}
+	return day, nil
+}
+
 // on makes a current figure the one of a day.
 func (at *figureAt) on(b *book.Book, date string) (err error) {
 	if date == "" {
 		return nil
 	}
-	if at.asOf, err = calendar.ParseDate(date); err != nil {
-		return refuse(errorv1.Reason_REASON_INVALID_FIELD, "key.as_of_date", "%v", err)
+	if at.asOf, err = onDay(b, "key.as_of_date", date); err != nil {
+		return err
 	}
-	switch {
-	case at.period != book.Current:
+	if at.period != book.Current {
 		return refuse(errorv1.Reason_REASON_INVALID_FIELD, "key.as_of_date", "a period stands for its last day: name one or the other")
-	case at.asOf > b.Today():
-		return refuse(errorv1.Reason_REASON_DATE_IN_FUTURE, "key.as_of_date", "today is %s", b.Today())
 	}
 	return nil
 }
@@ -155,7 +167,11 @@ func (s *Service) CountTasks(ctx context.Context, req *reportingv1.CountTasksReq
 		if err := labelled(b.ProgrammeByID(req.GetProgramme()), req); err != nil {
 			return err
 		}
-		total, err := b.CountTasks(req.GetProgramme(), filter)
+		day, err := onDay(b, "as_of_date", req.GetAsOfDate())
+		if err != nil {
+			return err
+		}
+		total, err := b.CountTasks(req.GetProgramme(), filter, day)
 		if err != nil {
 			return err
 		}

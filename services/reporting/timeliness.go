@@ -30,7 +30,11 @@ func (s *Service) GetTimeliness(ctx context.Context, req *reportingv1.GetTimelin
 				return &book.Refusal{Reason: errorv1.Reason_REASON_UNIT_NOT_FOUND, Field: "unit", Message: "there is no unit " + id}
 			}
 		}
-		resp.Timeliness, resp.Sequence = timelinessOf(b.Timeliness(req.GetProgramme(), filter, top, b.Today())), b.Head()
+		day, err := onDay(b, "as_of_date", req.GetAsOfDate())
+		if err != nil {
+			return err
+		}
+		resp.Timeliness, resp.Sequence = timelinessOf(b.Timeliness(req.GetProgramme(), filter, top, day)), b.Head()
 		return nil
 	})
 	if err != nil {

@@ -101,7 +101,7 @@ func (b *Book) recomputeCurrent(m *Measure, k sheetKey, unit unitIx, n *node) er
 }
 
 func (b *Book) recomputeDerived(m *Measure) (int, error) {
-	want := b.addTasks(m.key.programme, *m.derived, TaskFilter{})
+	want := b.addTasks(m.key.programme, *m.derived, TaskFilter{}, b.today)
 	if got := b.derivedTotal(m.key.programme, *m.derived); got != want {
 		return 0, fmt.Errorf("count %s/%s is %+v, its tasks add up to %+v", m.key.programme, m.key.id, got, want)
 	}

@@ -94,9 +94,9 @@ func (b *Book) tellItem(item agendaItem, day calendar.Date, left int) int {
 	}
 	s := b.view(m, item.period)
 	var known dues
-	for unit := unitIx(1); unit <= b.unitCount && left > 0; unit++ {
+	for _, unit := range b.owers(m) {
 		n := s.nodes.peek(unit)
-		if n == nil || !n.scoped {
+		if left == 0 || n == nil || !n.scoped {
 			continue
 		}
 		d := s.duties.at(unit)
@@ -113,6 +113,17 @@ func (b *Book) tellItem(item agendaItem, day calendar.Date, left int) int {
 		}
 	}
 	return left
+}
+
+// owers lists the units that may owe something: for a task those that it is given
+// to, each once, for a regime all.
+func (b *Book) owers(m *Measure) []unitIx {
+	if m.task == nil {
+		return b.allUnits()
+	}
+	units := b.owing(m.task)
+	slices.Sort(units)
+	return slices.Compact(units)
 }
 
 // emitDeadline tells one rung: up to a day after the due date to the unit, then to

@@ -338,7 +338,7 @@ func fanOut(r *rig) {
 	r.tells(e[:2], "accepted vn.bca", "completed portals")
 	r.want("vn", "portals", "", Tally{2, 2, 2, 2, 0})
 	for basis, want := range map[typev1.CountingBasis]Tally{byTask: {1, 1, 1, 1, 0}, byAssignment: {2, 2, 2, 2, 0}} {
-		got, err := r.b.CountTasks(prog, TaskFilter{Basis: basis, Form: typev1.TaskForm_TASK_FORM_TASK})
+		got, err := r.b.CountTasks(prog, TaskFilter{Basis: basis, Form: typev1.TaskForm_TASK_FORM_TASK}, r.b.Today())
 		if err != nil || got != want {
 			r.t.Errorf("by %v: %+v, %v", basis, got, err)
 		}

@@ -4,6 +4,7 @@ import (
 	"math/big"
 
 	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
+	"github.com/cotmoc/cotmoc/services/internal/calendar"
 )
 
 // TaskFilter says which tasks to count.
@@ -25,17 +26,17 @@ func TaskFilters() []TaskFilter {
 }
 
 // CountTasks counts the tasks of a programme that are complete, of all, by the
-// stated basis. Without a pillar or group it reads the derived counts, which are
-// kept; with one it adds up the tasks.
-func (b *Book) CountTasks(programme string, f TaskFilter) (Tally, error) {
+// stated basis, as they stood on a day. For today, without a pillar or group, it
+// reads the derived counts, which are kept; else it adds up the tasks.
+func (b *Book) CountTasks(programme string, f TaskFilter, day calendar.Date) (Tally, error) {
 	var total Tally
 	for _, d := range derivations() {
 		if d.form != f.Form || d.basis != f.Basis || f.Audience != 0 && d.audience != f.Audience {
 			continue
 		}
 		part := b.derivedTotal(programme, d)
-		if f.Pillar != "" || f.Group != "" {
-			part = b.addTasks(programme, d, f)
+		if f.Pillar != "" || f.Group != "" || day < b.today {
+			part = b.addTasks(programme, d, f, day)
 		}
 		var err error
 		if total, err = total.Add(part); err != nil {
@@ -54,16 +55,17 @@ func (b *Book) derivedTotal(programme string, d derivation) Tally {
 }
 
 // addTasks adds up the tasks of one derived count that the filter keeps.
-func (b *Book) addTasks(programme string, d derivation, f TaskFilter) Tally {
+func (b *Book) addTasks(programme string, d derivation, f TaskFilter, day calendar.Date) Tally {
 	var total Tally
 	for _, m := range b.measuresOf(programme) {
 		if m.task == nil || m.task.GetForm() != d.form || m.task.GetAudience() != d.audience ||
 			f.Pillar != "" && m.task.GetPillar() != f.Pillar || f.Group != "" && m.task.GetGroup() != f.Group {
 			continue
 		}
-		sum := b.sum(sheetKey{m.ix, Current}, b.unitIDs.Get(m.root))
+		s := b.ViewAsOf(m, day).s
+		sum := s.sum(b.unitIDs.Get(m.root))
 		if d.basis == typev1.CountingBasis_COUNTING_BASIS_TASK {
-			sum = asOne(sum, b.complete.Get(m.ix))
+			sum = asOne(sum, b.isCompleteIn(m, s))
 		}
 		total, _ = total.Add(sum) // numbers of units: far below the range
 	}

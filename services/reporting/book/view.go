@@ -59,17 +59,7 @@ func (v *View) Day() calendar.Date { return v.day }
 // derivedSheet counts the tasks as they stood on a day.
 func (b *Book) derivedSheet(m *Measure, day calendar.Date) *sheet {
 	s := newSheet()
-	root := s.nodes.edit(b.unitIDs.Get(m.root))
-	for _, t := range b.measuresOf(m.key.programme) {
-		if t.task != nil && (t.tasks == m.ix || t.assignments == m.ix) {
-			tasks := b.ViewAsOf(t, day).s
-			sum := tasks.sum(b.unitIDs.Get(m.root))
-			if t.tasks == m.ix {
-				sum = asOne(sum, b.isCompleteIn(t, tasks))
-			}
-			root.sum, _ = root.sum.Add(sum) // numbers of units: far below the range
-		}
-	}
+	s.nodes.edit(b.unitIDs.Get(m.root)).sum = b.addTasks(m.key.programme, *m.derived, TaskFilter{}, day)
 	return s
 }
 
@@ -77,13 +67,7 @@ func (b *Book) derivedSheet(m *Measure, day calendar.Date) *sheet {
 func (b *Book) spanSheet(m *Measure, v *View, in span) *sheet {
 	s := newSheet()
 	r := b.ruleOf(m)
-	units := b.allUnits()
-	if m.task != nil {
-		units = b.owing(m.task)
-		slices.Sort(units)
-		units = slices.Compact(units)
-	}
-	for _, unit := range units {
+	for _, unit := range b.owers(m) {
 		if !r.appliesOn(b.unit(unit), r.current(v.day)) {
 			continue
 		}

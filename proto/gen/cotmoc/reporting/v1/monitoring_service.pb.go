@@ -452,6 +452,8 @@ type GetTimelinessRequest struct {
 	// Only assignments of units at or below this one; empty means all. By TASK: only
 	// tasks that such a unit leads.
 	Unit string `protobuf:"bytes,7,opt,name=unit,proto3" json:"unit,omitempty"`
+	// Day that the count stands for, `YYYY-MM-DD`, not after today; empty means today.
+	AsOfDate string `protobuf:"bytes,8,opt,name=as_of_date,json=asOfDate,proto3" json:"as_of_date,omitempty"`
 	// Wait until this event was taken into account; 0 for no wait.
 	MinSequence uint64 `protobuf:"varint,22,opt,name=min_sequence,json=minSequence,proto3" json:"min_sequence,omitempty"`
 	// Answer from what was known at this time; not set means now.
@@ -535,6 +537,13 @@ func (x *GetTimelinessRequest) GetGroup() string {
 func (x *GetTimelinessRequest) GetUnit() string {
 	if x != nil {
 		return x.Unit
+	}
+	return ""
+}
+
+func (x *GetTimelinessRequest) GetAsOfDate() string {
+	if x != nil {
+		return x.AsOfDate
 	}
 	return ""
 }
@@ -1468,7 +1477,7 @@ const file_cotmoc_reporting_v1_monitoring_service_proto_rawDesc = "" +
 	"\x0fUnitObligations\x12\x12\n" +
 	"\x04unit\x18\x01 \x01(\tR\x04unit\x12*\n" +
 	"\x11unit_display_name\x18\x02 \x01(\tR\x0funitDisplayName\x12<\n" +
-	"\x06counts\x18\x03 \x03(\v2$.cotmoc.reporting.v1.ObligationCountR\x06counts\"\xf5\x03\n" +
+	"\x06counts\x18\x03 \x03(\v2$.cotmoc.reporting.v1.ObligationCountR\x06counts\"\xbb\x04\n" +
 	"\x14GetTimelinessRequest\x12>\n" +
 	"\tprogramme\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\tprogramme\x12P\n" +
 	"\x0ecounting_basis\x18\x02 \x01(\x0e2\x1d.cotmoc.type.v1.CountingBasisB\n" +
@@ -1478,7 +1487,9 @@ const file_cotmoc_reporting_v1_monitoring_service_proto_rawDesc = "" +
 	"\baudience\x18\x04 \x01(\x0e2\x18.cotmoc.type.v1.AudienceB\b\xbaH\x05\x82\x01\x02\x10\x01R\baudience\x12\x1f\n" +
 	"\x06pillar\x18\x05 \x01(\tB\a\xbaH\x04r\x02\x18<R\x06pillar\x12\x1d\n" +
 	"\x05group\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18<R\x05group\x127\n" +
-	"\x04unit\x18\a \x01(\tB#\xbaH r\x1e\x18(2\x1a^([a-z0-9](-?[a-z0-9])*)?$R\x04unit\x12!\n" +
+	"\x04unit\x18\a \x01(\tB#\xbaH r\x1e\x18(2\x1a^([a-z0-9](-?[a-z0-9])*)?$R\x04unit\x12D\n" +
+	"\n" +
+	"as_of_date\x18\b \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$R\basOfDate\x12!\n" +
 	"\fmin_sequence\x18\x16 \x01(\x04R\vminSequence\x125\n" +
 	"\bknown_at\x18\x17 \x01(\v2\x1a.google.protobuf.TimestampR\aknownAt\"\xba\x01\n" +
 	"\x15GetTimelinessResponse\x12?\n" +

@@ -704,6 +704,8 @@ type CountTasksRequest struct {
 	MinSequence uint64 `protobuf:"varint,7,opt,name=min_sequence,json=minSequence,proto3" json:"min_sequence,omitempty"`
 	// Which submissions to count; must be named.
 	Basis v1.Basis `protobuf:"varint,8,opt,name=basis,proto3,enum=cotmoc.type.v1.Basis" json:"basis,omitempty"`
+	// Day that the count stands for, `YYYY-MM-DD`, not after today; empty means today.
+	AsOfDate string `protobuf:"bytes,10,opt,name=as_of_date,json=asOfDate,proto3" json:"as_of_date,omitempty"`
 	// Answer from what was known at this time; not set means now.
 	KnownAt       *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=known_at,json=knownAt,proto3" json:"known_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -794,6 +796,13 @@ func (x *CountTasksRequest) GetBasis() v1.Basis {
 		return x.Basis
 	}
 	return v1.Basis(0)
+}
+
+func (x *CountTasksRequest) GetAsOfDate() string {
+	if x != nil {
+		return x.AsOfDate
+	}
+	return ""
 }
 
 func (x *CountTasksRequest) GetKnownAt() *timestamppb.Timestamp {
@@ -1972,7 +1981,7 @@ const file_cotmoc_reporting_v1_progress_service_proto_rawDesc = "" +
 	"\tKindTally\x12,\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x18.cotmoc.type.v1.UnitKindR\x04kind\x12+\n" +
 	"\x05tally\x18\x02 \x01(\v2\x15.cotmoc.type.v1.TallyR\x05tally\x12\x18\n" +
-	"\apercent\x18\x03 \x01(\tR\apercent\"\xf2\x03\n" +
+	"\apercent\x18\x03 \x01(\tR\apercent\"\xb8\x04\n" +
 	"\x11CountTasksRequest\x12>\n" +
 	"\tprogramme\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\tprogramme\x12P\n" +
 	"\x0ecounting_basis\x18\x02 \x01(\x0e2\x1d.cotmoc.type.v1.CountingBasisB\n" +
@@ -1984,7 +1993,10 @@ const file_cotmoc_reporting_v1_progress_service_proto_rawDesc = "" +
 	"\x05group\x18\x06 \x01(\tB\a\xbaH\x04r\x02\x18<R\x05group\x12!\n" +
 	"\fmin_sequence\x18\a \x01(\x04R\vminSequence\x127\n" +
 	"\x05basis\x18\b \x01(\x0e2\x15.cotmoc.type.v1.BasisB\n" +
-	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x05basis\x125\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x05basis\x12D\n" +
+	"\n" +
+	"as_of_date\x18\n" +
+	" \x01(\tB&\xbaH#r!2\x1f^([0-9]{4}-[0-9]{2}-[0-9]{2})?$R\basOfDate\x125\n" +
 	"\bknown_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\aknownAt\"\xbd\x01\n" +
 	"\x12CountTasksResponse\x12+\n" +
 	"\x05tally\x18\x01 \x01(\v2\x15.cotmoc.type.v1.TallyR\x05tally\x12\x18\n" +
