@@ -24,6 +24,9 @@ func (b *Book) Recompute() (int, error) {
 			}
 			continue
 		}
+		if m.task != nil && k.period == Current && b.complete.Get(m.ix) != b.isComplete(m) {
+			return compared, fmt.Errorf("task %s/%s is kept as complete=%t, which its rule does not say", m.key.programme, m.key.id, b.complete.Get(m.ix))
+		}
 		n, err := b.recomputeSheet(m, k)
 		if compared += n; err != nil {
 			return compared, err
