@@ -33,11 +33,6 @@ func within(regime string) func(*registryv1.Target) {
 	return func(t *registryv1.Target) { t.Regime = regime }
 }
 
-// only makes a target apply to some units alone.
-func only(units ...string) func(*registryv1.Target) {
-	return func(t *registryv1.Target) { t.Applicability = &registryv1.Applicability{Units: units} }
-}
-
 // newDuties is a rig on 2022-01-05 in which three communes owe a report of two
 // values a month. That of January, which ends on a Monday, is due on 2022-02-07.
 func newDuties(t testing.TB, edit ...func(*registryv1.Regime)) *rig {
