@@ -120,6 +120,21 @@ func (s *services) newestPeriod(ctx context.Context, r *registryv1.Regime, at ti
 	return endedPeriod(resp.GetCalendar(), r.GetFrequency(), at).String(), nil
 }
 
+// newestPeriodOf is newestPeriod for an id, which may be no regime's and then has
+// none. A zero time means now.
+func (s *services) newestPeriodOf(ctx context.Context, programme, id string, at time.Time) (string, error) {
+	regime, err := s.regime(ctx, programme, id)
+	if err != nil || regime == nil {
+		return "", err
+	}
+	if at.IsZero() {
+		if at, err = s.now(ctx); err != nil {
+			return "", err
+		}
+	}
+	return s.newestPeriod(ctx, regime, at)
+}
+
 // endedPeriod is the last period of a calendar that had ended at a time.
 func endedPeriod(of *registryv1.Calendar, frequency typev1.Frequency, at time.Time) calendar.Period {
 	cut := calendar.EndOfMonth

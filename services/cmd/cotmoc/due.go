@@ -49,7 +49,7 @@ func (d *dueCmd) Run(ctx context.Context, c *console) error {
 	}
 	defer s.close()
 	if d.Period == "" {
-		if d.Period, err = d.newest(ctx, s); err != nil {
+		if d.Period, err = s.newestPeriodOf(ctx, d.Programme, d.Of, d.KnownAt.Time); err != nil {
 			return err
 		}
 	}
@@ -66,21 +66,6 @@ func (d *dueCmd) Run(ctx context.Context, c *console) error {
 		return d.json(c, counts, list)
 	}
 	return d.print(ctx, c, s, counts, list)
-}
-
-// newest is the period that ended last; empty for what is no regime.
-func (d *dueCmd) newest(ctx context.Context, s *services) (string, error) {
-	regime, err := s.regime(ctx, d.Programme, d.Of)
-	if err != nil || regime == nil {
-		return "", err
-	}
-	at := d.KnownAt.Time
-	if at.IsZero() {
-		if at, err = s.now(ctx); err != nil {
-			return "", err
-		}
-	}
-	return s.newestPeriod(ctx, regime, at)
 }
 
 // list asks for those in the states, as many as are printed.

@@ -15,17 +15,17 @@ import (
 // reviewCmd decides about a completion.
 type reviewCmd struct {
 	target
-	Programme string `arg:"" help:"Id of the programme."`
-	Task      string `arg:"" help:"Id of the task."`
-	Unit      string `arg:"" help:"Id of the unit whose completion it is."`
-	Period    string `required:"" help:"Period that it was sent for, such as 2022-M07." placeholder:"PERIOD"`
-	Revision  uint32 `required:"" help:"Revision of the completion that was looked at." placeholder:"N"`
-	By        string `required:"" help:"Id of the unit that decides: one that monitors the task." placeholder:"UNIT"`
-	Accept    bool   `required:"" xor:"what" help:"It is done."`
-	Return    string `required:"" xor:"what" help:"It is returned: ${enum}." enum:"wrong-period,unit-error,missing-evidence,inconsistent,duplicate,not-competent,other," default:"" placeholder:"CODE"`
-	Comment   string `help:"In words, never published; required with --return other."`
-	RequestID string `help:"Id of the request; the same id and content give the first receipt again. Made up when not given." placeholder:"ID"`
-	JSON      bool   `name:"json" help:"Print the answer as JSON."`
+	Programme string  `arg:"" help:"Id of the programme."`
+	Task      string  `arg:"" help:"Id of the task."`
+	Unit      string  `arg:"" help:"Id of the unit whose completion it is."`
+	Period    string  `required:"" help:"Period that it was sent for, such as 2022-M07." placeholder:"PERIOD"`
+	Revision  uint32  `required:"" help:"Revision of the completion that was looked at." placeholder:"N"`
+	By        string  `required:"" help:"Id of the unit that decides: one that monitors the task." placeholder:"UNIT"`
+	Accept    bool    `required:"" xor:"what" help:"It is done."`
+	Return    *string `required:"" xor:"what" help:"It is returned: ${enum}." enum:"wrong-period,unit-error,missing-evidence,inconsistent,duplicate,not-competent,other" placeholder:"CODE"`
+	Comment   string  `help:"In words, never published; required with --return other."`
+	RequestID string  `help:"Id of the request; the same id and content give the first receipt again. Made up when not given." placeholder:"ID"`
+	JSON      bool    `name:"json" help:"Print the answer as JSON."`
 }
 
 // Help shows how the command is used.
@@ -42,7 +42,12 @@ Examples:
 
 // Run decides and prints the receipt.
 func (r *reviewCmd) Run(ctx context.Context, c *console) error {
-	if r.Return == "other" && r.Comment == "" {
+	word, code := "accepted", eventv1.ReturnCode_RETURN_CODE_UNSPECIFIED
+	if r.Return != nil {
+		word = "returned (" + *r.Return + ")"
+		code = enumOf[eventv1.ReturnCode](eventv1.ReturnCode_value, "RETURN_CODE_", *r.Return)
+	}
+	if code == eventv1.ReturnCode_RETURN_CODE_OTHER && r.Comment == "" {
 		return errors.New("--return other wants --comment: say why it is returned")
 	}
 	if r.RequestID == "" {
@@ -55,16 +60,12 @@ func (r *reviewCmd) Run(ctx context.Context, c *console) error {
 	defer s.close()
 	resp, err := s.review().ReviewCompletion(ctx, &reportingv1.ReviewCompletionRequest{Programme: r.Programme, Task: r.Task,
 		Unit: r.Unit, Period: r.Period, ExpectedRevision: r.Revision, Reviewer: r.By, Comment: r.Comment, RequestId: r.RequestID,
-		ReturnCode: enumOf[eventv1.ReturnCode](eventv1.ReturnCode_value, "RETURN_CODE_", r.Return)})
+		ReturnCode: code})
 	if err != nil {
 		return fmt.Errorf("request %s: %w", r.RequestID, show.Refusal(err))
 	}
 	if r.JSON {
 		return c.json(resp)
-	}
-	word := "accepted"
-	if r.Return != "" {
-		word = "returned (" + r.Return + ")"
 	}
 	receipt := resp.GetReceipt()
 	c.printf("%s: %s %s %s, revision %d, event %d, at %s (request %s)\n", word, r.Task, r.Unit, r.Period,

@@ -21,7 +21,7 @@ type statusCmd struct {
 	Programme string  `arg:"" help:"Id of the programme."`
 	Target    string  `help:"Only this target, task or regime, in full." placeholder:"ID"`
 	Unit      string  `help:"Id of the unit; the programme's root when not given." placeholder:"ID"`
-	Period    string  `help:"Figures of this period, such as 2022-Q3; the current ones when not given." placeholder:"PERIOD"`
+	Period    string  `help:"Figures of this period, such as 2022-Q3; when not given the current ones, and of a regime those of the period that ended last." placeholder:"PERIOD"`
 	AsOf      day     `help:"Current figures as they stood for this day." placeholder:"DATE"`
 	KnownAt   instant `help:"What was known at this time, or by the end of this day." placeholder:"TIME"`
 	Children  bool    `help:"With --target: the units directly below, too."`
@@ -82,6 +82,13 @@ func (u *statusCmd) key(target string) *reportingv1.FigureKey {
 
 // one prints the figure of one target.
 func (u *statusCmd) one(ctx context.Context, c *console, s *services) error {
+	if u.Period == "" && u.AsOf == "" { // reports are counted by period only
+		newest, err := s.newestPeriodOf(ctx, u.Programme, u.Target, u.KnownAt.Time)
+		if err != nil {
+			return err
+		}
+		u.Period = newest
+	}
 	resp, err := s.progress().GetFigure(ctx, &reportingv1.GetFigureRequest{Key: u.key(u.Target)})
 	if err != nil {
 		return show.Refusal(err)
