@@ -98,6 +98,11 @@ fuzz: ## Every fuzz test in turn, FUZZ_TIME (10s) each
 bench: ## Measure against the limits; fails when a goal of docs/performance.md is missed
 	go run ./services/bench
 
+.PHONY: year
+year: ## Play 2022 day by day for 11,390 units, then with the process killed 20 times, and compare every deadline
+	go run ./services/bench/year
+	go run ./services/bench/year --kills=20
+
 .PHONY: clean
 clean: ## Remove tools, bundles and fetched files, not ./var
 	rm -rf bin dist .third_party

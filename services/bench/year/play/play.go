@@ -27,7 +27,7 @@ type Config struct {
 	Batch     int      // values a batch, 1 to 1,000
 	Kills     int      // how often the process is killed
 	Seed      uint64   // of the moments at which it is
-	SkipAudit bool     // leave out the service's own checks at the end, which take long
+	SkipAudit bool     // leave out the service's own checks at the end, which take long and need much memory
 	Out       io.Writer
 }
 
@@ -55,6 +55,9 @@ type Result struct {
 // the process made of it is not what is expected; all differences are written to
 // Out, and the result is whole.
 func Run(ctx context.Context, c Config) (_ *Result, err error) {
+	if c.Months < 1 || c.Months > 12 || c.Clients < 1 || c.Batch < 1 || c.Batch > 1000 {
+		return nil, errors.New("months are 1 to 12, clients 1 or more, values a batch 1 to 1,000")
+	}
 	s, err := startServer(ctx, c.Binary, filepath.Join(c.Dir, "state"), first)
 	if err != nil {
 		return nil, err

@@ -54,7 +54,7 @@ func (p *plan) came() (n int) {
 	return n
 }
 
-// day begins a day and sends what comes on it. On the busiest days the regime gets
+// day begins a day and sends what comes on it. On some busy days the regime gets
 // another name in between, after which the service looks at the deadlines of the day
 // once more: none may be told again.
 func (p *player) day(ctx context.Context, d day) error {

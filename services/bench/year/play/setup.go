@@ -27,7 +27,7 @@ const (
 	grace     = 1
 )
 
-// renames is on how many days the regime gets another name.
+// renames is on how many days the regime gets another name: every second of the busiest.
 const renames = 12
 
 // dueOf is how many working days the units of some levels have.
@@ -76,8 +76,11 @@ func (p *player) setUp(ctx context.Context) error {
 	}
 	p.plan = newPlan(units, days, p.config.Months)
 	p.kills = p.plan.moments(p.config.Kills, p.config.Batch, p.config.Seed)
-	busiest := p.plan.busiest()
-	p.renamed = busiest[:min(len(busiest), renames)]
+	for i, d := range p.plan.busiest() {
+		if i < 2*renames && i%2 == 1 { // the others go by undisturbed
+			p.renamed = append(p.renamed, d)
+		}
+	}
 	return p.write(ctx, p.plan.resources())
 }
 
