@@ -31,7 +31,8 @@ func refuse(reason errorv1.Reason, field, format string, args ...any) error {
 	return apierr.New(codeOf(reason), reason, field, fmt.Sprintf(format, args...))
 }
 
-// isUnknown reports whether an error says that the registry's copy lacks an id.
+// isUnknown reports whether an error says that the registry's copy lacks an id, or may
+// lack that somebody owes something or watches over it.
 func isUnknown(err error) bool {
 	var r *book.Refusal
 	if !errors.As(err, &r) {
@@ -39,7 +40,8 @@ func isUnknown(err error) bool {
 	}
 	switch r.Reason {
 	case errorv1.Reason_REASON_PROGRAMME_NOT_FOUND, errorv1.Reason_REASON_UNIT_NOT_FOUND,
-		errorv1.Reason_REASON_TARGET_NOT_FOUND, errorv1.Reason_REASON_NOT_APPLICABLE:
+		errorv1.Reason_REASON_TARGET_NOT_FOUND, errorv1.Reason_REASON_NOT_APPLICABLE,
+		errorv1.Reason_REASON_OBLIGATION_NOT_FOUND, errorv1.Reason_REASON_NOT_COMPETENT:
 		return true
 	}
 	return false
