@@ -261,7 +261,7 @@ func (p *pair) findings(t *testing.T) {
 	contains(t, p.must("finding", "confirm", "p", id, "--by", "26000", "--comment", "Đã đối chiếu"), "finding "+id+" is settled: confirmed by 26000, event ")
 	contains(t, p.must("finding", "list", "p"), "nothing looks wrong")
 	contains(t, p.must("finding", "list", "p", "--settled"), "confirmed by 26000")
-	contains(t, p.refused("finding", "confirm", "p", id, "--by", "26000", "--comment", "x"), "FINDING_RESOLVED")
+	contains(t, p.refused("finding", "confirm", "p", id, "--by", "26001", "--comment", "x"), "FINDING_RESOLVED")
 }
 
 func (p *pair) closings(t *testing.T) {
