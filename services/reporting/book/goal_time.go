@@ -145,15 +145,16 @@ func (b *Book) streak(m *Measure, unit unitIx, p calendar.Period, most int) int 
 }
 
 // announceLater announces what a value of a period makes of later periods: of those
-// that are held against it, and of those whose row of periods it is in.
+// that are held against it, and of those whose row of periods it is in. It moved the
+// totals of those above the unit in its own period, wherever the unit stood later.
 func (b *Book) announceLater(m *Measure, unit unitIx, p calendar.Period, cause uint64) {
+	var l line
+	b.trace(&l, unit, p)
 	for _, q := range b.periods(m.ix) {
 		if q <= p || !b.dependsOn(m, q, p) {
 			continue
 		}
 		s := b.sheet(sheetKey{m.ix, q})
-		var l line
-		b.trace(&l, unit, q)
 		for _, u := range l.units() {
 			if n := s.nodes.peek(u.ix); n != nil && b.watches(m, u, q) {
 				same := *n

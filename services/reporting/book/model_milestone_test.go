@@ -159,8 +159,8 @@ func (w *world) countGoal(m *mMeasure, u *mUnit, p calendar.Period, totals []mTo
 	if !some {
 		return nil
 	}
-	if !based && (m.target.GetGoal().GetKind() == registryv1.GoalKind_GOAL_KIND_AT_MOST || m.target.GetGoal().GetKind() == registryv1.GoalKind_GOAL_KIND_ZERO) {
-		sum.base = nil
+	if kind := m.target.GetGoal().GetKind(); !based && kind != registryv1.GoalKind_GOAL_KIND_AT_LEAST && kind != registryv1.GoalKind_GOAL_KIND_RANGE {
+		sum.base = nil // only those begin at 0 unless stated
 	}
 	return sum
 }

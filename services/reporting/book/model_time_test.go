@@ -49,6 +49,7 @@ type mGrant struct {
 	target, unit string
 	period       calendar.Period // Current for a task
 	until        calendar.Date   // 0 when it is excused
+	sequence     uint64          // of the event that recorded it
 }
 
 // under lists the targets that are reported under a regime.
@@ -152,7 +153,7 @@ func (w *world) reportPart(r *mMeasure, u *mUnit, p calendar.Period) mPart {
 
 // excused reports whether a report need not be made.
 func (w *world) excused(m *mMeasure, unit string, p calendar.Period) bool {
-	return slices.Contains(w.grants, mGrant{m.id, unit, p, 0})
+	return slices.ContainsFunc(w.grants, func(g mGrant) bool { return g.target == m.id && g.unit == unit && g.period == p && g.until == 0 })
 }
 
 // granted is the due date that was granted last; 0 for none.

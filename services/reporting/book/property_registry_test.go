@@ -24,7 +24,11 @@ func (h *history) setUp() error {
 	if err := h.sendUnit(h.w.units[0]); err != nil {
 		return err
 	}
-	for range 2 + h.r.IntN(1+h.r.IntN(22)) {
+	most := 22
+	if h.deep {
+		most = 5
+	}
+	for range 2 + h.r.IntN(1+h.r.IntN(most)) {
 		if err := h.newUnit(levels); err != nil {
 			return err
 		}
@@ -41,12 +45,12 @@ func (h *history) setUp() error {
 			return err
 		}
 	}
-	for range 1 + h.r.IntN(3) {
+	for range 1 + h.r.IntN(3-intOf(h.deep)) {
 		if err := h.newTarget(); err != nil {
 			return err
 		}
 	}
-	for range h.r.IntN(4) {
+	for range h.r.IntN(4 - 2*intOf(h.deep)) {
 		if err := h.newTask(); err != nil {
 			return err
 		}
@@ -335,7 +339,7 @@ func (h *history) goal(m *mMeasure) *registryv1.Goal {
 	if h.one(10) {
 		return nil
 	}
-	if m.kind() != yesNo && h.one(3) {
+	if m.kind() != yesNo && (h.one(4) || h.deep && h.one(2)) {
 		return h.goalInTime(m)
 	}
 	kind := pick(h, []registryv1.GoalKind{registryv1.GoalKind_GOAL_KIND_AT_LEAST, registryv1.GoalKind_GOAL_KIND_AT_LEAST,

@@ -10,13 +10,11 @@ import (
 	"reflect"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/cotmoc/cotmoc/pkg/event"
 	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
@@ -110,6 +108,7 @@ type history struct {
 	last   map[string]uint64
 	board  map[FigureKey]shown // current totals, as whoever publishes what moved has them
 	still  bool                // huge values: the registry and the clock stand still
+	deep   bool                // few units and targets, reported again and again
 	played tallyOfPlay
 }
 
@@ -135,11 +134,12 @@ func (h *history) play() (err error) {
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
+	h.deep = h.one(2)
 	h.now = calendar.Date(8036 + h.r.IntN(500)).Start().Add(5 * time.Hour) // from 2022-01-01
 	if err := h.block(h.setUp); err != nil {
 		return err
 	}
-	h.still = h.one(30)
+	h.still = h.one(30) && !h.deep
 	var cut *Book
 	follower := New()
 	for n, blocks, cutAt := 0, 2+h.r.IntN(6), h.r.IntN(6); n < blocks; n++ {
@@ -170,7 +170,7 @@ func (h *history) pause() time.Duration {
 	days := 0
 	switch n := h.r.IntN(100); {
 	case n < 45:
-	case n < 92:
+	case n < 94 || h.deep && n < 98:
 		days = 1 + h.r.IntN(40)
 	default:
 		days = 200 + h.r.IntN(300)
@@ -250,95 +250,16 @@ func decoded(entries []ledger.Entry) ([]*eventv1.Event, error) {
 	return out, nil
 }
 
-// told reads what an event says that the model says, too; nil when nothing.
-func (w *world) toldBy(e *eventv1.Event) (any, error) {
-	c, up := e.GetMilestoneReached(), true
-	if c == nil {
-		c, up = e.GetMilestoneRevoked(), false
-	}
-	if c != nil {
-		p, err := w.periodOf(c.GetTarget(), c.GetPeriod())
-		return crossed{up, markAt{c.GetTarget(), lastOf(c.GetPath()), p, int(c.GetThresholdIndex())}, c.GetOrdinal(),
-			c.GetGoalRevision(), TallyOf(c.GetBefore()), TallyOf(c.GetAfter())}, err
-	}
-	r := e.GetDeadlineDue()
-	if r == nil {
-		r = e.GetDeadlineOverdue()
-	}
-	if r != nil {
-		p, err := w.periodOf(r.GetTarget(), r.GetPeriod())
-		if (e.GetDeadlineOverdue() != nil) != (r.GetDays() > 0) {
-			err = fmt.Errorf("%v is no event of %d days", e, r.GetDays())
-		}
-		due, _ := calendar.ParseDate(r.GetDueDate())
-		return rung{rungAt{r.GetTarget(), lastOf(r.GetPath()), p, due, int(r.GetDays())}, r.GetLate(), r.GetAddressee(), r.GetAddresseeUnit()}, err
-	}
-	if t := e.GetTaskCompleted(); t != nil {
-		return taskTurn{t.GetTask(), true}, nil
-	}
-	if t := e.GetTaskReopened(); t != nil {
-		return taskTurn{t.GetTask(), false}, nil
-	}
-	return nil, nil
-}
-
-// periodOf reads the name of a measure's period; empty is Current.
-func (w *world) periodOf(measure, name string) (calendar.Period, error) {
-	if name == "" {
-		return Current, nil
-	}
-	return w.measure(measure).cut.Parse(name)
-}
-
-// announced compares the milestones, tasks and deadlines of a change of the registry,
-// of the day, or of a deadline with the model's.
-func (h *history) announced(want follows) error {
-	events, err := h.take()
-	if err != nil {
-		return err
-	}
-	fell := calendar.Date(0) // deadlines are told in the order of their days
-	for _, e := range events {
-		what, err := h.w.toldBy(e)
-		if err != nil {
-			return err
-		}
-		expected, cause := true, events[0].GetSequence()
-		switch what := what.(type) {
-		case crossed:
-			expected = want.milestones[what]
-			delete(want.milestones, what)
-		case taskTurn:
-			expected = want.tasks[what]
-			delete(want.tasks, what)
-		case rung:
-			expected, cause = want.rungs[what], 0
-			delete(want.rungs, what)
-			if day := what.due + calendar.Date(what.days); day < fell {
-				return fmt.Errorf("told in a wrong order: %+v", what)
-			} else {
-				fell = day
-			}
-		}
-		if !expected {
-			return fmt.Errorf("unexpected: %+v", what)
-		}
-		if what != nil && e.GetCausation() != cause {
-			return fmt.Errorf("event %d is caused by %d, not by %d", e.GetSequence(), e.GetCausation(), cause)
-		}
-	}
-	if len(want.milestones)+len(want.tasks)+len(want.rungs) > 0 {
-		return fmt.Errorf("did not happen: %+v", want)
-	}
-	return nil
-}
-
 // commands decides what units send and the registry changes.
 func (h *history) commands() error {
-	for range 1 + h.r.IntN(6) {
+	most := 6
+	if h.deep {
+		most = 20
+	}
+	for range 1 + h.r.IntN(most) {
 		var err error
 		switch n := h.r.IntN(100); {
-		case n < 20 && !h.still:
+		case n < 20 && !h.still && (!h.deep || h.one(2)):
 			err = h.registry()
 		case n < 32:
 			err = h.batch()
@@ -402,25 +323,6 @@ func (h *history) submit(s *Submission) error {
 		return fmt.Errorf("receipt %+v of %v", got, events[0])
 	}
 	return h.w.compareStory(events, expected)
-}
-
-// compareStory compares what followed from a submission with what the model says, in order.
-func (w *world) compareStory(events []*eventv1.Event, expected []any) error {
-	var story []any
-	for _, e := range events[1:] {
-		what, err := w.toldBy(e)
-		if err != nil {
-			return err
-		}
-		if e.GetCausation() != events[0].GetSequence() {
-			return fmt.Errorf("event %d is caused by %d", e.GetSequence(), e.GetCausation())
-		}
-		story = append(story, what)
-	}
-	if !slices.Equal(story, expected) {
-		return fmt.Errorf("after %v:\n got %+v\nwant %+v", events[0], story, expected)
-	}
-	return nil
 }
 
 // batch sends submissions that are accepted together or not at all, or only tried.
@@ -510,7 +412,9 @@ func (h *history) submission() *Submission {
 	if h.one(25) {
 		s.ExpectedRevision = uint32(h.r.IntN(3))
 	}
-	s.Value = h.value(m.kind())
+	if s.Value = h.value(m.kind()); h.deep && s.Value.State == Reported && s.Value.Kind == count && h.one(2) {
+		s.Value = number(int64(8*s.Period.Since(m.on(h.w.start).Back(6)) + h.r.IntN(16))) // it grows
+	}
 	if h.one(3) {
 		s.Qualifier = Qualifier(h.r.IntN(4))
 	}
@@ -522,7 +426,7 @@ func (h *history) submission() *Submission {
 
 // period is one of a measure's last ones, sometimes the next.
 func (h *history) period(m *mMeasure) calendar.Period {
-	back := []int{4, 3, 2, 2}[m.length]
+	back := []int{4, 3, 2, 2}[m.length] + intOf(h.deep)
 	if m.target.GetGoal().GetBeat() == registryv1.BeatAgainst_BEAT_AGAINST_SAME_PERIOD_LAST_YEAR && h.one(2) {
 		back = 14 // periods of the year before, too
 	}
@@ -554,89 +458,6 @@ func (h *history) value(kind typev1.ValueKind) Value {
 		return no()
 	}
 	return yes()
-}
-
-// follows checks that numbers have no gap, that each event names the previous one
-// on its subject, and that no milestone comes twice.
-func (h *history) follows(entries []ledger.Entry) error {
-	events, err := decoded(entries)
-	if err != nil {
-		return err
-	}
-	for i, e := range events {
-		if want := uint64(len(h.log) - len(events) + i + 1); e.GetSequence() != want {
-			return fmt.Errorf("event numbered %d stands at %d", e.GetSequence(), want)
-		}
-		subject, err := event.Subject(e)
-		if err != nil {
-			return err
-		}
-		if h.last[subject] != e.GetPrevious() {
-			return fmt.Errorf("event %d on %s names %d as the previous one, which is %d", e.GetSequence(), subject, e.GetPrevious(), h.last[subject])
-		}
-		h.last[subject] = e.GetSequence()
-		if v := e.GetUnitMoved(); v.GetCurrent() { // a new place: its subjects begin again
-			for s := range h.last {
-				if !strings.Contains(s, ".unit.moved.") && slices.Contains(strings.Split(s, ".")[5:], v.GetUnit()) {
-					delete(h.last, s)
-				}
-			}
-		}
-		if err := h.once(e); err != nil {
-			return err
-		}
-	}
-	h.played.Events += len(events)
-	return nil
-}
-
-func (h *history) once(e *eventv1.Event) error {
-	what, err := h.w.toldBy(e)
-	if err != nil {
-		return err
-	}
-	key := ""
-	switch c := what.(type) {
-	case crossed:
-		key = fmt.Sprint(c.up, c.at, c.ordinal, c.goalRev)
-		h.countCrossing(c)
-	case rung:
-		key = fmt.Sprint(c.rungAt)
-		h.played.Due += intOf(c.days <= 0)
-		h.played.Overdue += intOf(c.days > 0)
-		h.played.ToldLate += intOf(c.late)
-	case taskTurn:
-		h.played.Tasks++
-	}
-	if h.keys[key] && key != "" {
-		return fmt.Errorf("%T %s comes twice", what, key)
-	}
-	h.keys[key] = true
-	h.played.Carried += intOf(e.GetMilestoneCarried() != nil)
-	h.played.Moved += intOf(e.GetUnitMoved() != nil)
-	return nil
-}
-
-func (h *history) countCrossing(c crossed) {
-	if !c.up {
-		h.played.Revoked++
-		return
-	}
-	h.played.Reached++
-	m := h.w.measure(c.at.target)
-	if m == nil || len(h.w.thresholds(m)) <= c.at.index {
-		return
-	}
-	switch at := h.w.thresholds(m)[c.at.index]; {
-	case at.GetStreak() > 0:
-		h.played.Rows++
-	case at.GetCompleteness() > 0:
-		h.played.Shares++
-	case m.overTime():
-		h.played.OverTime++
-	case m.regime != nil:
-		h.played.Reports++
-	}
 }
 
 // sameAsModel compares every figure, threshold and task with the model.
@@ -753,16 +574,8 @@ func (h *history) reads() error {
 	if f.Total != totals[u.ix].Tally {
 		return fmt.Errorf("the figure of %s at %s in %q is %+v, want %+v", m.id, u.id, periodName(p), f.Total, totals[u.ix])
 	}
-	if m.target != nil && u.exists(h.w.day(p)) { // before its birth a unit has no place, and so no goal to speak of
-		want := h.w.goal(m, u, p, totals)
-		got, ok := f.Goal, f.HasGoal
-		scale := int64(1)
-		if m.kind() != count {
-			scale = whole
-		}
-		if has := ok && got.why == Defined; has != (want != nil) || has && !want.is(got, scale) {
-			return fmt.Errorf("the goal of %s at %s in %q is %+v %t, want %+v", m.id, u.id, periodName(p), got, ok, want)
-		}
+	if err := h.sameGoals(m, p, totals); err != nil {
+		return err
 	}
 	var parts, kinds Tally
 	list, _ := h.b.View(own, p).Contributions(unit, "", 1000)
@@ -787,6 +600,25 @@ func (h *history) reads() error {
 	return h.counts()
 }
 
+// sameGoals compares the goals of all units that have a place in a period: before its
+// birth a unit has none, and so no goal to speak of.
+func (h *history) sameGoals(m *mMeasure, p calendar.Period, totals []mTotal) error {
+	v, scale := h.b.View(h.b.MeasureByID(prog, m.id), p), int64(1)
+	if m.kind() != count {
+		scale = whole
+	}
+	for _, u := range h.w.units {
+		if m.target == nil || !u.exists(h.w.day(p)) {
+			continue
+		}
+		want, f := h.w.goal(m, u, p, totals), v.Figure(h.b.UnitByID(u.id))
+		if has := f.HasGoal && f.Goal.why == Defined; has != (want != nil) || has && !want.is(f.Goal, scale) {
+			return fmt.Errorf("the goal of %s at %s in %q is %+v %t, want %+v", m.id, u.id, periodName(p), f.Goal, has, want)
+		}
+	}
+	return nil
+}
+
 // is reports whether the book's goal is the model's.
 func (g *mGoal) is(got Goal, scale int64) bool {
 	if g.beat != nil {
@@ -802,19 +634,20 @@ func (g *mGoal) is(got Goal, scale int64) bool {
 func (h *history) counts() error {
 	f := TaskFilter{Basis: pick(h, []typev1.CountingBasis{byTask, byAssignment}), Group: pick(h, []string{"", "g1"}),
 		Form: pick(h, []typev1.TaskForm{typev1.TaskForm_TASK_FORM_TASK, typev1.TaskForm_TASK_FORM_GROUP})}
+	then := h.asOf(h.w.today - calendar.Date(h.r.IntN(2)*h.r.IntN(100)))
 	var want Tally
 	for _, m := range h.w.measures {
 		if m.task == nil || m.task.GetForm() != f.Form || f.Group != "" && m.task.GetGroup() != f.Group {
 			continue
 		}
 		only := &world{}
-		*only = *h.w
+		*only = *then
 		only.measures = []*mMeasure{m}
 		only.moved()
 		id := countIDs(m.task)[intOf(f.Basis == byAssignment)]
 		want, _ = want.Add(only.derivedTotal(id))
 	}
-	if got, err := h.b.CountTasks(prog, f); err != nil || got != want {
+	if got, err := h.b.CountTasks(prog, f, then.today); err != nil || got != want {
 		return fmt.Errorf("tasks by %+v are %+v (%v), want %+v", f, got, err, want)
 	}
 	return nil

@@ -133,7 +133,7 @@ func (h *history) goalInTime(m *mMeasure) *registryv1.Goal {
 	if m.kind() == ratio || h.one(2) {
 		return &registryv1.Goal{Kind: registryv1.GoalKind_GOAL_KIND_BEAT, Beat: registryv1.BeatAgainst(h.r.IntN(3))}
 	}
-	g := &registryv1.Goal{Kind: registryv1.GoalKind_GOAL_KIND_GROWTH, Growth: 1 + int64(h.r.IntN(400_000)), GrowthMode: registryv1.GrowthMode(h.r.IntN(3))}
+	g := &registryv1.Goal{Kind: registryv1.GoalKind_GOAL_KIND_GROWTH, Growth: 1 + int64(h.r.IntN(300_000)), GrowthMode: registryv1.GrowthMode(h.r.IntN(3))}
 	if g.GrowthMode == registryv1.GrowthMode_GROWTH_MODE_COMPOUND {
 		g.Baseline, g.BaselineDate = new(int64(h.r.IntN(60))), (h.near() - 60).String()
 	}
@@ -188,7 +188,8 @@ func (h *history) granted(g *Grant, m *mMeasure, u *mUnit, p calendar.Period) er
 	if err != nil && !errors.As(err, &no) {
 		return err
 	}
-	if (no != nil) != (want == "refused") || no == nil && (sequence == 0) != (want == "holds") {
+	first := h.w.grantOf(m, u, p)
+	if (no != nil) != (want == "refused") || want == "holds" && sequence != first || want == "" && sequence <= first {
 		return fmt.Errorf("%+v is answered %d %v, want %q", g, sequence, err, want)
 	}
 	if want != "" {
@@ -198,7 +199,7 @@ func (h *history) granted(g *Grant, m *mMeasure, u *mUnit, p calendar.Period) er
 	h.played.Excused += intOf(g.Until == 0)
 	h.played.Extended += intOf(g.Until != 0)
 	original, _ := h.w.original(m, u, p)
-	follow := h.w.changed(nil, func() { h.w.grants = append(h.w.grants, mGrant{m.id, u.id, p, g.Until}) })
+	follow := h.w.changed(nil, func() { h.w.grants = append(h.w.grants, mGrant{m.id, u.id, p, g.Until, sequence}) })
 	h.w.tellToday(m, follow.rungs)
 	if e, err := decoded(h.layer.Drafts()[h.seen : h.seen+1]); err != nil || e[0].GetSequence() != sequence ||
 		e[0].GetDeadlineExtended().GetOriginalDueDate() != original.String() || e[0].GetDeadlineExtended().GetGrantedBy() != g.By {
@@ -297,14 +298,7 @@ func (h *history) readTime() error {
 		m = pick(h, allCounts())
 		own = h.b.MeasureByID(prog, m.id)
 	}
-	then := *h.w
-	then.today, then.facts = h.w.today-calendar.Date(h.r.IntN(300)), nil
-	for _, f := range h.w.facts {
-		if f.period <= h.w.measure(f.target).on(then.today) {
-			then.facts = append(then.facts, f)
-		}
-	}
-	then.moved()
+	then := h.asOf(h.w.today - calendar.Date(h.r.IntN(300)))
 	h.played.AsOf++
 	return h.sameFigures(m, h.b.ViewAsOf(own, then.today), then.totals(m, Current), "as of "+then.today.String())
 }
@@ -316,4 +310,29 @@ func (h *history) sameFigures(m *mMeasure, v *View, totals []mTotal, when string
 		}
 	}
 	return nil
+}
+
+// asOf is the world of an earlier day, of what is reported by now: of periods that
+// had begun by then.
+func (h *history) asOf(day calendar.Date) *world {
+	then := *h.w
+	then.today, then.facts = day, nil
+	for _, f := range h.w.facts {
+		if f.period <= h.w.measure(f.target).on(day) {
+			then.facts = append(then.facts, f)
+		}
+	}
+	then.moved()
+	return &then
+}
+
+// grantOf is the event that recorded the last exception; 0 for none.
+func (w *world) grantOf(m *mMeasure, u *mUnit, p calendar.Period) uint64 {
+	var sequence uint64
+	for _, g := range w.grants {
+		if g.target == m.id && g.unit == u.id && g.period == p {
+			sequence = g.sequence
+		}
+	}
+	return sequence
 }
