@@ -11,13 +11,17 @@ import (
 
 // ranked is a ranking as callers see it, by unit.
 type ranked struct {
-	card  *registryv1.Scorecard
-	units map[string]*reportingv1.RankedUnit
+	card    *registryv1.Scorecard
+	units   map[string]*reportingv1.RankedUnit
+	weights map[weight]string // that were printed: there are few different ones
 }
+
+// weight is an effective weight, part of all that apply.
+type weight struct{ part, of int64 }
 
 // describe tells the place of each unit and what made it.
 func (r *ranking) describe(placings []score.Placing, m marks) ranked {
-	out := ranked{r.card, make(map[string]*reportingv1.RankedUnit, len(placings))}
+	out := ranked{r.card, make(map[string]*reportingv1.RankedUnit, len(placings)), make(map[weight]string)}
 	for i, u := range r.units {
 		k := &reportingv1.RankedUnit{Unit: u.ID(), UnitDisplayName: u.Name()}
 		if m.due[i] > 0 { // the reason, should it turn out to be one
@@ -46,7 +50,7 @@ func (o ranked) parts(shares []score.Share) []*reportingv1.PartScore {
 		parts[i] = &reportingv1.PartScore{Kind: p.GetKind(), Target: p.GetTarget()}
 	}
 	for _, s := range shares {
-		parts[s.Part].Score, parts[s.Part].Weight = percentOf(s.Score), weightOf(s)
+		parts[s.Part].Score, parts[s.Part].Weight = percentOf(s.Score), o.weight(s)
 	}
 	return parts
 }
@@ -60,13 +64,20 @@ func (o ranked) listed(list []score.Listed) []*reportingv1.RankedUnit {
 			ImprovementRank: u.GetImprovementRank(), Score: u.GetScore(), Improvement: u.GetImprovement(), Parts: u.GetParts()}
 		for _, s := range l.Reasons {
 			out[i].Reasons = append(out[i].Reasons, fmt.Sprintf("%s %s of 100, weight %s",
-				partName(o.card.GetParts()[s.Part]), percentOf(s.Score), weightOf(s)))
+				partName(o.card.GetParts()[s.Part]), percentOf(s.Score), o.weight(s)))
 		}
 	}
 	return out
 }
 
-func weightOf(s score.Share) string { return percentOf(big.NewRat(s.Weight, s.Of)) }
+// weight prints a part's effective weight.
+func (o ranked) weight(s score.Share) string {
+	w := weight{s.Weight, s.Of}
+	if o.weights[w] == "" {
+		o.weights[w] = percentOf(big.NewRat(w.part, w.of))
+	}
+	return o.weights[w]
+}
 
 func hundredths(n uint32) string { return percentOf(big.NewRat(int64(n), 10_000)) }
 

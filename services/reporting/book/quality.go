@@ -195,13 +195,21 @@ func (b *Book) treeOn(day calendar.Date) calendar.Period {
 	return calendar.From(day)
 }
 
-// UnitsOf lists the units of a level that exist on a day below another, by id.
+// UnitsOf lists the units of a level that exist on a day below another, by id. None
+// of them stands below another: what is below a unit of the level is part of it.
 func (b *Book) UnitsOf(level string, top *Unit, day calendar.Date) []*Unit {
 	var units []*Unit
-	for ix := range b.under(top.ix, b.treeOn(day)) {
-		u := b.unit(ix)
-		if at, exists := u.on(day); exists && at.level == level {
-			units = append(units, u)
+	tree := b.treeOn(day)
+	for left := []unitIx{top.ix}; len(left) > 0; {
+		at := left[len(left)-1]
+		left = left[:len(left)-1]
+		for ix := range b.childrenIn(at, tree) {
+			u := b.unit(ix)
+			if at, exists := u.on(day); exists && at.level == level {
+				units = append(units, u)
+			} else {
+				left = append(left, ix)
+			}
 		}
 	}
 	slices.SortFunc(units, func(x, y *Unit) int { return strings.Compare(x.id, y.id) })
