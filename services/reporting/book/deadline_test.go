@@ -1,6 +1,7 @@
 package book
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -312,6 +313,35 @@ func TestGrantingWhatHoldsAnswersTheEventThatGrantedIt(t *testing.T) {
 		if second, n := again(c.unit, c.until); second != first || n != 0 {
 			t.Errorf("the second time %d, and %d events; the first was %d", second, n, first)
 		}
+	}
+	r.sound()
+}
+
+func TestLadderAndExceptionsGoOnAfterARestart(t *testing.T) {
+	r := newDuties(t)
+	r.untilDay("2022-02-07", "monthly", "2022-M01")
+	r.grant("monthly", "26734", "2022-M01", "2022-02-18")
+	r.grant("monthly", "26737", "2022-M01", "")
+	var image bytes.Buffer
+	if err := r.b.Freeze().WriteImage(&image); err != nil {
+		t.Fatal(err)
+	}
+	r.b = New()
+	if err := r.b.ReadImage(&image); err != nil {
+		t.Fatal(err)
+	}
+	told := r.untilDay("2022-02-28", "monthly", "2022-M01")
+	r.wantTold(told, []string{
+		"2022-02-08 T+1 00001 due 2022-02-07 to UNIT 00001",
+		"2022-02-11 T-7 26734 due 2022-02-18 to UNIT 26734",
+		"2022-02-14 T+7 00001 due 2022-02-07 to PARENT 001",
+		"2022-02-17 T-1 26734 due 2022-02-18 to UNIT 26734",
+		"2022-02-18 T+0 26734 due 2022-02-18 to UNIT 26734",
+		"2022-02-19 T+1 26734 due 2022-02-18 to UNIT 26734",
+		"2022-02-25 T+7 26734 due 2022-02-18 to PARENT 760",
+	})
+	if events := r.grant("monthly", "26734", "2022-M01", "2022-02-18"); len(events) > 0 {
+		t.Errorf("granted again: %v", events)
 	}
 	r.sound()
 }
