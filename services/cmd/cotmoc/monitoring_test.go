@@ -246,6 +246,7 @@ func (p *pair) review(t *testing.T) {
 	contains(t, p.refused(decide("1", "--accept", "--return", "duplicate")...), "--accept and --return can't be used together")
 	contains(t, p.refused(decide("1", "--return", "other")...), "--return other wants --comment")
 	contains(t, p.must(decide("1", "--return", "missing-evidence", "--comment", "Thiếu")...), "returned (missing-evidence): viec 760 2022-M08, revision 2, event ")
+	cells(t, p.must("due", "p", "viec"), "760", "due", "2022-08-31") // it is owed again
 	p.must(append(done, "--revision", "2", "--reason", "Bổ sung")...)
 	contains(t, p.must(decide("3", "--accept")...), "accepted: viec 760 2022-M08, revision 4, event ")
 	cells(t, p.must("status", "p"), "task", "local", "task", "1", "0", "0", "0", "100.00", "100.00")
@@ -305,6 +306,27 @@ func (p *pair) anotherHash(t *testing.T) {
 	}
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("files are left: %v, %v", left, err)
+	}
+}
+
+func TestListsGoOnBeyondOnePage(t *testing.T) {
+	p := newPair(t)
+	units := unitsCSV
+	for i := range pageSize + 1 {
+		units += fmt.Sprintf("%05d,COMMUNE,79,Phường %d,Phường\n", 20000+i, i)
+	}
+	p.must("import", "units", p.file("units.csv", units))
+	p.must("apply", "-f", p.file("programme.yaml", monitoredYAML))
+	p.must("clock", "set", "2022-08-10T12:00:00+07:00")
+	lines := func(text string) int { return strings.Count(text, "Phường") }
+	if n := lines(p.must("due", "p", "thang", "--all")); n != pageSize+1 {
+		t.Errorf("due lists %d units", n)
+	}
+	if n := lines(p.must("due", "p", "thang", "--json")); n != pageSize+1 {
+		t.Errorf("due lists %d units in JSON", n)
+	}
+	if n := lines(p.must("status", "p", "--target", "cards", "--unit", "79", "--children")); n != pageSize+1 {
+		t.Errorf("status lists %d units", n)
 	}
 }
 
