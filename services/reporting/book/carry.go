@@ -25,20 +25,35 @@ type judged struct {
 }
 
 // placesAround lists the totals of a measure, as far as they may have milestones, of
-// the given units and of those above them.
+// the given units and of those above them: in any period, where one can depend on
+// another, in which a unit stood elsewhere.
 func (b *Book) placesAround(m *Measure, units []unitIx) []place {
 	var out []place
-	seen := make([]bool, b.unitCount+1)
-	for _, p := range append([]calendar.Period{Current}, b.periods(m.ix)...) {
+	periods := append([]calendar.Period{Current}, b.periods(m.ix)...)
+	if m.looksBack() {
+		for _, p := range periods {
+			units = b.withAllAbove(units, p)
+		}
+	}
+	for _, p := range periods {
 		if !m.watched(p) {
 			continue
 		}
-		clear(seen)
-		for _, unit := range units {
-			for at := unit; at != 0 && !seen[at]; at = b.unit(at).parentIn(p) {
-				seen[at] = true
-				out = append(out, place{p, at})
-			}
+		for _, at := range b.withAllAbove(units, p) {
+			out = append(out, place{p, at})
+		}
+	}
+	return out
+}
+
+// withAllAbove lists units and all above them in a period, each once.
+func (b *Book) withAllAbove(units []unitIx, p calendar.Period) []unitIx {
+	var out []unitIx
+	seen := make([]bool, b.unitCount+1)
+	for _, unit := range units {
+		for at := unit; at != 0 && !seen[at]; at = b.unit(at).parentIn(p) {
+			seen[at] = true
+			out = append(out, at)
 		}
 	}
 	return out

@@ -2,6 +2,7 @@ package book
 
 import (
 	"math/big"
+	"slices"
 
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
@@ -43,11 +44,11 @@ func (b *Book) goalOverTime(m *Measure, g Goal, unit unitIx, p calendar.Period, 
 
 // compound is a goal that grows from the baseline's period on.
 func (b *Book) compound(m *Measure, g Goal, unit unitIx, p calendar.Period, s *sheet) Goal {
-	t := m.target.GetGoal()
+	t, grows := m.target.GetGoal(), p
 	if p == Current {
-		p = m.periodOn(b.today)
+		grows = m.periodOn(b.today)
 	}
-	if p.Length() != m.length {
+	if grows.Length() != m.length {
 		g.why = GoalByPeriod
 		return g
 	}
@@ -62,7 +63,7 @@ func (b *Book) compound(m *Measure, g Goal, unit unitIx, p calendar.Period, s *s
 		g.why = PreviousZero
 	default:
 		g.baseline, g.hasBaseline = a.baseline, true
-		n := p.Since(m.periodOn(dateOr(t.GetBaselineDate(), 0)))
+		n := grows.Since(m.periodOn(dateOr(t.GetBaselineDate(), 0)))
 		g.value, g.why = grown(a.baseline, t.GetGrowth(), max(0, n))
 	}
 	return g
@@ -162,6 +163,14 @@ func (b *Book) announceLater(m *Measure, unit unitIx, p calendar.Period, cause u
 			}
 		}
 	}
+}
+
+// looksBack reports whether what is reached in a period can depend on earlier ones.
+func (m *Measure) looksBack() bool {
+	g := m.target.GetGoal()
+	return slices.ContainsFunc(m.watch.thresholds, func(t threshold) bool { return t.streak > 1 }) ||
+		g.GetKind() == registryv1.GoalKind_GOAL_KIND_BEAT ||
+		g.GetKind() == registryv1.GoalKind_GOAL_KIND_GROWTH && g.GetGrowthMode() != registryv1.GrowthMode_GROWTH_MODE_COMPOUND
 }
 
 // dependsOn reports whether what is reached in a period can depend on an earlier one.

@@ -357,8 +357,13 @@ func story(events []*eventv1.Event) []string {
 
 func crossing(what string, c *eventv1.MilestoneCrossed) string {
 	at := Fixed(int64(c.GetProgressThreshold()), 2) + "%"
-	if c.GetValueThreshold() > 0 {
+	switch {
+	case c.GetValueThreshold() > 0:
 		at = Fixed(c.GetValueThreshold(), 0)
+	case c.GetStreakThreshold() > 0:
+		at = Fixed(int64(c.GetStreakThreshold()), 0) + " in a row"
+	case c.GetCompletenessThreshold() > 0:
+		at = Fixed(int64(c.GetCompletenessThreshold()), 2) + "% complete"
 	}
 	s := what + " " + at + " " + c.GetTarget() + " " + lastOf(c.GetPath()) + " #" + Fixed(int64(c.GetOrdinal()), 0)
 	if c.GetPeriod() != "" {
