@@ -207,6 +207,16 @@ func TestRankingByLongerPeriods(t *testing.T) {
 		"1 p1 0.00 [0.00 x 50.00] [0.00 x 50.00]", "1 p2 0.00 [0.00 x 50.00] [0.00 x 50.00]", "1 p3 0.00 [0.00 x 50.00] [0.00 x 50.00]")
 }
 
+func TestRankingOfTodayTakesTheNewestMonthThatIsOver(t *testing.T) {
+	l := newLeader(t, "2022-05-31", 1, card(0, scored(partOnTime, "monthly", 100)))
+	l.regime("monthly", 10)
+	l.target("cards", asCount, nil, under("monthly"))
+	l.report("c1", "cards", "2022-M05", counted(1))
+	wantLines(t, "on the last day of May", placesOf(l.rank("", "").GetUnits()), "1 p1 0.00 [0.00 x 100.00]")
+	l.day("2022-06-01")
+	wantLines(t, "in June", placesOf(l.rank("", "").GetUnits()), "1 p1 100.00 [100.00 x 100.00]")
+}
+
 func TestRankingByGoalsThatAreMetOrNot(t *testing.T) {
 	l := newLeader(t, "2022-06-30", 4, card(0, scored(partProgress, "open-cases", 100)))
 	l.target("open-cases", asRatio, goalOf(goalAtMost, 100_000))

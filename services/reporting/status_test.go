@@ -183,6 +183,9 @@ func TestStatusOfEachKindOfGoal(t *testing.T) {
 			if got := standing(f); got != c.want {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
+			if f.GetGoalMet() != (f.GetStatus() == reportingv1.Status_STATUS_ACHIEVED) {
+				t.Errorf("goal met is %t", f.GetGoalMet())
+			}
 			if (f.GetStatus() == reportingv1.Status_STATUS_UNDEFINED) && f.GetUndefinedReason() == 0 {
 				t.Error("undefined without a reason")
 			}
