@@ -33,6 +33,7 @@ func (*statusCmd) Help() string {
 	return `Without --target: every target of the programme, its tasks by the four official
 classes, and how good the data is, of each regime's period that ended last. The tasks
 are those of now, or of --known-at, and are left out for a period or another day.
+With --target, --json is a list of figures, the unit's own first.
 
 Examples:
   cotmoc status de-an-06
