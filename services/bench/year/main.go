@@ -41,6 +41,9 @@ type command struct {
 func main() {
 	var c command
 	kong.Parse(&c, kong.Name("year"), kong.Description("Play the year 2022, day by day."))
+	// A pipe that nobody reads any more must not end this process before it ended the
+	// one that it watches.
+	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := c.Run(ctx); err != nil {
