@@ -241,7 +241,7 @@ func TestTaskIsDueOnTheLatestDayGrantedToOneOfItsUnits(t *testing.T) {
 	r := newRig(t, "2022-02-05")
 	r.tree()
 	r.task("law", central, []string{"bca", "79"}, dueOn("2022-02-10"))
-	r.grant("law", "79", "", "2022-02-15")
+	r.grant("law", "bca", "", "2022-02-15") // the first of them
 	r.untilDay("2022-02-15", "law", "")
 	r.wantTimely(byTask, 0, 0, 1, 0)
 	r.wantTimely(byAssignment, 0, 0, 1, 1)
