@@ -303,7 +303,7 @@ func TestDemoEndsWithTheFiguresAsPublished(t *testing.T) {
 	if err := runArgs(context.Background(), &console{Out: &out, Err: &errs}, "demo", "--dir", filepath.Join(t.TempDir(), "demo")); err != nil {
 		t.Fatalf("%v\n%s\n%s", err, errs.String(), out.String())
 	}
-	contains(t, out.String(), "figures    34 of 34 as published", "OK      chain", "OK      stream", "wave of plan-adopted: 11390 in ")
+	contains(t, out.String(), "figures    43 of 43 as published", "OK      chain", "OK      stream", "wave of plan-adopted: 11390 in ")
 	if strings.Contains(out.String(), "DIFFERS") {
 		t.Error("a figure differs, and the demo ended well")
 	}

@@ -164,7 +164,7 @@ func (u *statusCmd) overview(ctx context.Context, s *services) (*overview, error
 	if o.targets, err = u.targets(ctx, s); err != nil {
 		return nil, err
 	}
-	if u.Period == "" && u.AsOf == "" {
+	if u.Period == "" {
 		if o.tasks, err = u.tasks(ctx, s); err != nil {
 			return nil, err
 		}
@@ -208,7 +208,7 @@ func (u *statusCmd) tasks(ctx context.Context, s *services) ([]taskCount, error)
 		for _, audience := range []typev1.Audience{typev1.Audience_AUDIENCE_CENTRAL, typev1.Audience_AUDIENCE_LOCAL} {
 			for _, basis := range []typev1.CountingBasis{typev1.CountingBasis_COUNTING_BASIS_TASK, typev1.CountingBasis_COUNTING_BASIS_ASSIGNMENT} {
 				resp, err := s.monitoring().GetTimeliness(ctx, &reportingv1.GetTimelinessRequest{Programme: u.Programme, Unit: u.Unit,
-					CountingBasis: basis, Form: form, Audience: audience, KnownAt: u.KnownAt.proto()})
+					CountingBasis: basis, Form: form, Audience: audience, AsOfDate: string(u.AsOf), KnownAt: u.KnownAt.proto()})
 				if err != nil {
 					return nil, show.Refusal(err)
 				}

@@ -376,11 +376,11 @@ func (h *history) aim(m *mMeasure) int64 {
 }
 
 func (h *history) rule(m *mMeasure) *registryv1.MilestoneRule {
-	if h.one(3) && !m.judgedByPeriod() {
+	if h.one(3) && !m.overTime() {
 		return nil
 	}
 	r := &registryv1.MilestoneRule{Disabled: h.one(12), Scope: registryv1.MilestoneScope(h.r.IntN(4))}
-	if m.judgedByPeriod() {
+	if m.overTime() {
 		r.Scope = registryv1.MilestoneScope_MILESTONE_SCOPE_PERIOD
 	}
 	if h.one(3) {
@@ -394,10 +394,6 @@ func (h *history) rule(m *mMeasure) *registryv1.MilestoneRule {
 	}
 	return r
 }
-
-// judgedByPeriod reports whether the goal is one over time: then only the milestones of
-// periods are watched, and only the whole of it.
-func (m *mMeasure) judgedByPeriod() bool { return m.overTime() }
 
 // lines makes thresholds of each kind that the measure may have.
 func (h *history) lines(m *mMeasure, byPeriod bool) []*registryv1.Threshold {
