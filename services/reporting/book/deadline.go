@@ -104,10 +104,8 @@ func (b *Book) tellItem(item agendaItem, day calendar.Date, left int) int {
 			continue
 		}
 		due, _ := b.deadline(m, b.unit(unit), item.period, d, &known)
-		if d.due != due {
-			d.told = 0
-		}
-		if at := slices.Index(rungs[:], day-due); at >= 0 && d.told&(1<<at) == 0 {
+		// A due date and a rung make one day, so that a rung was told exactly when it was on that day.
+		if at := slices.Index(rungs[:], day-due); at >= 0 && !(d.on == day && d.told&(1<<at) != 0) {
 			b.emitDeadline(m, b.unit(unit), item.period, due, rungs[at], day)
 			left--
 		}

@@ -125,8 +125,8 @@ func (b *Book) applyTold(e *eventv1.Event, r *eventv1.DeadlineReached) error {
 		return fmt.Errorf("no rung of %d days", r.GetDays())
 	}
 	d := b.editSheet(k).duties.edit(unit)
-	if d.due != due {
-		d.due, d.told = due, 0
+	if day := due + rungs[rung]; d.on != day {
+		d.on, d.told = day, 0
 	}
 	d.told |= 1 << rung
 	return nil

@@ -35,6 +35,7 @@ func TestHistory_time(t *testing.T) {
 		"zero reported for a report is a report":                          zeroReport,
 		"a regime that begins in mid-month is owed by the month's end":    fromMidMonth,
 		"target added to a regime on the day of a rung":                   targetOnRungDay,
+		"a due date that moves and comes back on one day":                 dueMovesBack,
 		"changes of calendars name the one before and no unit's":          calendarSubjects,
 		"a completion waits, is returned, and waits again without an end": awaitsAgain,
 	} {
@@ -391,6 +392,28 @@ func targetOnRungDay(r *rig) {
 	}
 	if due != 0 || told != 3 {
 		r.t.Errorf("%d rungs before and %d a week after the due date, want 0 and 3", due, told)
+	}
+}
+
+func dueMovesBack(r *rig) {
+	r.day("2022-08-05")
+	r.duties("monthly")
+	told := map[string]int{}
+	note := func(events []*eventv1.Event) {
+		for _, e := range events {
+			for _, d := range []*eventv1.DeadlineReached{e.GetDeadlineDue(), e.GetDeadlineOverdue()} {
+				if d.GetPeriod() == "2022-M07" {
+					told[d.GetDueDate()]++
+				}
+			}
+		}
+	}
+	note(r.target("cards", count, last, nil, ofOne("26734"), within("monthly")))
+	for _, days := range []uint32{4, 5, 4, 5} { // due yesterday or today: each has a rung today
+		note(r.duties("monthly", func(g *registryv1.Regime) { g.DueWorkingDays = days }))
+	}
+	if told["2022-08-05"] != 1 || told["2022-08-04"] != 1 {
+		r.t.Errorf("rungs told are %v, want one of each due date", told)
 	}
 }
 

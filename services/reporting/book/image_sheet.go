@@ -160,7 +160,7 @@ func writeDuty(w *imageWriter, d *duty) {
 	w.uint(uint64(d.nothing))
 	w.uint(uint64(d.told))
 	w.bool(d.excused)
-	w.int(int64(d.due))
+	w.int(int64(d.on))
 	w.int(int64(d.until))
 	w.int(int64(d.came))
 	w.uint(d.granted)

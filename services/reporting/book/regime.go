@@ -9,9 +9,9 @@ import (
 type duty struct {
 	values  uint16        // of a report: how many of its cells hold something
 	nothing uint16        // of those: how many say that they do not apply
-	told    uint8         // a bit for each rung of the ladder that was told
+	told    uint8         // a bit for each rung of the ladder that was told on the day on
 	excused bool          // it need not be done
-	due     calendar.Date // due date whose rungs were told; 0 for none
+	on      calendar.Date // last day of which a rung was told; 0 for none
 	until   calendar.Date // due date that was granted; 0 for none
 	came    calendar.Date // day on which it came; 0 when it is outstanding
 	granted uint64        // number of the event that granted the exception that holds; 0 for none
