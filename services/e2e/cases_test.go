@@ -33,6 +33,8 @@ var cases = []struct {
 	{"a_subscriber_arrives_at_the_figures", aSubscriberArrivesAtTheFigures},
 	{"progress_is_published", progressIsPublished},
 	{"the_log_is_listed_as_it_is_streamed", listed},
+	{"reports_come_and_are_missed", reportsComeAndAreMissed},
+	{"closings_stay_as_they_were", closingsStay},
 }
 
 func TestInProcess(t *testing.T) {

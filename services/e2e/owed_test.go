@@ -21,11 +21,7 @@ import (
 
 // owing is a pair in which two communes owe a report a month, due five working days
 // after it, and a task with acceptance by 79, due on 2022-01-20.
-type owing struct {
-	*rig
-	monitor reportingv1.MonitoringServiceClient
-	review  reportingv1.ReviewServiceClient
-}
+type owing struct{ *rig }
 
 func newOwing(t *testing.T) *owing {
 	t.Helper()
@@ -40,8 +36,7 @@ func newOwing(t *testing.T) *owing {
 			t.Errorf("close: %v", err)
 		}
 	})
-	conn := dial(t, p.Addr)
-	r := &owing{clients(t, p.Addr, p.Addr), reportingv1.NewMonitoringServiceClient(conn), reportingv1.NewReviewServiceClient(conn)}
+	r := &owing{clients(t, p.Addr, p.Addr)}
 	assign := func(unit string, role registryv1.AssignmentRole) *registryv1.Assignment {
 		return &registryv1.Assignment{Unit: unit, Role: role, AccountableHead: "Chủ tịch"}
 	}
@@ -88,7 +83,7 @@ func (r *owing) listed(t *testing.T, req *reportingv1.ListObligationsRequest) []
 	t.Helper()
 	out := []string{}
 	for {
-		resp, err := r.monitor.ListObligations(t.Context(), req)
+		resp, err := r.monitoring.ListObligations(t.Context(), req)
 		if err != nil {
 			t.Fatalf("list: %v", err)
 		}
@@ -127,7 +122,7 @@ func TestWhoHasNotReported(t *testing.T) {
 	if diff := cmp.Diff([]string{in, out}, r.listed(t, then)); diff != "" {
 		t.Errorf("as known before (-want +got):\n%s", diff)
 	}
-	resp, err := r.monitor.CountObligations(t.Context(), &reportingv1.CountObligationsRequest{Programme: "p", Target: "monthly", Period: "2022-M01"})
+	resp, err := r.monitoring.CountObligations(t.Context(), &reportingv1.CountObligationsRequest{Programme: "p", Target: "monthly", Period: "2022-M01"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +172,7 @@ func TestDecisionsAreIdempotentAndOnRecord(t *testing.T) {
 	if err != nil || !proto.Equal(rec.GetRecord(), resp.GetRecords()[0]) {
 		t.Errorf("the acceptance reads %v, %v", rec, err)
 	}
-	timely, err := r.monitor.GetTimeliness(t.Context(), &reportingv1.GetTimelinessRequest{Programme: "p",
+	timely, err := r.monitoring.GetTimeliness(t.Context(), &reportingv1.GetTimelinessRequest{Programme: "p",
 		CountingBasis: typev1.CountingBasis_COUNTING_BASIS_ASSIGNMENT, Form: typev1.TaskForm_TASK_FORM_TASK, Unit: "79"})
 	if err != nil || !proto.Equal(timely.GetTimeliness(), &reportingv1.Timeliness{CompletedOnTime: 1, PendingInTime: 1,
 		CompletionRateDue: "100.00", CompletionRateAll: "50.00"}) {
@@ -236,8 +231,8 @@ func TestBadDecisionsAndExceptionsAreRefused(t *testing.T) {
 	list := func(target, period, unit string) error {
 		req := obligations(target, period)
 		req.Unit = unit
-		_, err := r.monitor.ListObligations(t.Context(), req)
-		_, err2 := r.monitor.CountObligations(t.Context(), &reportingv1.CountObligationsRequest{Programme: "p", Target: target, Period: period, Unit: unit})
+		_, err := r.monitoring.ListObligations(t.Context(), req)
+		_, err2 := r.monitoring.CountObligations(t.Context(), &reportingv1.CountObligationsRequest{Programme: "p", Target: target, Period: period, Unit: unit})
 		if refusalOf(err) != refusalOf(err2) {
 			return fmt.Errorf("listed: %w, but counted: %v", err, err2)
 		}
@@ -246,7 +241,7 @@ func TestBadDecisionsAndExceptionsAreRefused(t *testing.T) {
 	timely := func(change func(*reportingv1.GetTimelinessRequest)) error {
 		req := &reportingv1.GetTimelinessRequest{Programme: "p", CountingBasis: typev1.CountingBasis_COUNTING_BASIS_TASK, Form: typev1.TaskForm_TASK_FORM_TASK}
 		change(req)
-		_, err := r.monitor.GetTimeliness(t.Context(), req)
+		_, err := r.monitoring.GetTimeliness(t.Context(), req)
 		return err
 	}
 	const (

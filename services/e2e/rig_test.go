@@ -18,13 +18,15 @@ import (
 
 // rig is a pair at work, in whatever form, seen through its public interfaces.
 type rig struct {
-	registry  registryv1.RegistryServiceClient
-	owed      registryv1.RegistryAdminServiceClient
-	reporting reportingv1.ReportingServiceClient
-	progress  reportingv1.ProgressServiceClient
-	events    reportingv1.EventServiceClient
-	admin     reportingv1.ReportingAdminServiceClient
-	nats      func(t *testing.T) *nats.Conn
+	registry   registryv1.RegistryServiceClient
+	owed       registryv1.RegistryAdminServiceClient
+	reporting  reportingv1.ReportingServiceClient
+	progress   reportingv1.ProgressServiceClient
+	events     reportingv1.EventServiceClient
+	admin      reportingv1.ReportingAdminServiceClient
+	monitoring reportingv1.MonitoringServiceClient
+	review     reportingv1.ReviewServiceClient
+	nats       func(t *testing.T) *nats.Conn
 }
 
 // start is when the manual clock of a rig starts.
@@ -35,7 +37,8 @@ func clients(t *testing.T, registryAddr, reportingAddr string) *rig {
 	reg, rep := dial(t, registryAddr), dial(t, reportingAddr)
 	return &rig{registry: registryv1.NewRegistryServiceClient(reg), owed: registryv1.NewRegistryAdminServiceClient(reg),
 		reporting: reportingv1.NewReportingServiceClient(rep), progress: reportingv1.NewProgressServiceClient(rep),
-		events: reportingv1.NewEventServiceClient(rep), admin: reportingv1.NewReportingAdminServiceClient(rep)}
+		events: reportingv1.NewEventServiceClient(rep), admin: reportingv1.NewReportingAdminServiceClient(rep),
+		monitoring: reportingv1.NewMonitoringServiceClient(rep), review: reportingv1.NewReviewServiceClient(rep)}
 }
 
 func dial(t *testing.T, addr string) *grpc.ClientConn {
