@@ -103,14 +103,19 @@ func lateFirst(r *rig) {
 		r.t.Error("late on the last day of grace")
 	}
 	r.day("2022-08-09")
-	if !late(r.report("00001", "cards", "2022-M07", number(1))) || !late(r.report("26734", "cards", "2022-M07", number(2))) {
+	if !late(r.report("00001", "cards", "2022-M07", number(1))) || !late(r.report("00001", "cards", "2022-M07", number(3))) {
 		r.t.Error("in time after the grace")
+	}
+	if late(r.report("26734", "cards", "2022-M07", number(2))) {
+		r.t.Error("a correction made a value late that had come in time")
 	}
 	r.reports("vn", "2022-M07", 2, 3, 3) // the correction leaves its report in time
 	r.reports("01", "2022-M07", 0, 1, 1)
 	r.report("26734", "cards", "2022-M07", withdraw())
 	r.reports("vn", "2022-M07", 1, 2, 3)
-	r.report("26734", "cards", "2022-M07", number(3)) // a first one again, and late
+	if !late(r.report("26734", "cards", "2022-M07", number(3))) {
+		r.t.Error("in time after it was taken back")
+	}
 	r.reports("vn", "2022-M07", 1, 3, 3)
 }
 

@@ -124,10 +124,19 @@ func (b *Book) find(s *Submission) (*spot, error) {
 	}
 	at := b.spotAt(m, unit, s.Period.With(m.cut), s.Hash())
 	if at.regime = b.regimeOf(m); at.regime != nil {
-		_, last := b.deadline(at.regime, at.today.at[0], at.period, b.duty(sheetKey{at.regime.ix, at.period}, unit), &at.known)
-		at.late = b.today > last
+		at.late = b.isLate(at)
 	}
 	return at, nil
+}
+
+// isLate reports whether a value comes after its report's due date. A correction is
+// as late as the value that it corrects.
+func (b *Book) isLate(at *spot) bool {
+	if at.cells.at(0).state.held() {
+		return b.qualityOf(cellAt{at.m.ix, at.unit, at.period}).late
+	}
+	_, last := b.deadline(at.regime, at.today.at[0], at.period, b.duty(sheetKey{at.regime.ix, at.period}, at.unit), &at.known)
+	return b.today > last
 }
 
 // cell returns what is kept for a cell; the zero node when nothing was reported.

@@ -263,7 +263,8 @@ type SubmissionRecorded struct {
 	Itemised bool `protobuf:"varint,16,opt,name=itemised,proto3" json:"itemised,omitempty"`
 	// Id of the regime of whose report it is a part; empty when there is none.
 	Regime string `protobuf:"bytes,20,opt,name=regime,proto3" json:"regime,omitempty"`
-	// It came after the report's due date, its extension and its grace.
+	// The value came after the report's due date, its extension and its grace; a
+	// correction is as late as the value that it corrects.
 	Late bool `protobuf:"varint,21,opt,name=late,proto3" json:"late,omitempty"`
 	// How many checks looked at the value.
 	ChecksRun uint32 `protobuf:"varint,22,opt,name=checks_run,json=checksRun,proto3" json:"checks_run,omitempty"`

@@ -799,7 +799,7 @@ type SubmissionRecord struct {
 	Tally *v1.Tally `protobuf:"bytes,6,opt,name=tally,proto3" json:"tally,omitempty"`
 	// Number of the event that it followed in the cell; 0 for the first.
 	Supersedes uint64 `protobuf:"varint,7,opt,name=supersedes,proto3" json:"supersedes,omitempty"`
-	// It came late under its regime.
+	// The value came late under its regime; a correction is as late as what it corrects.
 	Late bool `protobuf:"varint,8,opt,name=late,proto3" json:"late,omitempty"`
 	// Of what was returned: why.
 	ReturnCode v11.ReturnCode `protobuf:"varint,9,opt,name=return_code,json=returnCode,proto3,enum=cotmoc.event.v1.ReturnCode" json:"return_code,omitempty"`
