@@ -211,7 +211,7 @@ func (b *Book) spread(d *ladder, m *Measure, diff Tally, quals qualifiers) error
 		}
 		n.sum = after
 		if quals != (qualifiers{}) {
-			weak := b.editSheet(d.key).quals.edit(u.ix)
+			weak := b.editSheet(d.key).quals.Edit(u.ix)
 			for k := range quals {
 				weak[k] += quals[k]
 			}
@@ -245,15 +245,15 @@ func (b *Book) emptySheet(m *Measure, period calendar.Period) *sheet {
 	s := newSheet()
 	scope := b.sheet(sheetKey{m.ix, Current}).scope
 	for unit := unitIx(1); unit <= b.unitCount; unit++ {
-		months := scope.peek(unit)
+		months := scope.Peek(unit)
 		if months == nil || !scopedIn(*months, period) {
 			continue
 		}
-		n := s.nodes.edit(unit)
+		n := s.nodes.Edit(unit)
 		n.scoped = true
 		missing := n.part(m.kind)
 		b.up(unit, period, func(at unitIx) {
-			sum := &s.nodes.edit(at).sum
+			sum := &s.nodes.Edit(at).sum
 			sum.Expected += missing.Expected
 			sum.Den += missing.Den
 		})

@@ -96,7 +96,7 @@ func (b *Book) setMeasure(m *Measure, revision int64) {
 		b.measureIDs.Set(m.key, m.ix)
 		b.sheets[sheetKey{m.ix, Current}] = newSheet()
 	}
-	*b.measures.edit(m.ix) = m
+	*b.measures.Edit(m.ix) = m
 	b.scheduleMeasure(m)
 	b.indexChecks(m)
 }
@@ -136,12 +136,12 @@ func (b *Book) joinCounts(m *Measure) {
 // count moves the derived counts that a task belongs to, after the task's own
 // total at the root went from before to after.
 func (b *Book) count(m *Measure, root unitIx, before, after Tally) {
-	by := b.editSheet(sheetKey{m.assignments, Current}).nodes.edit(root)
+	by := b.editSheet(sheetKey{m.assignments, Current}).nodes.Edit(root)
 	by.sum.Num += after.Num - before.Num
 	by.sum.Den += after.Den - before.Den
 	by.sum.Reporting += after.Reporting - before.Reporting
 	by.sum.Expected += after.Expected - before.Expected
-	one := b.editSheet(sheetKey{m.tasks, Current}).nodes.edit(root)
+	one := b.editSheet(sheetKey{m.tasks, Current}).nodes.Edit(root)
 	exists := sign(after.Expected) - sign(before.Expected)
 	one.sum.Den += int64(exists)
 	one.sum.Expected += exists
@@ -151,7 +151,7 @@ func (b *Book) count(m *Measure, root unitIx, before, after Tally) {
 }
 
 func (b *Book) countComplete(m *Measure, root unitIx, n int64) {
-	b.editSheet(sheetKey{m.tasks, Current}).nodes.edit(root).sum.Num += n
+	b.editSheet(sheetKey{m.tasks, Current}).nodes.Edit(root).sum.Num += n
 	b.touched.add(FigureKey{m.tasks, root})
 }
 
@@ -204,7 +204,7 @@ func (b *Book) turn(m *Measure, s *eventv1.ScopeChanged, from calendar.Period, i
 		}
 		set := func(n *node) { n.scoped = on }
 		if s.GetPeriods() {
-			scope := b.editSheet(sheetKey{m.ix, Current}).scope.edit(unit)
+			scope := b.editSheet(sheetKey{m.ix, Current}).scope.Edit(unit)
 			if len(*scope) == 0 {
 				*scope = fresh
 			} else {
@@ -275,7 +275,7 @@ func (b *Book) applyMove(v *eventv1.UnitMoved) error {
 // moveTotals takes the total of a unit from those above it and gives it to those
 // above its new place.
 func (b *Book) moveTotals(k sheetKey, old, moved *Unit) error {
-	sum, quals := b.sum(k, old.ix), b.sheet(k).quals.at(old.ix)
+	sum, quals := b.sum(k, old.ix), b.sheet(k).quals.At(old.ix)
 	if sum == (Tally{}) && quals == (qualifiers{}) {
 		return nil
 	}
@@ -346,7 +346,7 @@ func (b *Book) applyCrossing(e *eventv1.Event, c *eventv1.MilestoneCrossed, reac
 	if s == nil || c.GetThresholdIndex() >= maxThresholds {
 		return fmt.Errorf("no sheet or threshold for the milestone of %s in %q", c.GetTarget(), c.GetPeriod())
 	}
-	s.marks.edit(unit)[c.GetThresholdIndex()] = mark(c.GetOrdinal(), reached)
+	s.marks.Edit(unit)[c.GetThresholdIndex()] = mark(c.GetOrdinal(), reached)
 	return nil
 }
 
@@ -359,7 +359,7 @@ func (b *Book) applyCarried(e *eventv1.Event, c *eventv1.MilestonesCarried) erro
 		b.forgetMarks(m)
 		next := *m
 		next.goalRevision = c.GetGoalRevision()
-		*b.measures.edit(m.ix) = &next
+		*b.measures.Edit(m.ix) = &next
 	}
 	for _, u := range c.GetUnits() {
 		period := Current
@@ -373,7 +373,7 @@ func (b *Book) applyCarried(e *eventv1.Event, c *eventv1.MilestonesCarried) erro
 		if s == nil || unit == 0 || len(u.GetMarks()) > maxThresholds {
 			return fmt.Errorf("no sheet or unit for the carried marks of %s in %q", u.GetUnit(), u.GetPeriod())
 		}
-		at := s.marks.edit(unit)
+		at := s.marks.Edit(unit)
 		*at = marks{}
 		copy(at[:], u.GetMarks())
 	}
@@ -385,8 +385,8 @@ func (b *Book) forgetMarks(m *Measure) {
 	for _, p := range append([]calendar.Period{Current}, b.periods(m.ix)...) {
 		s := b.editSheet(sheetKey{m.ix, p})
 		for unit := unitIx(1); unit <= b.unitCount; unit++ {
-			if at := s.marks.peek(unit); at != nil && *at != (marks{}) {
-				*s.marks.edit(unit) = marks{}
+			if at := s.marks.Peek(unit); at != nil && *at != (marks{}) {
+				*s.marks.Edit(unit) = marks{}
 			}
 		}
 	}

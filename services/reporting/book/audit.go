@@ -40,7 +40,7 @@ func (b *Book) recomputeSheet(m *Measure, k sheetKey) (int, error) {
 	quals := make([]qualifiers, b.unitCount+1)
 	s := b.sheets[k]
 	for unit := unitIx(1); unit <= b.unitCount; unit++ {
-		n := s.nodes.at(unit)
+		n := s.nodes.At(unit)
 		part := n.part(m.kind)
 		b.up(unit, k.period, func(at unitIx) {
 			sums[at], _ = sums[at].Add(part)
@@ -53,8 +53,8 @@ func (b *Book) recomputeSheet(m *Measure, k sheetKey) (int, error) {
 		}
 	}
 	for unit := unitIx(1); unit <= b.unitCount; unit++ {
-		n := s.nodes.at(unit)
-		if n.sum != sums[unit] || s.quals.at(unit) != quals[unit] {
+		n := s.nodes.At(unit)
+		if n.sum != sums[unit] || s.quals.At(unit) != quals[unit] {
 			return 0, fmt.Errorf("total of %s/%s at unit %s in %q is %+v, the cells add up to %+v",
 				m.key.programme, m.key.id, b.unit(unit).id, periodName(k.period), n.sum, sums[unit])
 		}
@@ -169,9 +169,9 @@ func compareMeasures(x, y *Book, ix measureIx) error {
 	for _, p := range append([]calendar.Period{Current}, x.periods(ix)...) {
 		s, t := x.sheet(sheetKey{ix, p}), y.sheet(sheetKey{ix, p})
 		for unit := unitIx(1); unit <= x.unitCount; unit++ {
-			a, b := s.nodes.at(unit), t.nodes.at(unit)
-			if a != b || s.quals.at(unit) != t.quals.at(unit) || s.marks.at(unit) != t.marks.at(unit) || !slices.Equal(s.scope.at(unit), t.scope.at(unit)) ||
-				s.duties.at(unit) != t.duties.at(unit) || s.quality.at(unit) != t.quality.at(unit) {
+			a, b := s.nodes.At(unit), t.nodes.At(unit)
+			if a != b || s.quals.At(unit) != t.quals.At(unit) || s.marks.At(unit) != t.marks.At(unit) || !slices.Equal(s.scope.At(unit), t.scope.At(unit)) ||
+				s.duties.At(unit) != t.duties.At(unit) || s.quality.At(unit) != t.quality.At(unit) {
 				return fmt.Errorf("%s/%s at unit %s in %q: %+v against %+v", m.key.programme, m.key.id,
 					x.unit(unit).id, periodName(p), a, b)
 			}

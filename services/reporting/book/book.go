@@ -26,11 +26,11 @@ type Book struct {
 	told             calendar.Date // up to here all deadlines have been told
 	moves            uint32        // how often units moved in today's tree
 
-	units      *column[*Unit]
+	units      *layer.Column[*Unit]
 	unitCount  int32
 	unitIDs    *layer.Table[string, unitIx]
 	kin        *layer.Table[unitIx, *kin] // who stands below a unit
-	measures   *column[*Measure]
+	measures   *layer.Column[*Measure]
 	measureN   int32
 	measureIDs *layer.Table[measureKey, measureIx]
 	programmes *layer.Table[string, *Programme]
@@ -61,8 +61,8 @@ var _ ledger.State[*Book] = (*Book)(nil)
 // New returns the book of an empty log.
 func New() *Book {
 	return &Book{
-		units: &column[*Unit]{}, unitIDs: layer.New[string, unitIx](), kin: layer.New[unitIx, *kin](),
-		measures: &column[*Measure]{}, measureIDs: layer.New[measureKey, measureIx](),
+		units: &layer.Column[*Unit]{}, unitIDs: layer.New[string, unitIx](), kin: layer.New[unitIx, *kin](),
+		measures: &layer.Column[*Measure]{}, measureIDs: layer.New[measureKey, measureIx](),
 		programmes: layer.New[string, *Programme](), calendars: shipped(),
 		goals: layer.New[goalKey, allocation](), goalCounts: layer.New[measureIx, int](),
 		agenda: layer.New[calendar.Date, []agendaItem](), closings: layer.New[closingKey, Closing](),
@@ -78,8 +78,8 @@ func (b *Book) Fork(at ledger.Stamp) *Book {
 	return &Book{
 		parent: b, stamp: at,
 		head: b.head, registryRevision: b.registryRevision, today: b.today, told: b.told, moves: b.moves,
-		units: b.units.fork(), unitCount: b.unitCount, unitIDs: b.unitIDs.Fork(), kin: b.kin.Fork(),
-		measures: b.measures.fork(), measureN: b.measureN, measureIDs: b.measureIDs.Fork(),
+		units: b.units.Fork(), unitCount: b.unitCount, unitIDs: b.unitIDs.Fork(), kin: b.kin.Fork(),
+		measures: b.measures.Fork(), measureN: b.measureN, measureIDs: b.measureIDs.Fork(),
 		programmes: b.programmes.Fork(), calendars: b.calendars.Fork(), goals: b.goals.Fork(), goalCounts: b.goalCounts.Fork(), agenda: b.agenda.Fork(), closings: b.closings.Fork(),
 		findings: b.findings.Fork(), flagged: b.flagged.Fork(), totals: b.totals.Fork(),
 		sheets: make(map[sheetKey]*sheet), opened: b.opened.Fork(),
@@ -97,10 +97,10 @@ func (b *Book) Merge() {
 	p := b.parent
 	p.head, p.registryRevision, p.today, p.told, p.moves = b.head, b.registryRevision, b.today, b.told, b.moves
 	p.unitCount, p.measureN = b.unitCount, b.measureN
-	b.units.merge(nil)
+	b.units.Merge(nil)
 	b.unitIDs.Merge()
 	b.kin.Merge()
-	b.measures.merge(nil)
+	b.measures.Merge(nil)
 	b.measureIDs.Merge()
 	b.programmes.Merge()
 	b.calendars.Merge()
@@ -123,7 +123,7 @@ func (b *Book) Merge() {
 		}
 		p.sheets[k] = s
 		if moved != nil { // the sheet is new
-			s.nodes.all(func(unit int32, n *node) bool {
+			s.nodes.All(func(unit int32, n *node) bool {
 				moved.differ(k.measure, unit, &node{}, n)
 				return true
 			})
@@ -147,7 +147,7 @@ func (b *Book) Drafts() []ledger.Entry { return b.drafts }
 // Freeze returns a cut that later merges into b do not change.
 func (b *Book) Freeze() *Book {
 	f := *b
-	f.units, f.measures = b.units.freeze(), b.measures.freeze()
+	f.units, f.measures = b.units.Freeze(), b.measures.Freeze()
 	f.unitIDs, f.kin = b.unitIDs.Clone(), b.kin.Clone()
 	f.measureIDs, f.programmes, f.calendars = b.measureIDs.Clone(), b.programmes.Clone(), b.calendars.Clone()
 	f.goals, f.goalCounts, f.agenda = b.goals.Clone(), b.goalCounts.Clone(), b.agenda.Clone()

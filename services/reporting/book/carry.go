@@ -96,8 +96,8 @@ func (b *Book) judgeAll(m *Measure, thresholds []threshold, places []place) []ju
 	out := make([]judged, len(places))
 	for i, at := range places {
 		s := b.sheet(sheetKey{m.ix, at.period})
-		n := s.nodes.at(at.unit)
-		out[i] = judged{place: at, total: n.sum, was: s.marks.at(at.unit)}
+		n := s.nodes.At(at.unit)
+		out[i] = judged{place: at, total: n.sum, was: s.marks.At(at.unit)}
 		g, ok := b.goalOf(m, at.unit, at.period, s)
 		judgeable := m.judgeable(&n, g)
 		for k, t := range thresholds {

@@ -266,7 +266,7 @@ func (b *Book) indexChecks(m *Measure) {
 // qualityOf returns what is known of a cell's value beside it.
 func (b *Book) qualityOf(c cellAt) quality {
 	if s := b.sheet(sheetKey{c.measure, c.period}); s != nil {
-		return s.quality.at(c.unit)
+		return s.quality.At(c.unit)
 	}
 	return quality{}
 }

@@ -95,11 +95,11 @@ func (b *Book) tellItem(item agendaItem, day calendar.Date, left int) int {
 	s := b.view(m, item.period)
 	var known dues
 	for _, unit := range b.owers(m) {
-		n := s.nodes.peek(unit)
+		n := s.nodes.Peek(unit)
 		if left == 0 || n == nil || !n.scoped {
 			continue
 		}
-		d := s.duties.at(unit)
+		d := s.duties.At(unit)
 		if d.excused || d.came != 0 || n.state == NotApplicable {
 			continue
 		}

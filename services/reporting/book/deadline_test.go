@@ -155,7 +155,9 @@ func TestRungOfTheDayOnWhichOneComesBackIsNotLate(t *testing.T) {
 	})
 }
 
-func TestWhereManyRungsFallOnADayAllAreToldOnceInSeveralTicks(t *testing.T) {
+// newCrowd is a rig on 2022-01-05 in which more units owe a report a month, from
+// January on due on 2022-02-07, than are told of in one tick: 13 more.
+func newCrowd(t *testing.T) *rig {
 	r := newRig(t, "2022-01-05")
 	r.tree()
 	r.block(func(l *Book) {
@@ -168,6 +170,36 @@ func TestWhereManyRungsFallOnADayAllAreToldOnceInSeveralTicks(t *testing.T) {
 	})
 	r.duties("monthly")
 	r.target("people", count, last, []typev1.UnitKind{commune}, within("monthly"))
+	return r
+}
+
+func TestWhereManyRungsFallOnEachDayOfADowntimeAllAreToldOnce(t *testing.T) {
+	r := newCrowd(t)
+	for r.day("2022-02-05"); r.b.Told() < r.b.Today(); {
+		r.block(func(*Book) {})
+	}
+	r.day("2022-02-09") // T-1, T+0 and T+1 were missed
+	times := make(map[string]int)
+	for ticks := 0; r.b.Told() < r.b.Today(); ticks++ {
+		if ticks == 5 {
+			t.Fatalf("told up to %s after %d ticks", r.b.Told(), ticks)
+		}
+		for _, rung := range r.told(r.block(func(*Book) {}), "monthly", "2022-M01") {
+			times[rung]++
+		}
+	}
+	for rung, n := range times {
+		if n != 1 {
+			t.Fatalf("%s: told %d times", rung, n)
+		}
+	}
+	if len(times) != 3*(tellMost+13) {
+		t.Errorf("told %d rungs", len(times))
+	}
+}
+
+func TestWhereManyRungsFallOnADayAllAreToldOnceInSeveralTicks(t *testing.T) {
+	r := newCrowd(t)
 	r.untilDay("2022-01-07", "monthly", "2022-M01")
 	r.day("2022-01-08")
 	first := r.told(r.block(func(*Book) {}), "monthly", "2022-M01")

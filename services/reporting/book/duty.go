@@ -39,10 +39,10 @@ func (r *Review) node() node {
 // applyQuality keeps what an event says of a value beside it.
 func (b *Book) applyQuality(at *spot, s *eventv1.SubmissionRecorded) {
 	column := b.editSheet(at.cells.key).quality
-	was := column.at(at.unit)
+	was := column.At(at.unit)
 	now := quality{late: s.GetLate(), run: uint8(s.GetChecksRun()), failed: uint8(s.GetChecksFailed()), open: was.open}
 	if now != was {
-		*column.edit(at.unit) = now
+		*column.Edit(at.unit) = now
 	}
 }
 
@@ -56,7 +56,7 @@ func (b *Book) applyDuty(at *spot, e *eventv1.Event, s *eventv1.SubmissionRecord
 		return nil
 	}
 	n, column := at.now.nodes[0], b.editSheet(at.now.key).duties
-	d := column.at(at.unit)
+	d := column.At(at.unit)
 	came := d.came
 	switch {
 	case n.state != Awaiting && (n.state != Reported || n.num == 0):
@@ -65,7 +65,7 @@ func (b *Book) applyDuty(at *spot, e *eventv1.Event, s *eventv1.SubmissionRecord
 		came = day
 	}
 	if came != d.came {
-		column.edit(at.unit).came = came
+		column.Edit(at.unit).came = came
 	}
 	return nil
 }
@@ -75,7 +75,7 @@ func (b *Book) applyDuty(at *spot, e *eventv1.Event, s *eventv1.SubmissionRecord
 func (b *Book) applyReport(at *spot, day calendar.Date, was State, late bool) error {
 	k, is := sheetKey{at.regime.ix, at.period}, at.cells.nodes[0].state
 	b.open(at.regime, at.period)
-	d := b.editSheet(k).duties.edit(at.unit)
+	d := b.editSheet(k).duties.Edit(at.unit)
 	before := d.values
 	d.values += uint16(intOf(is.held()) - intOf(was.held()))
 	d.nothing += uint16(intOf(is == NotApplicable) - intOf(was == NotApplicable))
@@ -124,7 +124,7 @@ func (b *Book) applyTold(e *eventv1.Event, r *eventv1.DeadlineReached) error {
 	if rung < 0 {
 		return fmt.Errorf("no rung of %d days", r.GetDays())
 	}
-	d := b.editSheet(k).duties.edit(unit)
+	d := b.editSheet(k).duties.Edit(unit)
 	if day := due + rungs[rung]; d.on != day {
 		d.on, d.told = day, 0
 	}
@@ -138,7 +138,7 @@ func (b *Book) applyGrant(e *eventv1.Event, g *eventv1.DeadlineExtended) error {
 	if err != nil {
 		return err
 	}
-	d := b.editSheet(k).duties.edit(unit)
+	d := b.editSheet(k).duties.Edit(unit)
 	d.granted = e.GetSequence()
 	if g.GetExcused() {
 		d.excused = true
@@ -154,7 +154,7 @@ func (b *Book) applyGrant(e *eventv1.Event, g *eventv1.DeadlineExtended) error {
 // scheduleGranted enters all due dates that were granted.
 func (b *Book) scheduleGranted() {
 	for k, s := range b.sheets {
-		s.duties.all(func(_ int32, d *duty) bool {
+		s.duties.All(func(_ int32, d *duty) bool {
 			if d.until != 0 {
 				b.schedule(agendaItem{k.measure, k.period}, d.until)
 			}

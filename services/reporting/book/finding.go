@@ -94,7 +94,7 @@ func (b *Book) applyOpened(e *eventv1.Event, o *eventv1.FindingOpened) error {
 	if s == nil {
 		return fmt.Errorf("no sheet for the finding about %s in %s", o.GetTarget(), o.GetPeriod())
 	}
-	s.quality.edit(unit).open++
+	s.quality.Edit(unit).open++
 	b.findings.Set(e.GetSequence(), finding{at: c, check: k, value: o.GetValue(), against: o.GetAgainst(), opened: e.GetTimeUnixMicros()})
 	b.flag(c, k, e.GetSequence())
 	return nil
@@ -117,7 +117,7 @@ func (b *Book) applyResolved(e *eventv1.Event, r *eventv1.FindingResolved) error
 		f.num, f.den = n.num, n.den
 	}
 	b.findings.Set(r.GetOpened(), f)
-	b.editSheet(sheetKey{f.at.measure, f.at.period}).quality.edit(f.at.unit).open--
+	b.editSheet(sheetKey{f.at.measure, f.at.period}).quality.Edit(f.at.unit).open--
 	return nil
 }
 
@@ -136,7 +136,7 @@ func (b *Book) applyRechecked(e *eventv1.Event, s *eventv1.SubmissionRecorded) e
 		if at == nil {
 			return fmt.Errorf("no sheet of %s in %s", c.GetTarget(), c.GetPeriod())
 		}
-		q := at.quality.edit(unit)
+		q := at.quality.Edit(unit)
 		q.run, q.failed = uint8(c.GetChecksRun()), uint8(c.GetChecksFailed())
 	}
 	return nil
@@ -239,7 +239,7 @@ func (b *Book) recomputeFindings() error {
 	}
 	for k, s := range b.sheets {
 		for unit := unitIx(1); unit <= b.unitCount; unit++ {
-			if got, want := s.quality.at(unit).open, open[cellAt{k.measure, unit, k.period}]; got != want {
+			if got, want := s.quality.At(unit).open, open[cellAt{k.measure, unit, k.period}]; got != want {
 				m := b.measure(k.measure)
 				return fmt.Errorf("%s/%s at unit %s in %q has %d open findings, its cell says %d",
 					m.key.programme, m.key.id, b.unit(unit).id, periodName(k.period), want, got)

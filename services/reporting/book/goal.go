@@ -122,12 +122,12 @@ func (b *Book) allocated(m *Measure, unit unitIx, p calendar.Period, s *sheet, t
 // allocatedBelow sums the goals of the units directly below: defined only if each
 // of them that has an applicable unit has one.
 func (b *Book) allocatedBelow(m *Measure, unit unitIx, p calendar.Period, s *sheet) (allocation, bool) {
-	if own := s.nodes.peek(unit); own != nil && own.scoped {
+	if own := s.nodes.Peek(unit); own != nil && own.scoped {
 		return allocation{}, false // applicable itself, and without a goal of its own
 	}
 	sum, some := allocation{set: true, hasBaseline: true}, false
 	for child := range b.childrenIn(unit, p) {
-		n := s.nodes.peek(child)
+		n := s.nodes.Peek(child)
 		if n == nil || n.sum.Expected == 0 {
 			continue
 		}

@@ -133,7 +133,7 @@ func (b *Book) streak(m *Measure, unit unitIx, p calendar.Period, most int) int 
 		if s == nil {
 			return n
 		}
-		at := s.nodes.peek(unit)
+		at := s.nodes.Peek(unit)
 		if at == nil {
 			return n
 		}
@@ -157,7 +157,7 @@ func (b *Book) announceLater(m *Measure, unit unitIx, p calendar.Period, cause u
 		}
 		s := b.sheet(sheetKey{m.ix, q})
 		for _, u := range l.units() {
-			if n := s.nodes.peek(u.ix); n != nil && b.watches(m, u, q) {
+			if n := s.nodes.Peek(u.ix); n != nil && b.watches(m, u, q) {
 				same := *n
 				b.announceAt(m, place{q, u.ix}, &same, same.sum, cause)
 			}

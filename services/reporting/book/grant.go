@@ -25,7 +25,7 @@ func (b *Book) Grant(g *Grant) (uint64, error) {
 	}
 	k := sheetKey{m.ix, p}
 	d, s := b.duty(k, u.ix), b.view(m, p)
-	n := s.nodes.at(u.ix)
+	n := s.nodes.At(u.ix)
 	original, _ := b.deadline(m, u, p, duty{}, new(dues))
 	due, _ := b.deadline(m, u, p, d, new(dues))
 	switch {

@@ -313,7 +313,7 @@ func TestRecompute_finds(t *testing.T) {
 	for name, spoil := range map[string]func(*rig){
 		"a total":      func(r *rig) { r.node("vn", "cards", "2022-M06").sum.Num++ },
 		"a current":    func(r *rig) { r.node("26734", "cards", "").num++ },
-		"a qualifier":  func(r *rig) { r.sheet("cards", "").quals.edit(r.b.UnitByID("79").ix)[0]++ },
+		"a qualifier":  func(r *rig) { r.sheet("cards", "").quals.Edit(r.b.UnitByID("79").ix)[0]++ },
 		"a count":      func(r *rig) { r.node("vn", "tasks-task-central-by-task", "").sum.Num++ },
 		"a completion": func(r *rig) { r.b.complete.Set(r.b.MeasureByID(prog, "t-0").ix, false) },
 	} {
@@ -337,7 +337,7 @@ func TestRecompute_finds(t *testing.T) {
 
 // node is what is kept for a unit, to be spoiled.
 func (r *rig) node(unit, target, period string) *node {
-	return r.sheet(target, period).nodes.edit(r.b.UnitByID(unit).ix)
+	return r.sheet(target, period).nodes.Edit(r.b.UnitByID(unit).ix)
 }
 
 func (r *rig) sheet(target, period string) *sheet {

@@ -198,7 +198,7 @@ func (b *Book) readMeasures(r *imageReader) {
 		b.measureN++
 		m.ix = b.measureN
 		b.measureIDs.Set(m.key, m.ix)
-		*b.measures.edit(m.ix) = m
+		*b.measures.Edit(m.ix) = m
 		if r.bool() {
 			b.complete.Set(m.ix, true)
 		}

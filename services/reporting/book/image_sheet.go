@@ -1,6 +1,9 @@
 package book
 
-import "github.com/cotmoc/cotmoc/services/internal/calendar"
+import (
+	"github.com/cotmoc/cotmoc/services/internal/calendar"
+	"github.com/cotmoc/cotmoc/services/internal/layer"
+)
 
 // Flags of a node in an image.
 const (
@@ -31,7 +34,7 @@ func writeSheet(w *imageWriter, k sheetKey, s *sheet) {
 		w.uint(uint64(q.open))
 	})
 	next := int32(0)
-	s.scope.all(func(i int32, turns *[]calendar.Period) bool {
+	s.scope.All(func(i int32, turns *[]calendar.Period) bool {
 		if len(*turns) > 0 {
 			next = writeSkip(w, i, next)
 			w.uint(uint64(len(*turns)))
@@ -46,10 +49,10 @@ func writeSheet(w *imageWriter, k sheetKey, s *sheet) {
 
 // writeColumn writes the values of a column that are not zero, each after how many
 // indexes were left out before it.
-func writeColumn[T comparable](w *imageWriter, c *column[T], write func(*imageWriter, *T)) {
+func writeColumn[T comparable](w *imageWriter, c *layer.Column[T], write func(*imageWriter, *T)) {
 	var none T
 	next := int32(0)
-	c.all(func(i int32, v *T) bool {
+	c.All(func(i int32, v *T) bool {
 		if *v != none {
 			next = writeSkip(w, i, next)
 			write(w, v)
@@ -68,20 +71,20 @@ func writeSkip(w *imageWriter, i, next int32) int32 {
 
 func readSheet(r *imageReader) *sheet {
 	s := newSheet()
-	readColumn(r, func(i int32) { readNode(r, s.nodes.edit(i)) })
+	readColumn(r, func(i int32) { readNode(r, s.nodes.Edit(i)) })
 	readColumn(r, func(i int32) {
-		for k, q := 0, s.quals.edit(i); k < len(q); k++ {
+		for k, q := 0, s.quals.Edit(i); k < len(q); k++ {
 			q[k] = int32(r.int())
 		}
 	})
 	readColumn(r, func(i int32) {
-		for k, m := 0, s.marks.edit(i); k < maxThresholds; k++ {
+		for k, m := 0, s.marks.Edit(i); k < maxThresholds; k++ {
 			m[k] = uint32(r.uint())
 		}
 	})
-	readColumn(r, func(i int32) { readDuty(r, s.duties.edit(i)) })
+	readColumn(r, func(i int32) { readDuty(r, s.duties.Edit(i)) })
 	readColumn(r, func(i int32) {
-		*s.quality.edit(i) = quality{r.bool(), uint8(r.uint()), uint8(r.uint()), uint8(r.uint())}
+		*s.quality.Edit(i) = quality{r.bool(), uint8(r.uint()), uint8(r.uint()), uint8(r.uint())}
 	})
 	var last []calendar.Period // neighbours mostly have the same turns: share them
 	readColumn(r, func(i int32) {
@@ -94,7 +97,7 @@ func readSheet(r *imageReader) *sheet {
 		if !same {
 			last = turns
 		}
-		*s.scope.edit(i) = last
+		*s.scope.Edit(i) = last
 	})
 	return s
 }

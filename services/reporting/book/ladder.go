@@ -15,7 +15,7 @@ func (b *Book) read(to *ladder, k sheetKey, l *line) {
 	for i, u := range l.units() {
 		to.nodes[i] = nil
 		if s != nil {
-			to.nodes[i] = s.nodes.peek(u.ix)
+			to.nodes[i] = s.nodes.Peek(u.ix)
 		}
 	}
 }
@@ -24,7 +24,7 @@ func (b *Book) read(to *ladder, k sheetKey, l *line) {
 func (b *Book) take(d *ladder) {
 	nodes := b.editSheet(d.key).nodes
 	for i, u := range d.line.units() {
-		d.nodes[i] = nodes.editFrom(u.ix, d.nodes[i])
+		d.nodes[i] = nodes.EditFrom(u.ix, d.nodes[i])
 	}
 }
 

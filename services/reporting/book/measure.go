@@ -138,7 +138,7 @@ func measureOfDerivation(p *Programme, d derivation) *Measure {
 }
 
 func (b *Book) measure(ix measureIx) *Measure {
-	if m := b.measures.peek(ix); m != nil {
+	if m := b.measures.Peek(ix); m != nil {
 		return *m
 	}
 	return nil

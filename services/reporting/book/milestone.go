@@ -142,7 +142,7 @@ func (b *Book) announceAt(m *Measure, at place, n *node, before Tally, cause uin
 	s := b.sheet(k)
 	g, ok := b.goalOf(m, at.unit, at.period, s)
 	judgeable := m.judgeable(n, g)
-	state, sum := s.marks.at(at.unit), n.sum
+	state, sum := s.marks.At(at.unit), n.sum
 	for t, threshold := range m.watch.thresholds {
 		if !judgeable && threshold.completeness == 0 {
 			continue
@@ -155,7 +155,7 @@ func (b *Book) announceAt(m *Measure, at place, n *node, before Tally, cause uin
 
 // cross emits one crossing.
 func (b *Book) cross(m *Measure, k sheetKey, unit unitIx, i int, t threshold, g Goal, reached bool, before, after Tally, cause uint64) {
-	ordinal := b.sheet(k).marks.at(unit).ordinal(i)
+	ordinal := b.sheet(k).marks.At(unit).ordinal(i)
 	if reached {
 		ordinal++
 	}
@@ -190,7 +190,7 @@ func (s *sheet) sum(unit unitIx) Tally {
 	if s == nil {
 		return Tally{}
 	}
-	if n := s.nodes.peek(unit); n != nil {
+	if n := s.nodes.Peek(unit); n != nil {
 		return n.sum
 	}
 	return Tally{}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/cotmoc/cotmoc/services/internal/calendar"
+	"github.com/cotmoc/cotmoc/services/internal/layer"
 )
 
 // ObligationState is where something owed stands; the numbers are the contract's.
@@ -59,14 +60,14 @@ type Obligations struct {
 	day    calendar.Date   // by which units and their levels are judged
 	s      *sheet          // nil of a period that nothing is kept of yet
 	none   node            // of a unit that owes something then
-	scope  *column[[]calendar.Period]
+	scope  *layer.Column[[]calendar.Period]
 	values []valuesOf // of a regime: what its reports are made of
 	known  dues
 }
 
 // valuesOf is a target under a regime.
 type valuesOf struct {
-	scope *column[[]calendar.Period]
+	scope *layer.Column[[]calendar.Period]
 	cells *sheet // of the period; nil when nothing was reported
 }
 
@@ -101,13 +102,13 @@ func (m *Measure) OwnPeriod(name string) (calendar.Period, error) {
 // owed returns what is kept of a unit's obligation; no node when it has none.
 func (o *Obligations) owed(unit unitIx) (*node, duty) {
 	if o.s == nil {
-		if turns := o.scope.peek(unit); turns != nil && scopedIn(*turns, o.period) {
+		if turns := o.scope.Peek(unit); turns != nil && scopedIn(*turns, o.period) {
 			return &o.none, duty{}
 		}
 		return nil, duty{}
 	}
-	if n := o.s.nodes.peek(unit); n != nil && n.scoped {
-		return n, o.s.duties.at(unit)
+	if n := o.s.nodes.Peek(unit); n != nil && n.scoped {
+		return n, o.s.duties.At(unit)
 	}
 	return nil, duty{}
 }
@@ -195,14 +196,14 @@ func (o *Obligations) obligation(u *Unit, state ObligationState) Obligation {
 		out.Overdue = max(0, int(o.b.today-out.Due))
 	}
 	for _, v := range o.values {
-		if turns := v.scope.peek(u.ix); turns == nil || !scopedIn(*turns, o.period) {
+		if turns := v.scope.Peek(u.ix); turns == nil || !scopedIn(*turns, o.period) {
 			continue
 		}
 		out.Expected++
 		if v.cells == nil {
 			continue
 		}
-		if cell := v.cells.nodes.peek(u.ix); cell != nil && cell.state.held() {
+		if cell := v.cells.nodes.Peek(u.ix); cell != nil && cell.state.held() {
 			out.Present++
 		}
 	}

@@ -34,7 +34,7 @@ func (b *Book) Prepare(subs []*Submission) {
 		}
 		for k, sheet := range [2]*sheet{b.sheet(sheetKey{s.found.m.ix, s.Period.With(s.found.m.cut)}), b.sheet(sheetKey{s.found.m.ix, Current})} {
 			if sheet != nil {
-				nodes[i][2*k], nodes[i][2*k+1] = sheet.nodes.peek(units[i].ix), sheet.nodes.peek(parents[i].ix)
+				nodes[i][2*k], nodes[i][2*k+1] = sheet.nodes.Peek(units[i].ix), sheet.nodes.Peek(parents[i].ix)
 			}
 		}
 	}

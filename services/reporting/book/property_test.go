@@ -488,14 +488,14 @@ func (h *history) samePeriod(m *mMeasure, own *Measure, p calendar.Period) error
 		return err
 	}
 	for _, u := range h.w.units {
-		n, q := s.nodes.at(h.b.UnitByID(u.id).ix), s.quals.at(h.b.UnitByID(u.id).ix).weakest()
+		n, q := s.nodes.At(h.b.UnitByID(u.id).ix), s.quals.At(h.b.UnitByID(u.id).ix).weakest()
 		if want := totals[u.ix]; (own.derived == nil || u.id == mRoot) && (n.sum != want.Tally || q != want.qual) {
 			return fmt.Errorf("%s at %s in %q is %+v %d, want %+v", m.id, u.id, periodName(p), n.sum, q, want)
 		}
 		if got := h.board[FigureKey{own.ix, h.b.UnitByID(u.id).ix}]; p == Current && m.regime == nil && got != (shown{n.sum, q}) {
 			return fmt.Errorf("%s at %s is published as %+v, and is %+v", m.id, u.id, got, n.sum)
 		}
-		at := s.marks.at(h.b.UnitByID(u.id).ix)
+		at := s.marks.At(h.b.UnitByID(u.id).ix)
 		for i := range at {
 			want := h.w.marks[markAt{m.id, u.id, p, i}]
 			if i < len(thresholds) && (at.reached(i) != want.reached || at.ordinal(i) != want.ordinal) {

@@ -273,7 +273,7 @@ func (h *history) sameDuties(m *mMeasure, p calendar.Period, s *sheet) error {
 		return nil
 	}
 	for _, u := range h.w.units {
-		d := s.duties.at(h.b.UnitByID(u.id).ix)
+		d := s.duties.At(h.b.UnitByID(u.id).ix)
 		if d.came != h.w.came(m, u.id, p) || d.excused != h.w.excused(m, u.id, p) || d.until != h.w.granted(m, u.id, p) {
 			return fmt.Errorf("what %s owes of %s in %q is %+v, want %s, excused %t, until %s", u.id, m.id, periodName(p), d,
 				h.w.came(m, u.id, p), h.w.excused(m, u.id, p), h.w.granted(m, u.id, p))

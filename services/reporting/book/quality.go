@@ -113,14 +113,14 @@ func (p *peers) tallies(m *Measure, period calendar.Period, add func(*score.Coun
 	if s == nil {
 		scope := p.b.sheet(sheetKey{m.ix, Current}).scope
 		for unit := unitIx(1); unit <= p.b.unitCount; unit++ {
-			if turns := scope.peek(unit); p.group[unit] > 0 && turns != nil && scopedIn(*turns, period) {
+			if turns := scope.Peek(unit); p.group[unit] > 0 && turns != nil && scopedIn(*turns, period) {
 				add(&p.out[p.group[unit]-1], Tally{Expected: 1})
 			}
 		}
 		return
 	}
 	for i, u := range p.units {
-		switch n := s.nodes.at(u.ix); {
+		switch n := s.nodes.At(u.ix); {
 		case !p.in[i]:
 		case u.ix == p.alone:
 			add(&p.out[i], n.part(m.kind))
@@ -140,11 +140,11 @@ func (p *peers) remarks(m *Measure, period calendar.Period) {
 		if p.group[unit] == 0 {
 			continue
 		}
-		q := s.quality.peek(unit)
+		q := s.quality.Peek(unit)
 		if q == nil || *q == (quality{}) {
 			continue
 		}
-		if n := s.nodes.peek(unit); n == nil || !n.scoped || !n.state.present() {
+		if n := s.nodes.Peek(unit); n == nil || !n.scoped || !n.state.present() {
 			continue
 		}
 		c := &p.out[p.group[unit]-1]
@@ -173,11 +173,11 @@ func (b *Book) AssignmentsOf(programme string, units []*Unit, day calendar.Date)
 		s := b.sheet(sheetKey{m.ix, Current})
 		for _, a := range m.task.GetAssignments() {
 			unit := b.unitIDs.Get(a.GetUnit())
-			n := s.nodes.at(unit)
+			n := s.nodes.At(unit)
 			if p.group[unit] == 0 || !owes(a.GetRole()) || !n.scoped || n.state == NotApplicable {
 				continue
 			}
-			d := s.duties.at(unit)
+			d := s.duties.At(unit)
 			due, _ := b.deadline(m, b.unit(unit), Current, d, nil)
 			done := n.state == Reported && n.num == 1 && d.came <= day
 			t := &out[p.group[unit]-1]

@@ -50,10 +50,10 @@ func (b *Book) view(m *Measure, p calendar.Period) *sheet {
 
 // Figure returns the total of a unit.
 func (v *View) Figure(u *Unit) Figure {
-	n := v.s.nodes.at(u.ix)
+	n := v.s.nodes.At(u.ix)
 	at := u.near(v.day)
 	f := Figure{Measure: v.m, Unit: u, Kind: at.kind, Level: at.level, Period: v.period, Day: v.day,
-		Total: n.sum, Qualifier: v.s.quals.at(u.ix).weakest(), Own: v.own(u.ix, &n), Newest: v.newest(u.ix)}
+		Total: n.sum, Qualifier: v.s.quals.At(u.ix).weakest(), Own: v.own(u.ix, &n), Newest: v.newest(u.ix)}
 	if f.Goal, f.HasGoal = v.goal(u.ix); f.HasGoal {
 		f.Outlook = v.outlook(u.ix)
 	}
@@ -174,7 +174,7 @@ func (v *View) Figures(top *Unit, sel Selection, after string, limit int) ([]Fig
 			continue
 		}
 		at, exists := u.on(v.day)
-		n := v.s.nodes.peek(ix)
+		n := v.s.nodes.Peek(ix)
 		if !exists && (n == nil || n.sum == (Tally{}) && n.state == Missing) {
 			continue
 		}
@@ -182,7 +182,7 @@ func (v *View) Figures(top *Unit, sel Selection, after string, limit int) ([]Fig
 			continue
 		}
 		if sel.Keep != nil {
-			at := v.s.nodes.at(ix)
+			at := v.s.nodes.At(ix)
 			if o := v.own(ix, &at); !sel.Keep(&o) {
 				continue
 			}
@@ -222,7 +222,7 @@ func (v *View) ByKind(top *Unit) ([]typev1.UnitKind, []Tally) {
 // parts calls do for each unit expected at or below top.
 func (v *View) parts(top *Unit, do func(*Unit, *node)) {
 	part := func(ix unitIx) {
-		if n := v.s.nodes.peek(ix); n != nil && n.scoped {
+		if n := v.s.nodes.Peek(ix); n != nil && n.scoped {
 			do(v.b.unit(ix), n)
 		}
 	}
@@ -279,7 +279,7 @@ func (b *Book) CellCount() int64 {
 		if k.period == Current {
 			continue
 		}
-		s.nodes.all(func(_ int32, at *node) bool {
+		s.nodes.All(func(_ int32, at *node) bool {
 			if at.rev > 0 {
 				n++
 			}
@@ -293,7 +293,7 @@ func (b *Book) CellCount() int64 {
 func (b *Book) Moved(k FigureKey) (m *Measure, path string, total Tally, q Qualifier) {
 	m = b.measure(k.Measure)
 	s := b.sheet(sheetKey{k.Measure, Current})
-	return m, b.path(k.Unit, Current), s.sum(k.Unit), s.quals.at(k.Unit).weakest()
+	return m, b.path(k.Unit, Current), s.sum(k.Unit), s.quals.At(k.Unit).weakest()
 }
 
 // Measures lists the targets, tasks, derived counts and regimes of a programme, by id.
@@ -306,7 +306,7 @@ func (b *Book) Measures(programme string) []*Measure {
 // Each yields the figure of each unit of which a view says anything, by unit id.
 func (v *View) Each(yield func(Figure) bool) {
 	var units []*Unit
-	v.s.nodes.all(func(ix int32, n *node) bool {
+	v.s.nodes.All(func(ix int32, n *node) bool {
 		if n.sum != (Tally{}) || n.scoped {
 			units = append(units, v.b.unit(ix))
 		}

@@ -83,7 +83,7 @@ func (b *Book) deadline(m *Measure, u *Unit, p calendar.Period, d duty, known *d
 // duty returns what is kept of a duty.
 func (b *Book) duty(k sheetKey, unit unitIx) duty {
 	if s := b.sheet(k); s != nil {
-		return s.duties.at(unit)
+		return s.duties.At(unit)
 	}
 	return duty{}
 }

@@ -167,13 +167,13 @@ func (b *Book) scopeChange(m *Measure, units []unitIx) *scopeChange {
 	s := b.sheet(sheetKey{m.ix, Current})
 	for _, unit := range units {
 		u := b.unit(unit)
-		for _, t := range differ(s.scope.at(unit), r.turns(u)) {
+		for _, t := range differ(s.scope.At(unit), r.turns(u)) {
 			if c.groups[t] == nil {
 				c.turns = append(c.turns, t)
 			}
 			c.groups[t] = append(c.groups[t], unit)
 		}
-		if on := r.appliesOn(u, r.current(b.today)); on != s.nodes.at(unit).scoped {
+		if on := r.appliesOn(u, r.current(b.today)); on != s.nodes.At(unit).scoped {
 			c.current[on] = append(c.current[on], unit)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 
 	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
 	"github.com/cotmoc/cotmoc/services/internal/calendar"
+	"github.com/cotmoc/cotmoc/services/internal/layer"
 )
 
 // Current stands in the place of a period for the current figures.
@@ -126,31 +127,31 @@ type sheetKey struct {
 
 // sheet holds all units of a measure in a period, or their current figures.
 type sheet struct {
-	nodes *column[node]
-	quals *column[qualifiers] // of totals in which something is not exact
-	marks *column[marks]
+	nodes *layer.Column[node]
+	quals *layer.Column[qualifiers] // of totals in which something is not exact
+	marks *layer.Column[marks]
 	// scope, in current sheets only: the periods at which the unit begins and ceases
 	// to be expected, in turn, ascending. The slices are shared and never changed.
-	scope   *column[[]calendar.Period]
-	duties  *column[duty]    // of regimes, by period, and of tasks, in current sheets
-	quality *column[quality] // of targets, by period: what is known of each cell's value
-	whole   *layerSheet      // of a layer
+	scope   *layer.Column[[]calendar.Period]
+	duties  *layer.Column[duty]    // of regimes, by period, and of tasks, in current sheets
+	quality *layer.Column[quality] // of targets, by period: what is known of each cell's value
+	whole   *layerSheet            // of a layer
 }
 
 func newSheet() *sheet {
-	return &sheet{nodes: &column[node]{}, quals: &column[qualifiers]{}, marks: &column[marks]{}, scope: &column[[]calendar.Period]{},
-		duties: &column[duty]{}, quality: &column[quality]{}}
+	return &sheet{nodes: &layer.Column[node]{}, quals: &layer.Column[qualifiers]{}, marks: &layer.Column[marks]{}, scope: &layer.Column[[]calendar.Period]{},
+		duties: &layer.Column[duty]{}, quality: &layer.Column[quality]{}}
 }
 
 // layerSheet is all that a layer needs for a sheet, in one piece.
 type layerSheet struct {
 	sheet
-	nodes   column[node]
-	quals   column[qualifiers]
-	marks   column[marks]
-	scope   column[[]calendar.Period]
-	duties  column[duty]
-	quality column[quality]
+	nodes   layer.Column[node]
+	quals   layer.Column[qualifiers]
+	marks   layer.Column[marks]
+	scope   layer.Column[[]calendar.Period]
+	duties  layer.Column[duty]
+	quality layer.Column[quality]
 }
 
 // sheetPool keeps what layers needed for the next ones.
@@ -163,8 +164,12 @@ func (p *sheetPool) fork(s *sheet) *sheet {
 		f = new(layerSheet)
 		f.sheet = sheet{nodes: &f.nodes, quals: &f.quals, marks: &f.marks, scope: &f.scope, duties: &f.duties, quality: &f.quality, whole: f}
 	}
-	f.nodes.parent, f.quals.parent, f.marks.parent = s.nodes, s.quals, s.marks
-	f.scope.parent, f.duties.parent, f.quality.parent = s.scope, s.duties, s.quality
+	f.nodes.Over(s.nodes)
+	f.quals.Over(s.quals)
+	f.marks.Over(s.marks)
+	f.scope.Over(s.scope)
+	f.duties.Over(s.duties)
+	f.quality.Over(s.quality)
 	return &f.sheet
 }
 
@@ -175,27 +180,27 @@ func (p *sheetPool) done(s *sheet) {
 	}
 }
 
-func (s *sheet) forked() bool { return s.nodes.parent != nil }
+func (s *sheet) forked() bool { return s.nodes.Forked() }
 
 // merge puts what the fork s changed into its parent. Where touched is not nil, it
 // collects the totals that this changes.
 func (s *sheet) merge(m measureIx, touched *touched) {
 	if touched == nil {
-		s.nodes.merge(nil)
-		s.quals.merge(nil)
+		s.nodes.Merge(nil)
+		s.quals.Merge(nil)
 	} else {
-		s.nodes.merge(func(unit int32, was, n *node) { touched.differ(m, unit, was, n) })
-		s.quals.merge(func(unit int32, _, _ *qualifiers) { touched.add(FigureKey{m, unit}) })
+		s.nodes.Merge(func(unit int32, was, n *node) { touched.differ(m, unit, was, n) })
+		s.quals.Merge(func(unit int32, _, _ *qualifiers) { touched.add(FigureKey{m, unit}) })
 	}
-	s.marks.merge(nil)
-	s.scope.merge(nil)
-	s.duties.merge(nil)
-	s.quality.merge(nil)
+	s.marks.Merge(nil)
+	s.scope.Merge(nil)
+	s.duties.Merge(nil)
+	s.quality.Merge(nil)
 }
 
 func (s *sheet) freeze() *sheet {
-	return &sheet{nodes: s.nodes.freeze(), quals: s.quals.freeze(), marks: s.marks.freeze(), scope: s.scope.freeze(),
-		duties: s.duties.freeze(), quality: s.quality.freeze()}
+	return &sheet{nodes: s.nodes.Freeze(), quals: s.quals.Freeze(), marks: s.marks.Freeze(), scope: s.scope.Freeze(),
+		duties: s.duties.Freeze(), quality: s.quality.Freeze()}
 }
 
 // sheet returns a sheet to be read; nil when it was never opened.

@@ -130,7 +130,7 @@ func (b *Book) previousOn(k subjectKey, e *eventv1.Event) uint64 {
 	if s == nil {
 		return 0
 	}
-	if n := s.nodes.peek(k.unit); n != nil && n.rev == k.place {
+	if n := s.nodes.Peek(k.unit); n != nil && n.rev == k.place {
 		return n.last()
 	}
 	return 0

@@ -142,7 +142,7 @@ func (b *Book) isLate(at *spot) bool {
 // cell returns what is kept for a cell; the zero node when nothing was reported.
 func (b *Book) cell(k sheetKey, unit unitIx) node {
 	if s := b.sheet(k); s != nil {
-		return s.nodes.at(unit)
+		return s.nodes.At(unit)
 	}
 	return node{}
 }
@@ -176,7 +176,7 @@ func (b *Book) judgeScope(s *Submission, at *spot) error {
 			"unit %s does not exist on the last day of %s", s.Unit, s.Period)
 	}
 	switch {
-	case scopedIn(b.sheet(at.now.key).scope.at(at.unit), at.period):
+	case scopedIn(b.sheet(at.now.key).scope.At(at.unit), at.period):
 	case at.m.controlled() && b.givesControl(at.m, at.today.at[0], at.period.LastDay()):
 		at.control = true
 	default:

@@ -79,7 +79,7 @@ func (b *Book) leadsDone(m *Measure, s *sheet) bool {
 		if a.GetRole() != registryv1.AssignmentRole_ASSIGNMENT_ROLE_LEAD {
 			continue
 		}
-		n := s.nodes.at(b.unitIDs.Get(a.GetUnit()))
+		n := s.nodes.At(b.unitIDs.Get(a.GetUnit()))
 		if !n.scoped || n.state == NotApplicable {
 			continue
 		}

@@ -76,7 +76,7 @@ func (b *Book) partsOf(m *Measure, below []bool, s *sheet) []taskPart {
 	var parts []taskPart
 	for _, a := range m.task.GetAssignments() {
 		unit := b.unitIDs.Get(a.GetUnit())
-		if n := s.nodes.at(unit); owes(a.GetRole()) && n.scoped && n.state != NotApplicable && (below == nil || below[unit]) {
+		if n := s.nodes.At(unit); owes(a.GetRole()) && n.scoped && n.state != NotApplicable && (below == nil || below[unit]) {
 			d := b.duty(sheetKey{m.ix, Current}, unit)
 			due, _ := b.deadline(m, b.unit(unit), Current, d, nil)
 			parts = append(parts, taskPart{n.state == Reported && n.num == 1,

@@ -173,11 +173,11 @@ func movedFrom(old []parentFrom, from calendar.Date, parent unitIx) []parentFrom
 // keep makes u the present version of its unit.
 func (b *Book) keep(u *Unit) {
 	u.still = len(u.parents) == 1 && u.parents[0].parent == u.parent
-	*b.units.edit(u.ix) = u
+	*b.units.Edit(u.ix) = u
 }
 
 func (b *Book) unit(ix unitIx) *Unit {
-	if u := b.units.peek(ix); u != nil {
+	if u := b.units.Peek(ix); u != nil {
 		return *u
 	}
 	return nil

@@ -59,7 +59,7 @@ func (v *View) Day() calendar.Date { return v.day }
 // derivedSheet counts the tasks as they stood on a day.
 func (b *Book) derivedSheet(m *Measure, day calendar.Date) *sheet {
 	s := newSheet()
-	s.nodes.edit(b.unitIDs.Get(m.root)).sum = b.addTasks(m.key.programme, *m.derived, TaskFilter{}, day)
+	s.nodes.Edit(b.unitIDs.Get(m.root)).sum = b.addTasks(m.key.programme, *m.derived, TaskFilter{}, day)
 	return s
 }
 
@@ -71,16 +71,16 @@ func (b *Book) spanSheet(m *Measure, v *View, in span) *sheet {
 		if !r.appliesOn(b.unit(unit), r.current(v.day)) {
 			continue
 		}
-		n := s.nodes.edit(unit)
+		n := s.nodes.Edit(unit)
 		own := b.valueIn(m, unit, in, 0, nil)
 		own.set(n)
 		n.scoped = true
 		part := n.part(m.kind)
 		b.up(unit, v.tree, func(at unitIx) {
-			above := s.nodes.edit(at)
+			above := s.nodes.Edit(at)
 			above.sum, _ = above.sum.Add(part) // what overflows was refused when it came
 			if n.counts() && n.qual != Exact {
-				s.quals.edit(at).add(n.qual, 1)
+				s.quals.Edit(at).add(n.qual, 1)
 			}
 		})
 	}

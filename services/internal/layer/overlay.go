@@ -1,4 +1,4 @@
-package book
+package layer
 
 // overlay holds the values that a fork of a column changed, by index: a hash table
 // with open addressing, because most of what deciding does is to look into it. A

@@ -1,4 +1,4 @@
-package book
+package layer
 
 import "slices"
 
@@ -8,13 +8,13 @@ const segSize = 8
 
 type segment[T any] [segSize]T
 
-// column is an array by index that is cheap to fork and to freeze. A fork keeps
+// Column is an array by index that is cheap to fork and to freeze. A fork keeps
 // the values that it changes to itself until it is merged. Freezing copies the
 // spine; after it, a merge copies a segment before it changes it for the first
 // time, so that what a frozen cut holds stays as it is. The zero column is empty
 // and ready.
-type column[T any] struct {
-	parent *column[T]
+type Column[T any] struct {
+	parent *Column[T]
 	own    overlay[T] // of a fork: the values that it changed
 
 	// Of a column that is not a fork:
@@ -23,20 +23,27 @@ type column[T any] struct {
 	cuts  uint32
 }
 
-func (c *column[T]) fork() *column[T] { return &column[T]{parent: c} }
+// Fork returns a column that reads as c does and keeps what is changed in it to itself.
+func (c *Column[T]) Fork() *Column[T] { return &Column[T]{parent: c} }
 
-// at returns the value of index i, the zero value when it was never edited.
-func (c *column[T]) at(i int32) T {
-	if v := c.peek(i); v != nil {
+// Over makes c, which holds nothing, a fork of parent: for forks that are used again.
+func (c *Column[T]) Over(parent *Column[T]) { c.parent = parent }
+
+// Forked reports whether the column is a fork.
+func (c *Column[T]) Forked() bool { return c.parent != nil }
+
+// At returns the value of index i, the zero value when it was never edited.
+func (c *Column[T]) At(i int32) T {
+	if v := c.Peek(i); v != nil {
 		return *v
 	}
 	var none T
 	return none
 }
 
-// peek returns where the value of index i is, to be read only and before the next
+// Peek returns where the value of index i is, to be read only and before the next
 // change; nil when it was never edited.
-func (c *column[T]) peek(i int32) *T {
+func (c *Column[T]) Peek(i int32) *T {
 	for ; c.parent != nil; c = c.parent {
 		if v := c.own.find(i); v != nil {
 			return v
@@ -50,26 +57,26 @@ func (c *column[T]) peek(i int32) *T {
 	return nil
 }
 
-// edit returns the value of index i to be changed in place. In a column that is
+// Edit returns the value of index i to be changed in place. In a column that is
 // not a fork this changes what others may read: only for replay into a state
 // that nobody else holds.
-func (c *column[T]) edit(i int32) *T {
+func (c *Column[T]) Edit(i int32) *T {
 	if c.parent == nil {
 		return &c.writable(i / segSize)[i%segSize]
 	}
 	v, found := c.own.place(i)
 	if !found {
-		if old := c.parent.peek(i); old != nil {
+		if old := c.parent.Peek(i); old != nil {
 			*v = *old
 		}
 	}
 	return v
 }
 
-// editFrom is edit where what peek returned is at hand.
-func (c *column[T]) editFrom(i int32, old *T) *T {
+// EditFrom is Edit where what Peek returned is at hand.
+func (c *Column[T]) EditFrom(i int32, old *T) *T {
 	if c.parent == nil {
-		return c.edit(i)
+		return c.Edit(i)
 	}
 	v, found := c.own.place(i)
 	if !found && old != nil {
@@ -79,7 +86,7 @@ func (c *column[T]) editFrom(i int32, old *T) *T {
 }
 
 // writable returns a segment that no frozen cut holds.
-func (c *column[T]) writable(at int32) *segment[T] {
+func (c *Column[T]) writable(at int32) *segment[T] {
 	if n := int(at) + 1; n > len(c.spine) {
 		c.spine = append(c.spine, make([]*segment[T], n-len(c.spine))...)
 		c.made = append(c.made, make([]uint32, n-len(c.made))...)
@@ -99,9 +106,9 @@ func (c *column[T]) writable(at int32) *segment[T] {
 	return s
 }
 
-// merge puts what the fork c changed into its parent. Where seen is not nil it is
+// Merge puts what the fork c changed into its parent. Where seen is not nil it is
 // called for each value with the old and the new one; both are to be read only.
-func (c *column[T]) merge(seen func(i int32, old, next *T)) {
+func (c *Column[T]) Merge(seen func(i int32, old, next *T)) {
 	p := c.parent
 	for i, v := range c.own.all {
 		var to *T
@@ -118,15 +125,15 @@ func (c *column[T]) merge(seen func(i int32, old, next *T)) {
 	c.own.clear()
 }
 
-// freeze returns a cut of a column that is not a fork; merges into c do not change it.
-func (c *column[T]) freeze() *column[T] {
+// Freeze returns a cut of a column that is not a fork; merges into c do not change it.
+func (c *Column[T]) Freeze() *Column[T] {
 	c.cuts++
-	return &column[T]{spine: slices.Clone(c.spine), made: make([]uint32, len(c.spine)), cuts: 1}
+	return &Column[T]{spine: slices.Clone(c.spine), made: make([]uint32, len(c.spine)), cuts: 1}
 }
 
-// all yields each index that was edited, with its value, ascending, of a column
+// All yields each index that was edited, with its value, ascending, of a column
 // that is not a fork.
-func (c *column[T]) all(yield func(int32, *T) bool) {
+func (c *Column[T]) All(yield func(int32, *T) bool) {
 	for at, s := range c.spine {
 		if s == nil {
 			continue
