@@ -30,10 +30,11 @@ type demoCmd struct {
 // Help shows how the command is used.
 func (*demoCmd) Help() string {
 	return `Starts a scratch instance with a manual clock on free ports, imports the units of
-2022, applies Project 06, sends what was reported on 2022-01-18, 2022-07-31,
-2022-12-25 and 2023-06-30 through the public API, prints each milestone as it comes
-out of NATS, and compares the figures that the API then gives with those published.
-Ends with 1 when one differs.
+2022 and applies Project 06. Plays 2022-01-10 to 2023-06-30 day by day: sends what was
+reported at four reviews, and each quarter by the provinces, through the public API,
+and prints each milestone as it comes out of NATS. Then prints the deadlines told in
+2022 and a ranking of the provinces, closes the year, and compares the figures that the
+API gives with those published. Ends with 1 when one differs.
 
 Examples:
   cotmoc demo

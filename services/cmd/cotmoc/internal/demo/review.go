@@ -87,10 +87,10 @@ func writeRanking(w io.Writer, req *reportingv1.RankRequest, r *reportingv1.Rank
 	t := show.NewTable(show.Right("rank"), show.Left("unit"), show.Right("score"), show.Right("since "+req.GetComparePeriod()), show.Left("remark"))
 	remarks := make(map[string]string)
 	for _, u := range r.GetCommended() {
-		remarks[u.GetUnit()] = "commended: " + strings.Join(u.GetReasons(), "; ")
+		remarks[u.GetUnit()] = "commended: " + first(u.GetReasons())
 	}
 	for _, u := range r.GetSlow() {
-		remarks[u.GetUnit()] = "slow: " + strings.Join(u.GetReasons(), "; ")
+		remarks[u.GetUnit()] = "slow: " + first(u.GetReasons())
 	}
 	for _, u := range r.GetUnits() {
 		rank, remark := strconv.Itoa(int(u.GetRank())), remarks[u.GetUnit()]
@@ -104,6 +104,9 @@ func writeRanking(w io.Writer, req *reportingv1.RankRequest, r *reportingv1.Rank
 	}
 	return t.Write(w, 0)
 }
+
+// first is the weightiest reasons; `cotmoc rank` prints all.
+func first(reasons []string) string { return strings.Join(reasons[:min(2, len(reasons))], "; ") }
 
 // close publishes the closing twice and reads its document back.
 func (p *Player) close(ctx context.Context) error {
