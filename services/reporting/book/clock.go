@@ -20,9 +20,14 @@ func (b *Book) Tick() error {
 	if today := calendar.DateOf(b.stamp.Time); today > b.today {
 		b.turnTo(today)
 	}
-	if b.told < b.today && b.tell(b.today) {
+	if b.told == b.today {
+		return nil
+	}
+	// A day that is told must be noted as such: only of the last day that something was
+	// told on does the book know what was.
+	if told := b.tell(b.today); told > b.told {
 		b.emit(&eventv1.Event{Payload: &eventv1.Event_ClockTurned{
-			ClockTurned: &eventv1.ClockTurned{Date: b.today.String(), ToldUntil: b.today.String()}}}, nil)
+			ClockTurned: &eventv1.ClockTurned{Date: b.today.String(), ToldUntil: told.String()}}}, nil)
 	}
 	return nil
 }

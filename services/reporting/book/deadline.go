@@ -62,22 +62,25 @@ func (b *Book) scheduleAll() {
 }
 
 // tell tells the rungs that fell due up to a day, at most tellMost of them, and
-// reports whether that was all.
-func (b *Book) tell(until calendar.Date) bool {
+// returns the last day of which all are told.
+func (b *Book) tell(until calendar.Date) calendar.Date {
 	left := tellMost
 	for day := b.told + 1; day <= until; day++ {
 		for _, item := range b.agenda.Get(day) {
 			if left = b.tellItem(item, day, left); left == 0 {
-				return false
+				return day - 1
 			}
 		}
 	}
-	return true
+	return until
 }
 
-// tellToday tells the rungs of a measure that fall on the day that is being told
-// already.
+// tellToday tells the rungs of a measure that fall on today, of which all others are
+// told already. While they are not, the ticks to come tell these too.
 func (b *Book) tellToday(m *Measure) {
+	if b.told < b.today {
+		return
+	}
 	for _, item := range b.agenda.Get(b.told) {
 		if item.measure == m.ix && b.told > 0 {
 			b.tellItem(item, b.told, 1<<30)
