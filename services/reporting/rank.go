@@ -74,6 +74,7 @@ type moment struct {
 // nil when that is not asked for.
 func (r *ranking) moments(req *reportingv1.RankRequest) (now moment, before *moment, err error) {
 	now = moment{day: r.b.Today()}
+	var length calendar.Length
 	if name := req.GetPeriod(); name != "" {
 		p, err := r.cut().Parse(name)
 		if err != nil {
@@ -82,7 +83,7 @@ func (r *ranking) moments(req *reportingv1.RankRequest) (now moment, before *mom
 		if p.FirstDay() > r.b.Today() {
 			return now, nil, refuse(errorv1.Reason_REASON_PERIOD_NOT_BEGUN, "period", "%s begins on %s", p, p.FirstDay())
 		}
-		now = moment{name, p.LastDay()}
+		now, length = moment{name, p.LastDay()}, p.Length()
 	}
 	name := req.GetComparePeriod()
 	if name == "" {
@@ -94,7 +95,7 @@ func (r *ranking) moments(req *reportingv1.RankRequest) (now moment, before *mom
 		return now, nil, refuse(errorv1.Reason_REASON_WRONG_PERIOD, "compare_period", "%v", err)
 	case p.LastDay() >= now.day:
 		return now, nil, refuse(errorv1.Reason_REASON_INVALID_FIELD, "compare_period", "%s does not end before what is ranked", p)
-	case now.period != "" && len(now.period) != len(name):
+	case now.period != "" && p.Length() != length:
 		return now, nil, refuse(errorv1.Reason_REASON_WRONG_PERIOD, "compare_period", "%s is not as long as %s", name, now.period)
 	}
 	before = &moment{day: p.LastDay()} // the current figures are held against those of that day

@@ -217,6 +217,20 @@ func TestRankingOfTodayTakesTheNewestMonthThatIsOver(t *testing.T) {
 	wantLines(t, "in June", placesOf(l.rank("", "").GetUnits()), "1 p1 100.00 [100.00 x 100.00]")
 }
 
+// TestRankingOfARunningMonthJudgesTasksByToday: what is due later in it is not overdue.
+func TestRankingOfARunningMonthJudgesTasksByToday(t *testing.T) {
+	l := newLeader(t, "2022-06-10", 2, card(0, scored(partTasks, "", 100)))
+	l.task("law", "2022-06-05", "p1", "p2")
+	l.task("plan", "2022-06-20", "p1")
+	l.report("p1", "law", "2022-M06", said(true))
+	want := []string{"1 p1 100.00 [100.00 x 100.00]", "2 p2 0.00 [0.00 x 100.00]"}
+	wantLines(t, "of today", placesOf(l.rank("", "").GetUnits()), want...)
+	wantLines(t, "of June, on the 10th", placesOf(l.rank("2022-M06", "").GetUnits()), want...)
+	l.day("2022-07-01")
+	wantLines(t, "of June, when it is over", placesOf(l.rank("2022-M06", "").GetUnits()),
+		"1 p1 50.00 [50.00 x 100.00]", "2 p2 0.00 [0.00 x 100.00]")
+}
+
 func TestRankingByGoalsThatAreMetOrNot(t *testing.T) {
 	l := newLeader(t, "2022-06-30", 4, card(0, scored(partProgress, "open-cases", 100)))
 	l.target("open-cases", asRatio, goalOf(goalAtMost, 100_000))
@@ -241,6 +255,7 @@ func TestRankRefuses(t *testing.T) {
 		{func(r *reportingv1.RankRequest) { r.Period = "2022-M07" }, errorv1.Reason_REASON_PERIOD_NOT_BEGUN, "period"},
 		{func(r *reportingv1.RankRequest) { r.ComparePeriod = "2022-M06" }, errorv1.Reason_REASON_INVALID_FIELD, "compare_period"},
 		{func(r *reportingv1.RankRequest) { r.ComparePeriod = "2022-Q1" }, errorv1.Reason_REASON_WRONG_PERIOD, "compare_period"},
+		{func(r *reportingv1.RankRequest) { r.Period, r.ComparePeriod = "2022-Q2", "2021-H2" }, errorv1.Reason_REASON_WRONG_PERIOD, "compare_period"},
 	} {
 		req := &reportingv1.RankRequest{Programme: project, Scorecard: "provinces", Period: "2022-M06"}
 		c.edit(req)

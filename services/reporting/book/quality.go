@@ -158,13 +158,14 @@ func (p *peers) remarks(m *Measure, period calendar.Period) {
 // present reports whether a cell in this state counts as one that came.
 func (s State) present() bool { return s == Reported || s == Bare || s == Awaiting }
 
-// AssignmentsOf counts, as of the end of a day, the assignments of single tasks by
-// class: of each of some units, none of which stands below another, with all below
-// it by the tree of that day. Groups of tasks are never added to tasks. Of a part
+// AssignmentsOf counts, as of the end of a day, today at the latest, the assignments
+// of single tasks by class: of each of some units, none of which stands below another,
+// with all below it by the tree of the day. Groups of tasks are never added to tasks. Of a part
 // that was sent anew after it had been accepted, only the last day is known.
 func (b *Book) AssignmentsOf(programme string, units []*Unit, day calendar.Date) []score.Timeliness {
 	p := &peers{b: b, units: units}
 	p.stand(b.treeOn(day), func(*Unit) bool { return true })
+	day = min(day, b.today) // nothing is overdue that is due later in a period which has begun
 	out := make([]score.Timeliness, len(units))
 	for _, m := range b.measuresOf(programme) {
 		if m.task == nil || m.task.GetForm() != typev1.TaskForm_TASK_FORM_TASK {
