@@ -86,7 +86,7 @@ func newDocument(b *book.Book, c *book.Closing) (*document, error) {
 			d.Figures = closed(d.Figures, b.ViewAsOf(m, c.AsOf))
 		} else if p := m.EndedBy(c.AsOf); p.Valid() {
 			d.Reports = closed(d.Reports, b.View(m, p))
-			if err := d.addRegime(b, m, p); err != nil {
+			if err := d.addRegime(b, c, m, p); err != nil {
 				return nil, err
 			}
 		}
@@ -101,9 +101,9 @@ func newDocument(b *book.Book, c *book.Closing) (*document, error) {
 }
 
 // addRegime adds who owes what and how good the data is in a period.
-func (d *document) addRegime(b *book.Book, m *book.Measure, p calendar.Period) error {
+func (d *document) addRegime(b *book.Book, c *book.Closing, m *book.Measure, p calendar.Period) error {
 	root := b.UnitByID(m.Root())
-	total, below := b.Obligations(m, p).Count(root)
+	total, below := b.Obligations(m, p).AsOf(c.AsOf).Count(root)
 	owed := &reportingv1.CountObligationsResponse{Total: obligationCounts(&total)}
 	for i := range below {
 		owed.Children = append(owed.Children, obligationCounts(&below[i]))

@@ -58,6 +58,7 @@ type Obligations struct {
 	m      *Measure
 	period calendar.Period // Current of a task
 	day    calendar.Date   // by which units and their levels are judged
+	today  calendar.Date   // by which it is judged what is missing already
 	s      *sheet          // nil of a period that nothing is kept of yet
 	none   node            // of a unit that owes something then
 	scope  *layer.Column[[]calendar.Period]
@@ -74,13 +75,20 @@ type valuesOf struct {
 // Obligations returns what is owed under a regime in one of its periods, or, with
 // Current, of a task.
 func (b *Book) Obligations(m *Measure, p calendar.Period) *Obligations {
-	o := &Obligations{b: b, m: m, period: p, day: b.judgedOn(p), s: b.sheet(sheetKey{m.ix, p}),
+	o := &Obligations{b: b, m: m, period: p, day: b.judgedOn(p), today: b.today, s: b.sheet(sheetKey{m.ix, p}),
 		scope: b.sheet(sheetKey{m.ix, Current}).scope}
 	if m.regime != nil {
 		for _, t := range b.targetsUnder(m) {
 			o.values = append(o.values, valuesOf{b.sheet(sheetKey{t.ix, Current}).scope, b.sheet(sheetKey{t.ix, p})})
 		}
 	}
+	return o
+}
+
+// AsOf makes them those of the end of a day, not after today: what is outstanding was
+// missing then, or not yet. What has come since has come.
+func (o *Obligations) AsOf(day calendar.Date) *Obligations {
+	o.today = min(day, o.today)
 	return o
 }
 
@@ -129,7 +137,7 @@ func (o *Obligations) state(u *Unit, n *node, d duty) ObligationState {
 	case d.excused:
 		return ObligationExcused
 	}
-	if _, last := o.b.deadline(o.m, u, o.period, d, &o.known); o.b.today > last {
+	if _, last := o.b.deadline(o.m, u, o.period, d, &o.known); o.today > last {
 		return ObligationMissing
 	}
 	return ObligationDue
@@ -193,7 +201,7 @@ func (o *Obligations) obligation(u *Unit, state ObligationState) Obligation {
 		out.Due, _ = o.b.deadline(o.m, u, o.period, d, &o.known)
 	}
 	if state == ObligationDue || state == ObligationMissing {
-		out.Overdue = max(0, int(o.b.today-out.Due))
+		out.Overdue = max(0, int(o.today-out.Due))
 	}
 	for _, v := range o.values {
 		if turns := v.scope.Peek(u.ix); turns == nil || !scopedIn(*turns, o.period) {
