@@ -38,6 +38,10 @@ func (b *Book) Recompute() (int, error) {
 func (b *Book) recomputeSheet(m *Measure, k sheetKey) (int, error) {
 	sums := make([]Tally, b.unitCount+1)
 	quals := make([]qualifiers, b.unitCount+1)
+	var targets []*Measure // of a regime: looked for once, not for each unit
+	if m.regime != nil {
+		targets = b.targetsUnder(m)
+	}
 	s := b.sheets[k]
 	for unit := unitIx(1); unit <= b.unitCount; unit++ {
 		n := s.nodes.At(unit)
@@ -48,7 +52,7 @@ func (b *Book) recomputeSheet(m *Measure, k sheetKey) (int, error) {
 				quals[at].add(n.qual, 1)
 			}
 		})
-		if err := b.recomputeOwn(m, k, unit, &n); err != nil {
+		if err := b.recomputeOwn(m, targets, k, unit, &n); err != nil {
 			return 0, err
 		}
 	}
@@ -63,20 +67,20 @@ func (b *Book) recomputeSheet(m *Measure, k sheetKey) (int, error) {
 }
 
 // recomputeOwn compares what is kept for a unit itself with its cells.
-func (b *Book) recomputeOwn(m *Measure, k sheetKey, unit unitIx, n *node) error {
+func (b *Book) recomputeOwn(m *Measure, targets []*Measure, k sheetKey, unit unitIx, n *node) error {
 	if m.regime != nil {
-		return b.recomputeReport(m, k, unit, n)
+		return b.recomputeReport(m, targets, k, unit, n)
 	}
 	return b.recomputeCurrent(m, k, unit, n)
 }
 
 // recomputeReport compares how many values a report holds with its cells.
-func (b *Book) recomputeReport(m *Measure, k sheetKey, unit unitIx, n *node) error {
+func (b *Book) recomputeReport(m *Measure, targets []*Measure, k sheetKey, unit unitIx, n *node) error {
 	if k.period == Current {
 		return nil
 	}
 	var values, nothing uint16
-	for _, t := range b.targetsUnder(m) {
+	for _, t := range targets {
 		state := b.cell(sheetKey{t.ix, k.period}, unit).state
 		values += uint16(intOf(state.held()))
 		nothing += uint16(intOf(state == NotApplicable))
@@ -160,7 +164,7 @@ func compareUnits(u, v *Unit) error {
 func compareMeasures(x, y *Book, ix measureIx) error {
 	m, n := x.measure(ix), y.measure(ix)
 	if m.key != n.key || m.revision != n.revision || m.goalRevision != n.goalRevision || x.complete.Get(ix) != y.complete.Get(ix) ||
-		!proto.Equal(m.target, n.target) || !proto.Equal(m.task, n.task) {
+		!proto.Equal(m.target, n.target) || !proto.Equal(m.task, n.task) || !proto.Equal(m.regime, n.regime) {
 		return fmt.Errorf("measure %s/%s differs", m.key.programme, m.key.id)
 	}
 	if !slices.Equal(x.periods(ix), y.periods(ix)) {

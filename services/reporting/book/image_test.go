@@ -3,6 +3,8 @@ package book
 import (
 	"bytes"
 	"testing"
+
+	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 )
 
 // TestImage_damaged shows that what is cut off is refused and not half read.
@@ -58,5 +60,15 @@ func TestTouched(t *testing.T) {
 	r.report("26734", "cards", "2022-M05", number(10)) // older: the current total stays
 	if moved := r.b.TakeTouched(); len(moved) > 0 {
 		t.Errorf("moved: %v", moved)
+	}
+}
+
+func TestBooksThatDifferInARegimeAlone(t *testing.T) {
+	x, y := newDuties(t), newDuties(t, func(g *registryv1.Regime) { g.GraceWorkingDays = 1 })
+	if err := Compare(x.b, y.b); err == nil {
+		t.Error("two books whose regimes differ are taken for the same")
+	}
+	if err := Compare(x.b, newDuties(t).b); err != nil {
+		t.Error(err)
 	}
 }
