@@ -41,7 +41,7 @@ type Book struct {
 	findings   *layer.Table[uint64, finding]             // by the number of the event that opened it
 	flagged    *layer.Table[cellAt, []uint64]            // the newest finding of each check of a cell
 	totals     *layer.Table[measureIx, []measureIx]      // checked against an average: an index
-	agenda     *layer.Table[calendar.Date, []agendaItem] // what may fall due on a day: an index
+	agenda     *layer.Table[calendar.Date, []sheetKey] // what may fall due on a day: an index
 
 	sheets   map[sheetKey]*sheet
 	opened   *layer.Table[measureIx, []calendar.Period]
@@ -65,7 +65,7 @@ func New() *Book {
 		measures: &layer.Column[*Measure]{}, measureIDs: layer.New[measureKey, measureIx](),
 		programmes: layer.New[string, *Programme](), calendars: shipped(),
 		goals: layer.New[goalKey, allocation](), goalCounts: layer.New[measureIx, int](),
-		agenda: layer.New[calendar.Date, []agendaItem](), closings: layer.New[closingKey, Closing](),
+		agenda: layer.New[calendar.Date, []sheetKey](), closings: layer.New[closingKey, Closing](),
 		findings: layer.New[uint64, finding](), flagged: layer.New[cellAt, []uint64](), totals: layer.New[measureIx, []measureIx](),
 		sheets: make(map[sheetKey]*sheet), opened: layer.New[measureIx, []calendar.Period](),
 		complete: layer.New[measureIx, bool](), subjects: layer.New[subjectKey, uint64](),

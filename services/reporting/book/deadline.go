@@ -14,16 +14,9 @@ var rungs = [...]calendar.Date{-30, -7, -1, 0, 1, 7, 30}
 // submit need not wait long; the next tick goes on.
 const tellMost = 5000
 
-// agendaItem is a measure in a period, or a task in Current, of which a rung may
-// fall on a day.
-type agendaItem struct {
-	measure measureIx
-	period  calendar.Period
-}
-
 // schedule enters the rungs of a due date. What is entered is looked at on its day,
 // and no more: an entry that does not hold any longer does no harm.
-func (b *Book) schedule(item agendaItem, due calendar.Date) {
+func (b *Book) schedule(item sheetKey, due calendar.Date) {
 	for _, rung := range rungs {
 		if day := due + rung; !slices.Contains(b.agenda.Get(day), item) {
 			b.agenda.Set(day, append(slices.Clone(b.agenda.Get(day)), item))
@@ -35,7 +28,7 @@ func (b *Book) schedule(item agendaItem, due calendar.Date) {
 func (b *Book) scheduleMeasure(m *Measure) {
 	switch {
 	case m.task != nil && !m.task.GetSilent():
-		b.schedule(agendaItem{m.ix, Current}, dateOr(m.task.GetDue().GetLatestDate(), 0))
+		b.schedule(sheetKey{m.ix, Current}, dateOr(m.task.GetDue().GetLatestDate(), 0))
 	case m.regime != nil && !m.regime.GetSilent():
 		days := b.calendarOf(m.regime.GetCalendar())
 		offsets := []uint32{m.regime.GetDueWorkingDays()}
@@ -47,7 +40,7 @@ func (b *Book) scheduleMeasure(m *Measure) {
 		r := b.ruleOf(m)
 		for p := m.periodOn(r.from); p.Valid() && p.LastDay() <= r.last; p = p.Next() {
 			for _, n := range offsets {
-				b.schedule(agendaItem{m.ix, p}, days.Due(p, int(n)))
+				b.schedule(sheetKey{m.ix, p}, days.Due(p, int(n)))
 			}
 		}
 	}
@@ -90,7 +83,7 @@ func (b *Book) tellToday(m *Measure) {
 
 // tellItem tells the rungs of one item that fall on a day, and returns how many
 // more may be told.
-func (b *Book) tellItem(item agendaItem, day calendar.Date, left int) int {
+func (b *Book) tellItem(item sheetKey, day calendar.Date, left int) int {
 	m := b.measure(item.measure)
 	if m.task != nil && m.task.GetSilent() || m.regime != nil && m.regime.GetSilent() {
 		return left

@@ -55,19 +55,25 @@ func (b *Book) applyDuty(at *spot, e *eventv1.Event, s *eventv1.SubmissionRecord
 	if at.m.task == nil {
 		return nil
 	}
-	n, column := at.now.nodes[0], b.editSheet(at.now.key).duties
-	d := column.At(at.unit)
-	came := d.came
+	b.come(&at.cells, day)
+	b.come(&at.now, day)
+	return nil
+}
+
+// come keeps the day on which a completion came, as long as it is one.
+func (b *Book) come(at *ladder, day calendar.Date) {
+	n, unit, column := at.nodes[0], at.line.at[0].ix, b.editSheet(at.key).duties
+	was := column.at(unit).came
+	came := was
 	switch {
 	case n.state != Awaiting && (n.state != Reported || n.num == 0):
 		came = 0
 	case came == 0:
 		came = day
 	}
-	if came != d.came {
-		column.Edit(at.unit).came = came
+	if came != was {
+		column.edit(unit).came = came
 	}
-	return nil
 }
 
 // applyReport counts a cell of a report. The report has come with the first value
@@ -147,7 +153,7 @@ func (b *Book) applyGrant(e *eventv1.Event, g *eventv1.DeadlineExtended) error {
 	if d.until, err = calendar.ParseDate(g.GetDueDate()); err != nil {
 		return err
 	}
-	b.schedule(agendaItem{m.ix, k.period}, d.until)
+	b.schedule(sheetKey{m.ix, k.period}, d.until)
 	return nil
 }
 
@@ -156,7 +162,7 @@ func (b *Book) scheduleGranted() {
 	for k, s := range b.sheets {
 		s.duties.All(func(_ int32, d *duty) bool {
 			if d.until != 0 {
-				b.schedule(agendaItem{k.measure, k.period}, d.until)
+				b.schedule(k, d.until)
 			}
 			return true
 		})

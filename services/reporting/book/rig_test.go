@@ -371,6 +371,3 @@ func crossing(what string, c *eventv1.MilestoneCrossed) string {
 	}
 	return s
 }
-
-// monthOf is the calendar month of a day.
-func monthOf(d calendar.Date) calendar.Period { return calendar.EndOfMonth.Of(d, calendar.Monthly) }
