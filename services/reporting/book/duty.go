@@ -63,7 +63,7 @@ func (b *Book) applyDuty(at *spot, e *eventv1.Event, s *eventv1.SubmissionRecord
 // come keeps the day on which a completion came, as long as it is one.
 func (b *Book) come(at *ladder, day calendar.Date) {
 	n, unit, column := at.nodes[0], at.line.at[0].ix, b.editSheet(at.key).duties
-	was := column.at(unit).came
+	was := column.At(unit).came
 	came := was
 	switch {
 	case n.state != Awaiting && (n.state != Reported || n.num == 0):
@@ -72,7 +72,7 @@ func (b *Book) come(at *ladder, day calendar.Date) {
 		came = day
 	}
 	if came != was {
-		column.edit(unit).came = came
+		column.Edit(unit).came = came
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 
 // Fold names the version of the image and of what Apply means; see ledger.State.
 // Change it whenever either changes.
-func (b *Book) Fold() string { return "reporting-6" }
+func (b *Book) Fold() string { return "reporting-7" }
 
 // WriteImage writes a frozen cut; see ledger.State.
 func (b *Book) WriteImage(to io.Writer) error {

@@ -5,7 +5,8 @@ import (
 )
 
 // duty is what is kept of something that a unit owes: a report, in the sheet of a
-// regime's period, or its part of a task, in the task's current sheet.
+// regime's period, or its part of a task, in the task's current sheet. In the sheets of
+// a task's periods it only says when the cell's completion came.
 type duty struct {
 	values  uint16        // of a report: how many of its cells hold something
 	nothing uint16        // of those: how many say that they do not apply

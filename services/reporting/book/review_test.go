@@ -188,6 +188,33 @@ func TestReopenedTaskIsPendingAgain(t *testing.T) {
 
 // TestTaskIsCompletedWithTheLastPartThatItsRuleNeeds: of four units with a quorum of
 // half, the second to come; of a lead and others, the lead.
+func TestTaskThatWasCompletedLateStaysSoAsOfThenWhenItIsReopened(t *testing.T) {
+	r := newRig(t, "2022-01-05")
+	r.tree()
+	r.task("law", typev1.Audience_AUDIENCE_CENTRAL, []string{"bca"}, func(t *registryv1.Task) {
+		t.Due = &registryv1.DueWindow{LatestDate: "2022-02-10"}
+	})
+	r.day("2022-02-05")
+	r.report("bca", "law", "2022-M02", yes()) // in time, and taken back
+	r.day("2022-03-05")
+	r.report("bca", "law", "2022-M02", no())
+	r.report("bca", "law", "2022-M03", yes())
+	r.day("2022-04-05")
+	r.report("bca", "law", "2022-M04", yes()) // says so again
+	r.day("2022-05-05")
+	r.report("bca", "law", "2022-M05", no())
+	for _, basis := range []typev1.CountingBasis{typev1.CountingBasis_COUNTING_BASIS_TASK, typev1.CountingBasis_COUNTING_BASIS_ASSIGNMENT} {
+		f := TaskFilter{Basis: basis, Form: typev1.TaskForm_TASK_FORM_TASK}
+		for day, want := range map[string]score.Timeliness{"2022-01-31": {PendingInTime: 1}, "2022-02-28": {PendingOverdue: 1},
+			"2022-03-31": {CompletedLate: 1}, "2022-04-30": {CompletedLate: 1}, "2022-05-05": {PendingOverdue: 1}} {
+			if got := r.b.Timeliness(prog, f, nil, date(t, day)); got != want {
+				t.Errorf("by %s as of %s: %+v, want %+v", basis, day, got, want)
+			}
+		}
+	}
+	r.sound()
+}
+
 func TestTaskIsCompletedWithTheLastPartThatItsRuleNeeds(t *testing.T) {
 	rule := func(kind registryv1.CompletionRuleKind, percent uint32) func(*registryv1.Task) {
 		return func(t *registryv1.Task) {

@@ -37,12 +37,12 @@ func (b *Book) Timeliness(programme string, f TaskFilter, top *Unit, day calenda
 		}
 		s := b.ViewAsOf(m, day).s
 		if f.Basis == typev1.CountingBasis_COUNTING_BASIS_TASK {
-			if parts := b.partsOf(m, nil, s); len(parts) > 0 && b.ledBelow(m, below) {
+			if parts := b.partsOf(m, nil, s, day); len(parts) > 0 && b.ledBelow(m, below) {
 				t = t.Count(classOf(m, parts, b.isCompleteIn(m, s), day))
 			}
 			continue
 		}
-		for _, p := range b.partsOf(m, below, s) {
+		for _, p := range b.partsOf(m, below, s, day) {
 			t = t.Count(score.Classify(p.done, int32(p.came), int32(p.due), int32(day)))
 		}
 	}
@@ -70,20 +70,42 @@ func (b *Book) ledBelow(m *Measure, below []bool) bool {
 	})
 }
 
-// partsOf lists the parts of a task that are owed by the figures of a sheet, of the
-// marked units; nil marks all.
-func (b *Book) partsOf(m *Measure, below []bool, s *sheet) []taskPart {
+// partsOf lists the parts of a task that are owed by the figures of a sheet, those of
+// a day, of the marked units; nil marks all.
+func (b *Book) partsOf(m *Measure, below []bool, s *sheet, day calendar.Date) []taskPart {
 	var parts []taskPart
 	for _, a := range m.task.GetAssignments() {
 		unit := b.unitIDs.Get(a.GetUnit())
 		if n := s.nodes.At(unit); owes(a.GetRole()) && n.scoped && n.state != NotApplicable && (below == nil || below[unit]) {
 			d := b.duty(sheetKey{m.ix, Current}, unit)
 			due, _ := b.deadline(m, b.unit(unit), Current, d, nil)
+			if day < b.today {
+				d.came = b.cameUpTo(m, unit, n.newest())
+			}
 			parts = append(parts, taskPart{n.state == Reported && n.num == 1,
 				a.GetRole() == registryv1.AssignmentRole_ASSIGNMENT_ROLE_LEAD, d.came, due})
 		}
 	}
 	return parts
+}
+
+// cameUpTo is the day on which a completion came that a unit's cells up to a period
+// make, whatever came of it since: the first of those that were not taken back.
+func (b *Book) cameUpTo(m *Measure, unit unitIx, last calendar.Period) (first calendar.Date) {
+	for _, p := range slices.Backward(b.periods(m.ix)) {
+		k := sheetKey{m.ix, p}
+		if n := b.cell(k, unit); p > last || !n.state.held() {
+			continue
+		}
+		came := b.duty(k, unit).came
+		if came == 0 {
+			break
+		}
+		if first == 0 || came < first {
+			first = came
+		}
+	}
+	return first
 }
 
 // classOf is the class of a task as a whole.
