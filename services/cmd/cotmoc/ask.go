@@ -33,6 +33,19 @@ func (d *day) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// period is a flag's period, such as 2022-Q3; empty when it is not given. Whether a
+// target has such a period is for the services to judge.
+type period string
+
+// UnmarshalText reads a period of any length.
+func (p *period) UnmarshalText(text []byte) error {
+	if _, err := calendar.EndOfMonth.Parse(string(text)); err != nil {
+		return err
+	}
+	*p = period(text)
+	return nil
+}
+
 // instant is a flag's time; zero when it is not given.
 type instant struct{ time.Time }
 

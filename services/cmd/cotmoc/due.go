@@ -20,7 +20,7 @@ type dueCmd struct {
 	target
 	Programme string   `arg:"" help:"Id of the programme."`
 	Of        string   `arg:"" name:"regime-or-task" help:"Id of the regime or task."`
-	Period    string   `help:"Period of the reports, such as 2022-Q3; of a regime the one that ended last when not given." placeholder:"PERIOD"`
+	Period    period   `help:"Period of the reports, such as 2022-Q3; of a regime the one that ended last when not given." placeholder:"PERIOD"`
 	Unit      string   `help:"Id of the unit at the top; the programme's root when not given." placeholder:"ID"`
 	State     []string `help:"List those in these states: ${enum}; ${default} when not given." enum:"due,submitted,accepted,late,missing,excused,skipped" default:"due,missing" placeholder:"STATE"`
 	All       bool     `help:"List all, and not the first 50 only."`
@@ -49,12 +49,14 @@ func (d *dueCmd) Run(ctx context.Context, c *console) error {
 	}
 	defer s.close()
 	if d.Period == "" {
-		if d.Period, err = s.newestPeriodOf(ctx, d.Programme, d.Of, d.KnownAt.Time); err != nil {
+		newest, err := s.newestPeriodOf(ctx, d.Programme, d.Of, d.KnownAt.Time)
+		if err != nil {
 			return err
 		}
+		d.Period = period(newest)
 	}
 	counts, err := s.monitoring().CountObligations(ctx, &reportingv1.CountObligationsRequest{Programme: d.Programme, Target: d.Of,
-		Period: d.Period, Unit: d.Unit, KnownAt: d.KnownAt.proto()})
+		Period: string(d.Period), Unit: d.Unit, KnownAt: d.KnownAt.proto()})
 	if err != nil {
 		return show.Refusal(err)
 	}
@@ -77,7 +79,7 @@ func (d *dueCmd) list(ctx context.Context, s *services, minSequence uint64) ([]*
 	var all []*reportingv1.Obligation
 	err := pages(func(token string) (string, bool, error) {
 		page, err := s.monitoring().ListObligations(ctx, &reportingv1.ListObligationsRequest{Programme: d.Programme, Target: d.Of,
-			Period: d.Period, Unit: d.Unit, States: d.states(), PageSize: int32(most), PageToken: token,
+			Period: string(d.Period), Unit: d.Unit, States: d.states(), PageSize: int32(most), PageToken: token,
 			MinSequence: minSequence, KnownAt: d.KnownAt.proto()})
 		all = append(all, page.GetObligations()...)
 		return page.GetNextPageToken(), most == pageSize, err
@@ -98,7 +100,7 @@ func (d *dueCmd) states() []reportingv1.ObligationState {
 func (d *dueCmd) print(ctx context.Context, c *console, s *services, counts *reportingv1.CountObligationsResponse, list []*reportingv1.Obligation) error {
 	heading := d.Of
 	if d.Period != "" {
-		heading += ", period " + d.Period
+		heading += ", period " + string(d.Period)
 	}
 	c.printf("%s, at %s (%s)\n\n", heading, counts.GetTotal().GetUnitDisplayName(), counts.GetTotal().GetUnit())
 	if len(counts.GetTotal().GetCounts()) == 0 {

@@ -17,7 +17,7 @@ type grantCmd struct {
 	Excuse    bool   `required:"" xor:"what" help:"It need not be done at all."`
 	By        string `required:"" help:"Id of the unit that grants it, never the one that owes it." placeholder:"UNIT"`
 	Reason    string `required:"" help:"Why; it is never published."`
-	Period    string `help:"Period of the report, such as 2022-Q3; none for a task." placeholder:"PERIOD"`
+	Period    period `help:"Period of the report, such as 2022-Q3; none for a task." placeholder:"PERIOD"`
 	JSON      bool   `name:"json" help:"Print the answer as JSON."`
 }
 
@@ -40,7 +40,7 @@ func (g *grantCmd) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	defer s.close()
-	req := &reportingv1.GrantExceptionRequest{Programme: g.Programme, Target: g.Of, Unit: g.Unit, Period: g.Period,
+	req := &reportingv1.GrantExceptionRequest{Programme: g.Programme, Target: g.Of, Unit: g.Unit, Period: string(g.Period),
 		GrantedBy: g.By, Reason: g.Reason}
 	what := "is excused"
 	if g.Excuse {
@@ -58,7 +58,7 @@ func (g *grantCmd) Run(ctx context.Context, c *console) error {
 	}
 	of := g.Of
 	if g.Period != "" {
-		of += " of " + g.Period
+		of += " of " + string(g.Period)
 	}
 	c.printf("%s %s: %s, event %d\n", g.Unit, what, of, resp.GetSequence())
 	return nil

@@ -24,7 +24,7 @@ type loadCmd struct {
 	Root      string        `help:"Unit at the top of the tree; ${default} when not given." default:"vn" placeholder:"UNIT"`
 	Units     string        `help:"How many units report: all, which is the default, or a number." default:"all" placeholder:"all|N"`
 	Targets   int           `help:"How many targets each reports, 1 to 99." default:"24"`
-	Period    string        `help:"Period reported; by default that of the service's time." placeholder:"2022-M07"`
+	Period    period        `help:"Period reported; by default that of the service's time." placeholder:"2022-M07"`
 	Mode      string        `help:"One report a call (unary) or many (batch)." enum:"batch,unary" default:"batch"`
 	Batch     int           `help:"Reports a call, 1 to 1,000." default:"500"`
 	InFlight  int           `help:"Calls at once, 1 to 1,000." default:"8"`
@@ -97,7 +97,7 @@ func (l *loadCmd) check() error {
 
 // prepare finds the units, makes the programme and sees that its period is empty.
 func (l *loadCmd) prepare(ctx context.Context, c *console, s *services) (*load.Plan, error) {
-	plan := &load.Plan{Programme: l.Programme, Root: l.Root, Targets: l.Targets, Period: l.Period, Run: "load-" + uuid.NewString()[:8]}
+	plan := &load.Plan{Programme: l.Programme, Root: l.Root, Targets: l.Targets, Period: string(l.Period), Run: "load-" + uuid.NewString()[:8]}
 	limit := 0
 	if l.Units != "all" {
 		var err error

@@ -16,8 +16,8 @@ type rankCmd struct {
 	target
 	Programme string  `arg:"" help:"Id of the programme."`
 	Scorecard string  `arg:"" help:"Id of the programme's scorecard."`
-	Period    string  `help:"The period that is judged, such as 2022-Q3; the current figures when not given." placeholder:"PERIOD"`
-	Compare   string  `help:"The period to measure improvement from." placeholder:"PERIOD"`
+	Period    period  `help:"The period that is judged, such as 2022-Q3; the current figures when not given." placeholder:"PERIOD"`
+	Compare   period  `help:"The period to measure improvement from." placeholder:"PERIOD"`
 	Unit      string  `help:"Only units below this one." placeholder:"ID"`
 	KnownAt   instant `help:"What was known at this time, or by the end of this day." placeholder:"TIME"`
 	JSON      bool    `name:"json" help:"Print the answer as JSON."`
@@ -44,7 +44,7 @@ func (r *rankCmd) Run(ctx context.Context, c *console) error {
 	}
 	defer s.close()
 	resp, err := s.monitoring().Rank(ctx, &reportingv1.RankRequest{Programme: r.Programme, Scorecard: r.Scorecard,
-		Period: r.Period, ComparePeriod: r.Compare, Unit: r.Unit, KnownAt: r.KnownAt.proto()})
+		Period: string(r.Period), ComparePeriod: string(r.Compare), Unit: r.Unit, KnownAt: r.KnownAt.proto()})
 	if err != nil {
 		return show.Refusal(err)
 	}
@@ -70,10 +70,10 @@ func (r *rankCmd) heading(p *registryv1.Programme) string {
 	if r.Period == "" {
 		text += ", current figures"
 	} else {
-		text += ", period " + r.Period
+		text += ", period " + string(r.Period)
 	}
 	if r.Compare != "" {
-		text += ", improvement since " + r.Compare
+		text += ", improvement since " + string(r.Compare)
 	}
 	return text
 }

@@ -18,7 +18,7 @@ type reviewCmd struct {
 	Programme string  `arg:"" help:"Id of the programme."`
 	Task      string  `arg:"" help:"Id of the task."`
 	Unit      string  `arg:"" help:"Id of the unit whose completion it is."`
-	Period    string  `required:"" help:"Period that it was sent for, such as 2022-M07." placeholder:"PERIOD"`
+	Period    period  `required:"" help:"Period that it was sent for, such as 2022-M07." placeholder:"PERIOD"`
 	Revision  uint32  `required:"" help:"Revision of the completion that was looked at." placeholder:"N"`
 	By        string  `required:"" help:"Id of the unit that decides: one that monitors the task." placeholder:"UNIT"`
 	Accept    bool    `required:"" xor:"what" help:"It is done."`
@@ -59,7 +59,7 @@ func (r *reviewCmd) Run(ctx context.Context, c *console) error {
 	}
 	defer s.close()
 	resp, err := s.review().ReviewCompletion(ctx, &reportingv1.ReviewCompletionRequest{Programme: r.Programme, Task: r.Task,
-		Unit: r.Unit, Period: r.Period, ExpectedRevision: r.Revision, Reviewer: r.By, Comment: r.Comment, RequestId: r.RequestID,
+		Unit: r.Unit, Period: string(r.Period), ExpectedRevision: r.Revision, Reviewer: r.By, Comment: r.Comment, RequestId: r.RequestID,
 		ReturnCode: code})
 	if err != nil {
 		return fmt.Errorf("request %s: %w", r.RequestID, show.Refusal(err))

@@ -21,7 +21,7 @@ type statusCmd struct {
 	Programme string  `arg:"" help:"Id of the programme."`
 	Target    string  `help:"Only this target, task or regime, in full." placeholder:"ID"`
 	Unit      string  `help:"Id of the unit; the programme's root when not given." placeholder:"ID"`
-	Period    string  `help:"Figures of this period, such as 2022-Q3; when not given the current ones, and of a regime those of the period that ended last." placeholder:"PERIOD"`
+	Period    period  `help:"Figures of this period, such as 2022-Q3; when not given the current ones, and of a regime those of the period that ended last." placeholder:"PERIOD"`
 	AsOf      day     `help:"Current figures as they stood for this day." placeholder:"DATE"`
 	KnownAt   instant `help:"What was known at this time, or by the end of this day." placeholder:"TIME"`
 	Children  bool    `help:"With --target: the units directly below, too."`
@@ -77,7 +77,7 @@ func (u *statusCmd) Run(ctx context.Context, c *console) error {
 
 // key names the figure of a target.
 func (u *statusCmd) key(target string) *reportingv1.FigureKey {
-	return &reportingv1.FigureKey{Programme: u.Programme, Target: target, Unit: u.Unit, Period: u.Period,
+	return &reportingv1.FigureKey{Programme: u.Programme, Target: target, Unit: u.Unit, Period: string(u.Period),
 		Basis: typev1.Basis_BASIS_REPORTED, AsOfDate: string(u.AsOf), KnownAt: u.KnownAt.proto()}
 }
 
@@ -88,7 +88,7 @@ func (u *statusCmd) one(ctx context.Context, c *console, s *services) error {
 		if err != nil {
 			return err
 		}
-		u.Period = newest
+		u.Period = period(newest)
 	}
 	resp, err := s.progress().GetFigure(ctx, &reportingv1.GetFigureRequest{Key: u.key(u.Target)})
 	if err != nil {
@@ -159,7 +159,7 @@ type regimeQuality struct {
 
 // overview asks for all parts.
 func (u *statusCmd) overview(ctx context.Context, s *services) (*overview, error) {
-	o := &overview{unit: u.Unit, period: u.Period, knownAt: u.KnownAt.Time}
+	o := &overview{unit: u.Unit, period: string(u.Period), knownAt: u.KnownAt.Time}
 	var err error
 	if o.targets, err = u.targets(ctx, s); err != nil {
 		return nil, err
@@ -236,7 +236,7 @@ func (u *statusCmd) quality(ctx context.Context, s *services) ([]regimeQuality, 
 			return "", false, err
 		}
 		for _, r := range page.GetRegimes() {
-			q := regimeQuality{regime: r.GetName()[len(parent+"/regimes/"):], period: u.Period}
+			q := regimeQuality{regime: r.GetName()[len(parent+"/regimes/"):], period: string(u.Period)}
 			if q.period == "" {
 				if q.period, err = s.newestPeriod(ctx, r, at); err != nil {
 					return "", false, err

@@ -22,7 +22,7 @@ type submitCmd struct {
 	Programme string `required:"" help:"Id of the programme." placeholder:"ID"`
 	Target    string `required:"" help:"Id of the target or task." placeholder:"ID"`
 	Unit      string `required:"" help:"Id of the unit." placeholder:"ID"`
-	Period    string `required:"" help:"Period such as 2022-M07."`
+	Period    period `required:"" help:"Period such as 2022-M07."`
 
 	Count         string `xor:"value" group:"value" help:"The number, of a COUNT target." placeholder:"N"`
 	Ratio         string `xor:"value" group:"value" help:"Numerator and denominator, of a RATIO target." placeholder:"N/D"`
@@ -105,7 +105,7 @@ func (u *submitCmd) print(ctx context.Context, c *console, s *services, req *rep
 
 // submission is what the flags say.
 func (u *submitCmd) submission(ctx context.Context, s *services) (*reportingv1.Submission, error) {
-	m := &reportingv1.Submission{Unit: u.Unit, Target: u.Target, Period: u.Period, Note: u.Note,
+	m := &reportingv1.Submission{Unit: u.Unit, Target: u.Target, Period: string(u.Period), Note: u.Note,
 		ExpectedRevision: u.Revision, Reason: u.Reason, Qualifier: qualifier(u.Qualifier)}
 	switch {
 	case u.Count != "":
