@@ -60,7 +60,7 @@ func (c *Checker) check(path string, msg proto.Message, except protoreflect.Full
 		for _, v := range broken.Violations {
 			bad = append(bad, apierr.Violation{
 				Field:       join(path, protovalidate.FieldPathString(v.Proto.GetField())),
-				Description: v.Proto.GetMessage(),
+				Description: describe(v),
 			})
 		}
 	} else {

@@ -83,7 +83,7 @@ func TestCheckNamesEachBadField(t *testing.T) {
 func TestCheckNamesAllFieldsOfABatch(t *testing.T) {
 	b := batch(5)
 	b.Items[1].Submission.Unit = "UPPER"
-	b.Items[3].Submission.Period = "2022"
+	b.Items[3].Submission.Period = "2022Q3"
 	e, _ := apierr.Parse(NewChecker().Check(b))
 	var got []string
 	for _, v := range e.Violations {
