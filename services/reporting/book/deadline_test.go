@@ -324,6 +324,19 @@ func TestRungThatFallsOnTheDayOfTheExtensionIsTold(t *testing.T) {
 	r.sound()
 }
 
+func TestRungThatFallsOnTheDayOfANewHolidayIsTold(t *testing.T) {
+	r := newDuties(t)
+	r.untilDay("2022-02-02", "monthly", "2022-M01")
+	// The report of January is not due on 2022-02-07 any more, but on the 9th.
+	r.change(&registryv1.Change{Resource: &registryv1.Change_Calendar{Calendar: &registryv1.Calendar{
+		Name: "calendars/statistical", DisplayName: "Statistical",
+		Holidays: []*registryv1.Holiday{{Date: "2022-02-03", DisplayName: "Tết"}, {Date: "2022-02-04", DisplayName: "Tết"}}}}})
+	r.wantTold(r.told(r.block(func(*Book) {}), "monthly", "2022-M01", "26734"), []string{"2022-02-02 T-7 26734 due 2022-02-09 to UNIT 26734"})
+	r.wantTold(r.untilDay("2022-02-09", "monthly", "2022-M01", "26734"), []string{
+		"2022-02-08 T-1 26734 due 2022-02-09 to UNIT 26734", "2022-02-09 T+0 26734 due 2022-02-09 to UNIT 26734"})
+	r.sound()
+}
+
 func TestGrantingWhatHoldsAnswersTheEventThatGrantedIt(t *testing.T) {
 	r := newDuties(t)
 	again := func(unit, until string) (sequence uint64, events int) {

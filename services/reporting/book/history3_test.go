@@ -424,7 +424,8 @@ func dueMovesBack(r *rig) {
 
 func calendarSubjects(r *rig) {
 	send := func() *eventv1.Event {
-		return r.change(&registryv1.Change{Resource: &registryv1.Change_Calendar{Calendar: &registryv1.Calendar{Name: "calendars/statistical"}}})[0]
+		events := r.change(&registryv1.Change{Resource: &registryv1.Change_Calendar{Calendar: &registryv1.Calendar{Name: "calendars/statistical"}}})
+		return events[slices.IndexFunc(events, func(e *eventv1.Event) bool { return e.GetRegistryChanged() != nil })]
 	}
 	first := send()
 	if second := send(); first.GetPrevious() != 0 || second.GetPrevious() != first.GetSequence() {

@@ -313,9 +313,12 @@ func (w *world) tellAll(out map[rung]bool) {
 	w.moved()
 }
 
-// tellToday tells the rungs of a measure that fall on the very day.
+// tellToday tells the rungs of a measure that fall on the very day, unless the next
+// block tells all of them.
 func (w *world) tellToday(m *mMeasure, out map[rung]bool) {
-	w.tell(m, w.today-1, w.today, out)
+	if w.toldTo == w.today {
+		w.tell(m, w.today-1, w.today, out)
+	}
 	w.moved()
 }
 

@@ -43,6 +43,7 @@ func (h *history) putCalendar(c *mCalendar) error {
 		res.WorkingDates = append(res.WorkingDates, d.String())
 	}
 	want := h.w.changed(nil, func() { h.w.days[c.id] = c })
+	h.w.toldTo = h.w.today - 1 // the next block tells what falls on today by that
 	h.change(&registryv1.Change{Resource: &registryv1.Change_Calendar{Calendar: res}})
 	return h.announced(want)
 }

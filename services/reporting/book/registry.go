@@ -30,9 +30,19 @@ func (b *Book) Registry(c *registryv1.Change) {
 	case *registryv1.Change_Allocation:
 		b.allocationChanged(c, r.Allocation)
 	case *registryv1.Change_Calendar:
-		b.record(c, "", 0)
+		b.calendarChanged(c)
 	case *registryv1.Change_Regime:
 		b.regimeChanged(c, r.Regime)
+	}
+}
+
+// calendarChanged takes in other days off: what is due on another day by that may have
+// a rung that falls on today. There may be many, so the ticks to come tell them.
+func (b *Book) calendarChanged(c *registryv1.Change) {
+	cause := b.record(c, "", 0)
+	if b.told == b.today {
+		b.emit(&eventv1.Event{Causation: cause, Payload: &eventv1.Event_ClockTurned{
+			ClockTurned: &eventv1.ClockTurned{Date: b.today.String(), ToldUntil: (b.today - 1).String()}}}, nil)
 	}
 }
 
