@@ -65,6 +65,9 @@ func (s *Service) closingDocument(ctx context.Context, c *book.Closing) ([]byte,
 		if c.AsOf > b.Today() {
 			return refuse(errorv1.Reason_REASON_DATE_IN_FUTURE, "as_of_date", "today is %s", b.Today())
 		}
+		if first := b.ProgrammeByID(c.Programme).FirstDay(); c.AsOf < first {
+			return refuse(errorv1.Reason_REASON_INVALID_FIELD, "as_of_date", "the programme begins on %s: nothing can be closed before", first)
+		}
 		_, there = b.ClosingByID(c.Programme, c.ID)
 		return nil
 	}); err != nil || there {

@@ -87,6 +87,9 @@ type Programme struct {
 	res *registryv1.Programme
 }
 
+// FirstDay is the day on which the programme begins.
+func (p *Programme) FirstDay() calendar.Date { return dateOr(p.res.GetStartDate(), 0) }
+
 // Scorecards returns how the programme's units are ranked.
 func (p *Programme) Scorecards() []*registryv1.Scorecard { return p.res.GetScorecards() }
 

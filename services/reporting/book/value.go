@@ -15,7 +15,7 @@ func (v Value) of(m *Measure) (Value, error) {
 		return v.ofText(m, field)
 	}
 	if v.State == Bare && m.kind == typev1.ValueKind_VALUE_KIND_RATIO {
-		return v, nil
+		return v, v.bareFits(m, field)
 	}
 	if v.State == Bare || v.Kind != m.kind {
 		return v, wrongKind(m, field)
@@ -47,7 +47,7 @@ func (v Value) ofText(m *Measure, field string) (Value, error) {
 			return v, refuse(errorv1.Reason_REASON_INVALID_FIELD, field+".text", "the percentage is too large")
 		}
 		v.State = Bare
-		return v, nil
+		return v, v.bareFits(m, field)
 	case typev1.ValueKind_VALUE_KIND_COUNT:
 	default:
 		return v, wrongKind(m, field)
@@ -64,6 +64,19 @@ func (v Value) ofText(m *Measure, field string) (Value, error) {
 		v.Num *= 10
 	}
 	return v, nil
+}
+
+// bareFits refuses a bare percentage above 100, as a ratio above the whole is.
+func (v Value) bareFits(m *Measure, field string) error {
+	most := int64(100)
+	for range v.Scale {
+		most *= 10 // at most 6 decimals
+	}
+	if v.Num > most && !m.target.GetMayExceed() {
+		return refuse(errorv1.Reason_REASON_NUMERATOR_ABOVE_DENOMINATOR, field,
+			"the percentage is above 100, which target %s does not allow", m.key.id)
+	}
+	return nil
 }
 
 func wrongKind(m *Measure, field string) error {

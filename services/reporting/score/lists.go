@@ -34,6 +34,7 @@ func Improvement(now, before []Placing) []Change {
 			moves[i].Why = NotRankedBefore
 		default:
 			moves[i].Score = new(big.Rat).Sub(p.Score, was.Score)
+			moves[i].points = points(moves[i].Score)
 		}
 	}
 	number(moves)
@@ -78,12 +79,17 @@ func Commend(ranking []Placing, p Pick) []Listed {
 // Slow lists the worst of each group of a ranking: the last N, and whoever scores less
 // than the bar, worst first, of equal ones by id. The reasons are the parts that drag
 // most: weight × (1 − score), the largest first, then the scorecard's order. Who has
-// full marks is never on it, nor who is not ranked: the ranking itself names those.
+// full marks is never on it, nor who is first of several, be it with all of them, nor who
+// is not ranked: the ranking itself names those.
 func Slow(ranking []Placing, p Pick) []Listed {
 	worstFirst := slices.DeleteFunc(slices.Clone(ranking), func(k Placing) bool { return k.Why != Ranked })
 	slices.SortFunc(worstFirst, func(a, b Placing) int {
 		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(b.Rank, a.Rank), cmp.Compare(a.ID, b.ID))
 	})
+	peers := make(map[string]int)
+	for _, k := range worstFirst {
+		peers[k.Group]++
+	}
 	var list []Listed
 	first, place := 0, 0 // where the group begins; the place in it, counted from the end
 	for i, k := range worstFirst {
@@ -93,7 +99,7 @@ func Slow(ranking []Placing, p Pick) []Listed {
 		if i == first || k.Rank != worstFirst[i-1].Rank {
 			place = i - first + 1
 		}
-		if place > p.N && (p.Bar == nil || k.Score.Cmp(p.Bar) >= 0) {
+		if k.Rank == 1 && peers[k.Group] > 1 || place > p.N && (p.Bar == nil || k.Score.Cmp(p.Bar) >= 0) {
 			continue
 		}
 		list = p.add(list, k, func(s Share) bool { return s.Lost().Sign() > 0 }, func(a, b Share) int {

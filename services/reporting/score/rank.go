@@ -107,11 +107,12 @@ type Placing struct {
 	Why       Reason   // Ranked, or why not
 	Score     *big.Rat // sum of what the shares earned, also of who is not ranked; nil when nothing applies
 	Shares    []Share  // the parts that apply, in the scorecard's order
+	points    int64    // the score in hundredths of a percent, as it is shown
 }
 
 // Rank returns the placings, ordered by group, in it by rank, then by id; those that
-// are not ranked come last in their group. Candidates with equal scores share a rank
-// (1-2-2-4). The order of the candidates does not matter. It fails on a bad scorecard,
+// are not ranked come last in their group. Candidates that show the same score, with two
+// decimals of a percent, share a rank (1-2-2-4). The order of the candidates does not matter. It fails on a bad scorecard,
 // an id that is there twice, or not one score for each part.
 func (c Scorecard) Rank(candidates []Candidate) ([]Placing, error) {
 	if err := c.Check(); err != nil {
@@ -141,10 +142,29 @@ func (c Scorecard) place(k Candidate) Placing {
 		return p
 	}
 	p.Score = total(p.Shares)
+	p.points = points(p.Score)
 	if c.Bar != nil && k.Complete != nil && k.Complete.Cmp(c.Bar) < 0 {
 		p.Why = BelowCompletenessBar
 	}
 	return p
+}
+
+// points is a score, or how much one rose, in hundredths of a percent, rounded half up
+// as it is shown: 0 and 100 % only when exact.
+func points(score *big.Rat) int64 {
+	const whole = 10_000
+	n := new(big.Int).Mul(score.Num(), big.NewInt(2*whole))
+	n.Add(n, score.Denom())
+	// DivMod is Euclidean: the floor, for a positive divisor.
+	floor, _ := n.DivMod(n, new(big.Int).Lsh(score.Denom(), 1), new(big.Int))
+	q := floor.Int64()
+	switch {
+	case q == 0 && score.Sign() != 0:
+		return int64(score.Sign())
+	case q == whole && score.Num().Cmp(score.Denom()) < 0:
+		return whole - 1
+	}
+	return q
 }
 
 // shares returns the parts that apply.
@@ -201,7 +221,7 @@ func number(ps []Placing) {
 		}
 		switch {
 		case ps[i].Why != Ranked:
-		case i > first && ps[i].Score.Cmp(ps[i-1].Score) == 0:
+		case i > first && ps[i].points == ps[i-1].points:
 			ps[i].Rank = ps[i-1].Rank
 		default:
 			ps[i].Rank = i - first + 1
@@ -214,7 +234,7 @@ func number(ps []Placing) {
 func byScore(a, b Placing) int {
 	switch {
 	case a.Why == Ranked && b.Why == Ranked:
-		return a.Score.Cmp(b.Score)
+		return cmp.Compare(a.points, b.points)
 	case a.Why == Ranked:
 		return 1
 	case b.Why == Ranked:
