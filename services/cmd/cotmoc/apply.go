@@ -32,7 +32,8 @@ this order:
   - calendar: {name: calendars/statistical, holidays: [{date: "2025-09-02"}], ...}
 
 A target comes after its regime, a programme with scorecards once more after all
-that they are about.
+that they are about. Of a resource that stands several times only the last is taken
+when the registry holds just that.
 
 What is missing is created, what differs is replaced, what is equal stays: applying
 the same again changes nothing. Nothing is ever deleted. Files of up to 1,000
@@ -59,6 +60,9 @@ func (a *applyCmd) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	defer s.close()
+	if writes, err = bulk.WithoutDetours(ctx, s.registry(), writes); err != nil {
+		return err
+	}
 	if a.DryRun {
 		return a.compare(ctx, c, s, writes)
 	}
@@ -101,11 +105,15 @@ func (a *applyCmd) compare(ctx context.Context, c *console, s *services, writes 
 	changes := make([]bulk.Change, len(writes))
 	moved, end := c.bar(len(writes), "compare")
 	defer end()
+	before := make(map[string]*registryv1.Write)
 	for i, w := range writes {
 		var err error
-		if changes[i], err = bulk.Compare(ctx, s.registry(), w); err != nil {
+		if earlier := before[bulk.Name(w)]; earlier != nil {
+			changes[i] = bulk.Between(earlier, w)
+		} else if changes[i], err = bulk.Compare(ctx, s.registry(), w); err != nil {
 			return err
 		}
+		before[bulk.Name(w)] = w
 		moved(1)
 	}
 	end()

@@ -45,6 +45,24 @@ const timeYAML = `resources:
       parts: [{kind: SCORECARD_PART_KIND_ON_TIME, target: monthly, weight: 60}, {kind: SCORECARD_PART_KIND_COMPLETENESS, target: cards, weight: 40}]
 `
 
+func TestApplyingAProgrammeThatStandsTwiceInAFileAgainChangesNothing(t *testing.T) {
+	p := newPair(t)
+	p.must("import", "units", p.file("units.csv", unitsCSV))
+	whole := programmeYAML + strings.TrimPrefix(timeYAML, "resources:\n")
+	file := p.file("whole.yaml", whole)
+	first := p.must("apply", "-f", file, "--dry-run")
+	contains(t, first, "create programmes/p\n", "update programmes/p\n    + scorecards[0]: ", "7 resources would be: 5 created, 2 updated")
+	contains(t, p.must("apply", "-f", file), "7 resources: 5 created, 2 updated, 0 unchanged")
+	contains(t, p.must("apply", "-f", file), "6 resources: 0 created, 0 updated, 6 unchanged")
+	if out := p.must("apply", "-f", file, "--dry-run"); out != "6 resources would be: 0 created, 0 updated, 6 unchanged (dry run)\n" {
+		t.Errorf("a dry run of what is there already prints\n%s", out)
+	}
+	// Both entries name a new instrument, which a target in between already stands on.
+	more := strings.ReplaceAll(whole, `instruments: [{`, `instruments: [{id: nq, kind: INSTRUMENT_KIND_DECISION, number: "2", date: "2022-01-07"}, {`)
+	more = strings.Replace(more, "instrument: qd", "instrument: nq", 1)
+	contains(t, p.must("apply", "-f", p.file("more.yaml", more)), "7 resources: 0 created, 3 updated, 4 unchanged")
+}
+
 func TestApplyTakesCalendarsRegimesAndScorecards(t *testing.T) {
 	p := newPair(t)
 	p.must("import", "units", p.file("units.csv", unitsCSV))
