@@ -66,6 +66,9 @@ func locate(b *book.Book, programme, target, unit, period string) (figureAt, err
 	if at.measure.IsRegime() && at.period == book.Current {
 		return at, refuse(errorv1.Reason_REASON_INVALID_FIELD, "key.period", "%s counts the reports of a period: name one", target)
 	}
+	if at.measure.IsRegime() && !at.measure.Owns(at.period) {
+		return at, refuse(errorv1.Reason_REASON_WRONG_PERIOD, "key.period", "%s counts the reports of each of its own periods: name one", target)
+	}
 	if at.measure.Derived() && at.period != book.Current {
 		return at, refuse(errorv1.Reason_REASON_INVALID_FIELD, "key.period", "%s is kept as a current figure only", target)
 	}

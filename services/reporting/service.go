@@ -120,6 +120,9 @@ func (s *Service) viewAt(ctx context.Context, known *timestamppb.Timestamp, minS
 	if at := known.AsTime(); at.After(s.now()) {
 		return refuse(errorv1.Reason_REASON_DATE_IN_FUTURE, "known_at", "nobody knows yet what will be known at %s", at)
 	}
+	if !known.AsTime().Before(s.engine.Head().Time) {
+		return s.view(ctx, minSequence, read) // nothing came after it
+	}
 	b, _, err := s.engine.KnownAt(ctx, known.AsTime())
 	if err != nil {
 		return err

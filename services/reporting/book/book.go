@@ -38,10 +38,11 @@ type Book struct {
 	goals      *layer.Table[goalKey, allocation]
 	goalCounts *layer.Table[measureIx, int]
 	closings   *layer.Table[closingKey, Closing]
-	findings   *layer.Table[uint64, finding]             // by the number of the event that opened it
-	flagged    *layer.Table[cellAt, []uint64]            // the newest finding of each check of a cell
-	totals     *layer.Table[measureIx, []measureIx]      // checked against an average: an index
-	agenda     *layer.Table[calendar.Date, []sheetKey] // what may fall due on a day: an index
+	findings   *layer.Table[uint64, finding]        // by the number of the event that opened it
+	flagged    *layer.Table[cellAt, []uint64]       // the newest finding of each check of a cell
+	totals     *layer.Table[measureIx, []measureIx] // checked against an average: an index
+	agenda     *layer.Table[calendar.Date, *agenda] // what may fall due on a day: an index
+	entered    *layer.Table[entry, bool]            // what is in it
 
 	sheets   map[sheetKey]*sheet
 	opened   *layer.Table[measureIx, []calendar.Period]
@@ -65,7 +66,7 @@ func New() *Book {
 		measures: &layer.Column[*Measure]{}, measureIDs: layer.New[measureKey, measureIx](),
 		programmes: layer.New[string, *Programme](), calendars: shipped(),
 		goals: layer.New[goalKey, allocation](), goalCounts: layer.New[measureIx, int](),
-		agenda: layer.New[calendar.Date, []sheetKey](), closings: layer.New[closingKey, Closing](),
+		agenda: layer.New[calendar.Date, *agenda](), entered: layer.New[entry, bool](), closings: layer.New[closingKey, Closing](),
 		findings: layer.New[uint64, finding](), flagged: layer.New[cellAt, []uint64](), totals: layer.New[measureIx, []measureIx](),
 		sheets: make(map[sheetKey]*sheet), opened: layer.New[measureIx, []calendar.Period](),
 		complete: layer.New[measureIx, bool](), subjects: layer.New[subjectKey, uint64](),
@@ -80,7 +81,7 @@ func (b *Book) Fork(at ledger.Stamp) *Book {
 		head: b.head, registryRevision: b.registryRevision, today: b.today, told: b.told, moves: b.moves,
 		units: b.units.Fork(), unitCount: b.unitCount, unitIDs: b.unitIDs.Fork(), kin: b.kin.Fork(),
 		measures: b.measures.Fork(), measureN: b.measureN, measureIDs: b.measureIDs.Fork(),
-		programmes: b.programmes.Fork(), calendars: b.calendars.Fork(), goals: b.goals.Fork(), goalCounts: b.goalCounts.Fork(), agenda: b.agenda.Fork(), closings: b.closings.Fork(),
+		programmes: b.programmes.Fork(), calendars: b.calendars.Fork(), goals: b.goals.Fork(), goalCounts: b.goalCounts.Fork(), agenda: b.agenda.Fork(), entered: b.entered.Fork(), closings: b.closings.Fork(),
 		findings: b.findings.Fork(), flagged: b.flagged.Fork(), totals: b.totals.Fork(),
 		sheets: make(map[sheetKey]*sheet), opened: b.opened.Fork(),
 		complete: b.complete.Fork(), subjects: b.subjects.Fork(),
@@ -107,6 +108,7 @@ func (b *Book) Merge() {
 	b.goals.Merge()
 	b.goalCounts.Merge()
 	b.agenda.Merge()
+	b.entered.Merge()
 	b.closings.Merge()
 	b.findings.Merge()
 	b.flagged.Merge()
@@ -150,7 +152,8 @@ func (b *Book) Freeze() *Book {
 	f.units, f.measures = b.units.Freeze(), b.measures.Freeze()
 	f.unitIDs, f.kin = b.unitIDs.Clone(), b.kin.Clone()
 	f.measureIDs, f.programmes, f.calendars = b.measureIDs.Clone(), b.programmes.Clone(), b.calendars.Clone()
-	f.goals, f.goalCounts, f.agenda = b.goals.Clone(), b.goalCounts.Clone(), b.agenda.Clone()
+	f.goals, f.goalCounts = b.goals.Clone(), b.goalCounts.Clone()
+	f.agenda, f.entered = layer.New[calendar.Date, *agenda](), layer.New[entry, bool]() // a cut tells nobody anything
 	f.closings = b.closings.Clone()
 	f.findings, f.flagged, f.totals = b.findings.Clone(), b.flagged.Clone(), b.totals.Clone()
 	f.sheets = make(map[sheetKey]*sheet, len(b.sheets))

@@ -69,6 +69,9 @@ func lengthOf(f typev1.Frequency) calendar.Length {
 // periodOn is the measure's period that holds a day.
 func (m *Measure) periodOn(day calendar.Date) calendar.Period { return m.cut.Of(day, m.length) }
 
+// Owns reports whether a period is one of those for which the measure is reported.
+func (m *Measure) Owns(p calendar.Period) bool { return p.Cut() == m.cut && p.Length() == m.length }
+
 // Period reads the name of a period in the measure's calendar: of its own length or
 // of a longer one.
 func (m *Measure) Period(name string) (calendar.Period, error) {

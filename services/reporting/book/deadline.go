@@ -14,12 +14,26 @@ var rungs = [...]calendar.Date{-30, -7, -1, 0, 1, 7, 30}
 // submit need not wait long; the next tick goes on.
 const tellMost = 5000
 
+// agenda is a list of what a rung may fall due of on a day: a regime's period, or a
+// task in Current.
+type agenda struct {
+	item sheetKey
+	next *agenda
+}
+
+// entry is a day's place of an item in the agenda.
+type entry struct {
+	day  calendar.Date
+	item sheetKey
+}
+
 // schedule enters the rungs of a due date. What is entered is looked at on its day,
 // and no more: an entry that does not hold any longer does no harm.
 func (b *Book) schedule(item sheetKey, due calendar.Date) {
 	for _, rung := range rungs {
-		if day := due + rung; !slices.Contains(b.agenda.Get(day), item) {
-			b.agenda.Set(day, append(slices.Clone(b.agenda.Get(day)), item))
+		if e := (entry{due + rung, item}); !b.entered.Get(e) {
+			b.entered.Set(e, true)
+			b.agenda.Set(e.day, &agenda{item, b.agenda.Get(e.day)})
 		}
 	}
 }
@@ -59,8 +73,8 @@ func (b *Book) scheduleAll() {
 func (b *Book) tell(until calendar.Date) calendar.Date {
 	left := tellMost
 	for day := b.told + 1; day <= until; day++ {
-		for _, item := range b.agenda.Get(day) {
-			if left = b.tellItem(item, day, left); left == 0 {
+		for at := b.agenda.Get(day); at != nil; at = at.next {
+			if left = b.tellItem(at.item, day, left); left == 0 {
 				return day - 1
 			}
 		}
@@ -74,9 +88,9 @@ func (b *Book) tellToday(m *Measure) {
 	if b.told < b.today {
 		return
 	}
-	for _, item := range b.agenda.Get(b.told) {
-		if item.measure == m.ix && b.told > 0 {
-			b.tellItem(item, b.told, 1<<30)
+	for at := b.agenda.Get(b.told); at != nil; at = at.next {
+		if at.item.measure == m.ix && b.told > 0 {
+			b.tellItem(at.item, b.told, 1<<30)
 		}
 	}
 }
@@ -142,7 +156,7 @@ func (b *Book) emitDeadline(m *Measure, u *Unit, p calendar.Period, due, rung, d
 // busyUntil reports whether some rung may fall on a day after those told, up to one.
 func (b *Book) busyUntil(until calendar.Date) bool {
 	for day := b.told + 1; day <= until; day++ {
-		if len(b.agenda.Get(day)) > 0 {
+		if b.agenda.Get(day) != nil {
 			return true
 		}
 	}

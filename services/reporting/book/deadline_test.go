@@ -400,7 +400,7 @@ func TestRefusedExceptions(t *testing.T) {
 		func(t *registryv1.Task) { t.Due = &registryv1.DueWindow{LatestDate: "2022-02-10"} })
 	r.report("26737", "people", "2022-M01", number(1))
 	r.grant("monthly", "00001", "2022-M01", "")
-	ok := Grant{Programme: prog, Target: "monthly", Unit: "26734", Period: "2022-M01", Until: date(t, "2022-02-08"), By: "79"}
+	ok := Grant{Programme: prog, Target: "monthly", Unit: "26734", Period: "2022-M01", Until: date(t, "2022-02-08"), By: "vn"}
 	for _, c := range []struct {
 		name   string
 		edit   func(*Grant)
@@ -412,6 +412,8 @@ func TestRefusedExceptions(t *testing.T) {
 		{"a target", func(g *Grant) { g.Target = "people" }, errorv1.Reason_REASON_TARGET_NOT_FOUND, "target"},
 		{"unknown unit", func(g *Grant) { g.Unit = "x" }, errorv1.Reason_REASON_UNIT_NOT_FOUND, "unit"},
 		{"unknown granter", func(g *Grant) { g.By = "x" }, errorv1.Reason_REASON_UNIT_NOT_FOUND, "granted_by"},
+		{"by a unit below", func(g *Grant) { g.By = "26737" }, errorv1.Reason_REASON_NOT_COMPETENT, "granted_by"},
+		{"by a ministry", func(g *Grant) { g.By = "bca" }, errorv1.Reason_REASON_NOT_COMPETENT, "granted_by"},
 		{"to itself", func(g *Grant) { g.By = g.Unit }, errorv1.Reason_REASON_NOT_COMPETENT, "granted_by"},
 		{"no period", func(g *Grant) { g.Period = "" }, errorv1.Reason_REASON_WRONG_PERIOD, "period"},
 		{"a quarter", func(g *Grant) { g.Period = "2022-Q1" }, errorv1.Reason_REASON_WRONG_PERIOD, "period"},

@@ -18,14 +18,18 @@ func (s *Submission) judgeReview(at *spot, cell *node) error {
 		return refuse(errorv1.Reason_REASON_NOTHING_TO_REVIEW, "task",
 			"no completion of %s by unit %s in %s waits to be accepted", s.Target, s.Unit, s.Period)
 	}
-	monitors := slices.ContainsFunc(at.m.task.GetAssignments(), func(a *registryv1.Assignment) bool {
-		return a.GetUnit() == s.Review.Reviewer && a.GetRole() == registryv1.AssignmentRole_ASSIGNMENT_ROLE_MONITORING
-	})
-	if !monitors || s.Review.Reviewer == s.Unit {
+	if !at.m.monitoredBy(s.Review.Reviewer) || s.Review.Reviewer == s.Unit {
 		return refuse(errorv1.Reason_REASON_NOT_COMPETENT, "reviewer",
 			"unit %s does not watch over task %s, or sent the completion itself", s.Review.Reviewer, s.Target)
 	}
 	return nil
+}
+
+// monitoredBy reports whether a unit watches over the task.
+func (m *Measure) monitoredBy(unit string) bool {
+	return slices.ContainsFunc(m.task.GetAssignments(), func(a *registryv1.Assignment) bool {
+		return a.GetUnit() == unit && a.GetRole() == registryv1.AssignmentRole_ASSIGNMENT_ROLE_MONITORING
+	})
 }
 
 // node returns the cell as the decision makes it.

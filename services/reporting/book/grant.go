@@ -66,6 +66,14 @@ func (b *Book) judgeReports(m *Measure, p calendar.Period, unit unitIx) []judged
 	return b.judgeAll(m, m.watch.thresholds, places)
 }
 
+// mayGrant reports whether a unit may grant another an exception: one that stands
+// above it today, or watches over the task; never itself.
+func (b *Book) mayGrant(m *Measure, u *Unit, by string) bool {
+	above := false
+	b.up(u.ix, Current, func(at unitIx) { above = above || at != u.ix && b.unit(at).id == by })
+	return above || by != u.id && m.monitoredBy(by)
+}
+
 // findDuty resolves what an exception is about.
 func (b *Book) findDuty(g *Grant) (*Measure, *Unit, calendar.Period, error) {
 	m, u := b.MeasureByID(g.Programme, g.Target), b.UnitByID(g.Unit)
@@ -79,8 +87,9 @@ func (b *Book) findDuty(g *Grant) (*Measure, *Unit, calendar.Period, error) {
 		return nil, nil, 0, refuse(errorv1.Reason_REASON_UNIT_NOT_FOUND, "unit", "there is no unit %s", g.Unit)
 	case b.UnitByID(g.By) == nil:
 		return nil, nil, 0, refuse(errorv1.Reason_REASON_UNIT_NOT_FOUND, "granted_by", "there is no unit %s", g.By)
-	case g.By == g.Unit:
-		return nil, nil, 0, refuse(errorv1.Reason_REASON_NOT_COMPETENT, "granted_by", "unit %s cannot grant itself an exception", g.Unit)
+	case !b.mayGrant(m, u, g.By):
+		return nil, nil, 0, refuse(errorv1.Reason_REASON_NOT_COMPETENT, "granted_by",
+			"unit %s stands not above unit %s, nor watches over what it owes", g.By, g.Unit)
 	case m.task != nil && g.Period != "":
 		return nil, nil, 0, refuse(errorv1.Reason_REASON_WRONG_PERIOD, "period", "a task has no periods")
 	case m.task != nil:

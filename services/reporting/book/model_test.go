@@ -508,7 +508,7 @@ func (w *world) factOf(s *Submission) fact {
 	}
 	if r := w.regimeOf(m); r != nil {
 		_, onTime := w.deadline(r, w.byID[s.Unit], f.period)
-		f.late = w.today > onTime
+		f.late = w.today > onTime && !w.excused(r, s.Unit, f.period)
 		for _, before := range slices.Backward(w.facts) {
 			if before.target == f.target && before.unit == f.unit && before.period == f.period {
 				if before.value.State != Withdrawn { // a correction of a value that came when it came

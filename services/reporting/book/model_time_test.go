@@ -326,7 +326,7 @@ func (w *world) tellToday(m *mMeasure, out map[rung]bool) {
 // granted, "holds" when it holds already.
 func (w *world) mayGrant(m *mMeasure, u *mUnit, p calendar.Period, until calendar.Date, by string) string {
 	switch {
-	case by == u.id || m.task == nil && m.regime == nil:
+	case m.task == nil && m.regime == nil || !w.competent(m, u, by):
 		return "refused"
 	case until == 0 && w.excused(m, u.id, p), until != 0 && until == w.granted(m, u.id, p) && !w.excused(m, u.id, p):
 		return "holds"
@@ -336,6 +336,18 @@ func (w *world) mayGrant(m *mMeasure, u *mUnit, p calendar.Period, until calenda
 		return "refused"
 	}
 	return ""
+}
+
+// competent reports whether a unit may grant another an exception: one above it
+// today, or one that watches over the task, never itself.
+func (w *world) competent(m *mMeasure, u *mUnit, by string) bool {
+	if by == u.id {
+		return false
+	}
+	return slices.ContainsFunc(w.chain(u, w.today), func(at *mUnit) bool { return at.id == by }) ||
+		slices.ContainsFunc(m.task.GetAssignments(), func(a *registryv1.Assignment) bool {
+			return a.GetUnit() == by && a.GetRole() == registryv1.AssignmentRole_ASSIGNMENT_ROLE_MONITORING
+		})
 }
 
 // overTime reports whether the goal is held against earlier periods, or grows.

@@ -135,8 +135,9 @@ func (b *Book) isLate(at *spot) bool {
 	if at.cells.at(0).state.held() {
 		return b.qualityOf(cellAt{at.m.ix, at.unit, at.period}).late
 	}
-	_, last := b.deadline(at.regime, at.today.at[0], at.period, b.duty(sheetKey{at.regime.ix, at.period}, at.unit), &at.known)
-	return b.today > last
+	d := b.duty(sheetKey{at.regime.ix, at.period}, at.unit)
+	_, last := b.deadline(at.regime, at.today.at[0], at.period, d, &at.known)
+	return b.today > last && !d.excused // what need not come cannot be late
 }
 
 // cell returns what is kept for a cell; the zero node when nothing was reported.

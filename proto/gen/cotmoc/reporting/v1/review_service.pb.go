@@ -207,7 +207,8 @@ type GrantExceptionRequest struct {
 	//	*GrantExceptionRequest_DueDate
 	//	*GrantExceptionRequest_Excused
 	Exception isGrantExceptionRequest_Exception `protobuf_oneof:"exception"`
-	// Id of the unit that grants it, never the one that owes it.
+	// Id of the unit that grants it: one that stands above the one that owes it, or a
+	// MONITORING unit of the task.
 	GrantedBy string `protobuf:"bytes,7,opt,name=granted_by,json=grantedBy,proto3" json:"granted_by,omitempty"`
 	// Why, 1 to 500 characters, never published.
 	Reason        string `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`
