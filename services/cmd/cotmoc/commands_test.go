@@ -219,10 +219,16 @@ func TestCommandsOnARunningPair(t *testing.T) {
 		contains(t, p.must(with("--target", "amount", "--count", "2.36", "--figures")...),
 			"accepted: amount 760 2022-M07, revision 1, event ", "current   Thành phố Hồ Chí Minh (79): 2.36, 1 of 2 reporting")
 		contains(t, p.refused(with("--target", "amount", "--count", "3")...), "REVISION_MISMATCH")
-		contains(t, p.refused(with("--target", "amount", "--count", "2.361")...), `--count: "2.361" has 3 decimals, the target has 2`)
+		contains(t, p.refused(with("--target", "amount", "--count", "2.361")...), `--count: "2.361" can be read in two ways: write 2361 or 2.3610, or give --locale vi-VN or en-US`)
+		contains(t, p.refused(with("--target", "amount", "--count", "2.3615")...), `--count: "2.3615" has 4 decimals, the target has 2`)
+		contains(t, p.refused(with("--target", "amount", "--yes", "--locale", "vi-VN")...), "--locale goes with --count or --percent")
+		again := with("--target", "amount", "--revision", "1", "--reason", "Nhầm", "--locale")
+		contains(t, p.must(append(again, "vi-VN", "--count", "1.146", "--dry-run")...), "would be accepted: amount 760 2022-M07, revision 2")
+		contains(t, p.refused(append(again, "en-US", "--count", "1.146", "--dry-run")...), "target amount takes at most 2 decimals")
+		contains(t, p.must(append(again, "vi-VN", "--count", "2,37", "--figures")...), "Quận 1 (760): 2.37\n")
 		contains(t, p.refused(with("--target", "amount", "--yes", "--no")...), "--yes and --no can't be used together")
 		contains(t, p.refused(with("--target", "amount")...), "one of --count, --ratio")
-		contains(t, p.must(with("--target", "amount", "--withdraw", "--revision", "1", "--reason", "x")...), "revision 2")
+		contains(t, p.must(with("--target", "amount", "--withdraw", "--revision", "2", "--reason", "x")...), "revision 3")
 		var receipt struct{ Receipt struct{ Revision int } }
 		if err := json.Unmarshal([]byte(p.must(with("--target", "connected", "--yes", "--json")...)), &receipt); err != nil || receipt.Receipt.Revision != 1 {
 			t.Errorf("receipt %v, %v", receipt, err)

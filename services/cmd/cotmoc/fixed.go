@@ -1,16 +1,29 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 )
 
+// grouped is one group of three digits behind a point or comma: 1.146 may be a bit more
+// than one, or a thousand and more.
+var grouped = regexp.MustCompile(`^[0-9]+[.,][0-9]{3}$`)
+
+// errAmbiguous says that a number may mean two.
+var errAmbiguous = errors.New("can be read in two ways")
+
 // decimal reads a number such as 93.1: its digits as an integer, and how many of
 // them are decimals.
 func decimal(text string) (n int64, decimals uint32, err error) {
+	if t := strings.TrimSpace(text); grouped.MatchString(t) {
+		at := len(t) - len(".146")
+		return 0, 0, fmt.Errorf("%q %w: write %s%s or %s.%s0", text, errAmbiguous, t[:at], t[at+1:], t[:at], t[at+1:])
+	}
 	whole, fraction, pointed := strings.Cut(strings.TrimSpace(text), ".")
 	digits := whole + fraction
 	if whole == "" || pointed && fraction == "" || strings.Trim(digits, "0123456789") != "" {

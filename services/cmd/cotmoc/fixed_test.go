@@ -16,8 +16,10 @@ func TestFixedReadsOnlyWhatTheTargetHolds(t *testing.T) {
 		err      string
 	}{
 		{"67000000", 0, 67000000, ""}, {"2.36", 2, 236, ""}, {"2.3", 2, 230, ""}, {"2", 2, 200, ""}, {"0", 3, 0, ""}, {" 7 ", 0, 7, ""},
-		{"2.361", 2, 0, `"2.361" has 3 decimals, the target has 2`},
-		{"1,146", 0, 0, `"1,146" is not a number such as 1146 or 93.1`},
+		{"2.3615", 2, 0, `"2.3615" has 4 decimals, the target has 2`}, {"2.3610", 4, 23610, ""},
+		{"1,14", 0, 0, `"1,14" is not a number such as 1146 or 93.1`},
+		{"1,146", 0, 0, `"1,146" can be read in two ways: write 1146 or 1.1460`},
+		{"2.361", 3, 0, `"2.361" can be read in two ways: write 2361 or 2.3610`},
 		{"-1", 0, 0, `"-1" is not a number such as 1146 or 93.1`}, {".5", 1, 0, `".5" is not a number such as 1146 or 93.1`},
 		{"5.", 1, 0, `"5." is not a number such as 1146 or 93.1`}, {"1.2.3", 3, 0, `"1.2.3" is not a number such as 1146 or 93.1`},
 		{"", 0, 0, `"" is not a number such as 1146 or 93.1`}, {"1e6", 0, 0, `"1e6" is not a number such as 1146 or 93.1`},

@@ -240,7 +240,7 @@ func (p *pair) review(t *testing.T) {
 	decide := func(revision string, more ...string) []string {
 		return append([]string{"review", "p", "viec", "760", "--period", "2022-M08", "--by", "769", "--revision", revision}, more...)
 	}
-	p.must(done...)
+	contains(t, p.must(done...), "received, waits to be accepted: viec 760 2022-M08, revision 1, event ")
 	cells(t, p.must("due", "p", "viec", "--state", "submitted"), "760", "submitted", "2022-08-31", "2022-08-10")
 	contains(t, p.refused(decide("1")...), "missing flags: --accept or --return=CODE")
 	contains(t, p.refused(decide("1", "--accept", "--return", "duplicate")...), "--accept and --return can't be used together")

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/cotmoc/cotmoc/pkg/apierr"
 	"github.com/cotmoc/cotmoc/pkg/name"
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
+	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
@@ -32,6 +34,7 @@ type submitCmd struct {
 	NotApplicable string `xor:"value" group:"value" help:"Nothing to report here, for this reason." placeholder:"REASON"`
 	Withdraw      bool   `xor:"value" group:"value" help:"Take back what was reported."`
 
+	Locale    string `help:"How the text of --count or --percent is to be read: ${enum}." enum:",vi-VN,en-US" default:"" placeholder:"LOCALE"`
 	Revision  uint32 `help:"Revision of the cell that this one follows, for corrections and withdrawals." placeholder:"N"`
 	Reason    string `help:"Why it is corrected or withdrawn."`
 	Qualifier string `help:"How exact the value is: ${enum}." enum:"exact,at-least,nearly,about" default:"exact"`
@@ -45,7 +48,9 @@ type submitCmd struct {
 // Help shows how the command is used.
 func (*submitCmd) Help() string {
 	return `Exactly one of --count, --ratio, --yes, --no, --percent, --not-applicable and
---withdraw says what is reported. Numbers are written with a decimal point.
+--withdraw says what is reported. Numbers are written with a decimal point: 1.146 in a
+spreadsheet may be one and a bit or, in Viet Nam, a thousand and more, so that three
+digits behind a point or comma are refused unless --locale says what they are.
 
 Examples:
   cotmoc submit --programme de-an-06 --target plan-adopted --unit 26734 --period 2022-M07 --yes
@@ -89,8 +94,8 @@ func (u *submitCmd) print(ctx context.Context, c *console, s *services, req *rep
 		c.printf("would be accepted: %s %s %s, revision %d, by registry revision %d\n",
 			u.Target, u.Unit, u.Period, r.GetRevision(), r.GetRegistryRevision())
 	} else {
-		c.printf("accepted: %s %s %s, revision %d, event %d, by registry revision %d, at %s (request %s)\n",
-			u.Target, u.Unit, u.Period, r.GetRevision(), r.GetSequence(), r.GetRegistryRevision(),
+		c.printf("%s: %s %s %s, revision %d, event %d, by registry revision %d, at %s (request %s)\n",
+			u.outcome(ctx, s, r), u.Target, u.Unit, u.Period, r.GetRevision(), r.GetSequence(), r.GetRegistryRevision(),
 			show.Time(r.GetAcceptTime().AsTime()), req.GetRequestId())
 	}
 	names := show.NewNames(s.registry())
@@ -103,11 +108,36 @@ func (u *submitCmd) print(ctx context.Context, c *console, s *services, req *rep
 	}
 }
 
+// outcome is what became of what was sent. A completion that another unit accepts is
+// only received; when that cannot be read, no more than that is told.
+func (u *submitCmd) outcome(ctx context.Context, s *services, r *reportingv1.Receipt) string {
+	if !u.Yes {
+		return "accepted"
+	}
+	found, err := s.progress().GetReceipt(ctx, &reportingv1.GetReceiptRequest{Sequence: r.GetSequence()})
+	switch {
+	case err != nil:
+		return "received"
+	case found.GetRecord().GetState() == eventv1.CellState_CELL_STATE_AWAITING:
+		return "received, waits to be accepted"
+	}
+	return "accepted"
+}
+
 // submission is what the flags say.
 func (u *submitCmd) submission(ctx context.Context, s *services) (*reportingv1.Submission, error) {
 	m := &reportingv1.Submission{Unit: u.Unit, Target: u.Target, Period: string(u.Period), Note: u.Note,
 		ExpectedRevision: u.Revision, Reason: u.Reason, Qualifier: qualifier(u.Qualifier)}
 	switch {
+	case u.Locale != "":
+		text := u.Count + strings.TrimSuffix(u.Percent, "%")
+		if text == "" {
+			return nil, errors.New("--locale goes with --count or --percent")
+		}
+		if u.Percent != "" {
+			text += " %"
+		}
+		m.Value = &reportingv1.Submission_Text{Text: &reportingv1.LocalizedText{Text: text, Locale: u.Locale}}
 	case u.Count != "":
 		decimals, err := u.decimals(ctx, s)
 		if err != nil {
@@ -152,7 +182,10 @@ func (u *submitCmd) decimals(ctx context.Context, s *services) (uint32, error) {
 }
 
 func flagError(flag string, err error) error {
-	if err != nil {
+	switch {
+	case errors.Is(err, errAmbiguous) && flag != "--ratio":
+		return fmt.Errorf("%s: %w, or give --locale vi-VN or en-US", flag, err)
+	case err != nil:
 		return fmt.Errorf("%s: %w", flag, err)
 	}
 	return nil
