@@ -176,3 +176,28 @@ func closeNow(t *testing.T, p *embedded.Process) {
 		t.Errorf("close: %v", err)
 	}
 }
+
+// TestHandSetClockStaysSo: time that was set by hand is not let go by itself.
+func TestHandSetClockStaysSo(t *testing.T) {
+	dir := t.TempDir()
+	up := func(manual bool) (*embedded.Process, error) {
+		return embedded.Up(t.Context(), embedded.Config{Dir: dir, Listen: "127.0.0.1:0", ManualClock: manual, Start: start})
+	}
+	p, err := up(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	clients(t, p.Addr, p.Addr).at(t, start.AddDate(0, 0, 1))
+	if err := p.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := up(false); err == nil || !strings.Contains(err.Error(), "--clock=manual") {
+		t.Errorf("time goes by itself: %v, %v", p, err)
+	}
+	if p, err = up(true); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}

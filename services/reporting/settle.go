@@ -83,9 +83,16 @@ func (s *Service) firstReceipt(ctx context.Context, sub *book.Submission, sent *
 		}
 		at = rec.GetSupersedes()
 	}
-	return nil, apierr.New(codes.Aborted, errorv1.Reason_REASON_REVISION_MISMATCH, "submission.expected_revision",
-		fmt.Sprintf("the cell of %s, %s, %s is at revision %d, not %d: read it and send a correction of that revision",
-			sub.Target, sub.Unit, sub.Period, stale.Actual, stale.Expected),
+	words := fmt.Sprintf("the cell of %s, %s, %s is at revision %d, not %d: read it and send a correction of that revision",
+		sub.Target, sub.Unit, sub.Period, stale.Actual, stale.Expected)
+	switch {
+	case sub.Review != nil && stale.Actual == 0:
+		words = fmt.Sprintf("no completion of %s by unit %s in %s waits: nothing was sent for that period", sub.Target, sub.Unit, sub.Period)
+	case sub.Review != nil:
+		words = fmt.Sprintf("no completion of %s by unit %s in %s waits at revision %d: it is at revision %d now; read it again",
+			sub.Target, sub.Unit, sub.Period, stale.Expected, stale.Actual)
+	}
+	return nil, apierr.New(codes.Aborted, errorv1.Reason_REASON_REVISION_MISMATCH, "submission.expected_revision", words,
 		"expected", strconv.FormatUint(uint64(stale.Expected), 10), "actual", strconv.FormatUint(uint64(stale.Actual), 10))
 }
 

@@ -62,6 +62,9 @@ func OpenReporting(ctx context.Context, c ReportingConfig) (*Reporting, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reporting: %w", err)
 	}
+	if err := sameClock(ctx, engine, c.Clock); err != nil {
+		return nil, errors.Join(err, engine.Close(ctx))
+	}
 	js, err := jetstream.New(c.NATS, jetstream.WithPublishAsyncMaxPending(8192))
 	if err != nil {
 		return nil, errors.Join(err, engine.Close(ctx))
@@ -116,6 +119,17 @@ func (r *Reporting) watchRelay(m *prometheus.Registry) {
 			return 0
 		},
 		Revision: func() uint64 { return uint64(r.directory.Revision(context.Background())) },
+	})
+}
+
+// sameClock refuses to let time go by itself over a log whose clock was set by hand:
+// all days since would fall due at once, and time never goes back.
+func sameClock(ctx context.Context, engine *reporting.Engine, manual *reporting.Clock) error {
+	return engine.View(ctx, 0, func(b *book.Book) error {
+		if b.HandSet() && manual == nil {
+			return fmt.Errorf("reporting: this log's clock was set by hand and stands at %s: go on with --clock=manual, or begin in another folder", b.Today())
+		}
+		return nil
 	})
 }
 

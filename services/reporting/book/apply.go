@@ -50,6 +50,7 @@ func (b *Book) apply(e *eventv1.Event) error {
 	case *eventv1.Event_ClosingPublished:
 		err = b.applyClosing(e, p.ClosingPublished)
 	case *eventv1.Event_ClockSet:
+		b.handSet = true
 	case *eventv1.Event_ClockTurned:
 		err = b.applyTurn(p.ClockTurned)
 	default:

@@ -117,7 +117,7 @@ func (b *Book) recomputeDerived(m *Measure) (int, error) {
 
 // Compare returns the first fact in which two books differ, as an error.
 func Compare(x, y *Book) error {
-	if x.head != y.head || x.registryRevision != y.registryRevision || x.today != y.today || x.told != y.told || x.moves != y.moves {
+	if x.head != y.head || x.registryRevision != y.registryRevision || x.today != y.today || x.told != y.told || x.handSet != y.handSet || x.moves != y.moves {
 		return fmt.Errorf("heads differ: event %d, revision %d, %s against event %d, revision %d, %s",
 			x.head, x.registryRevision, x.today, y.head, y.registryRevision, y.today)
 	}

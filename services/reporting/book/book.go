@@ -23,6 +23,7 @@ type Book struct {
 	head             uint64 // number of the last event applied
 	registryRevision int64
 	today            calendar.Date // as the last turn of the clock said; 0 before the first
+	handSet          bool          // its clock was set by hand at least once
 	told             calendar.Date // up to here all deadlines have been told
 	moves            uint32        // how often units moved in today's tree
 
@@ -78,7 +79,7 @@ func New() *Book {
 func (b *Book) Fork(at ledger.Stamp) *Book {
 	return &Book{
 		parent: b, stamp: at,
-		head: b.head, registryRevision: b.registryRevision, today: b.today, told: b.told, moves: b.moves,
+		head: b.head, registryRevision: b.registryRevision, today: b.today, handSet: b.handSet, told: b.told, moves: b.moves,
 		units: b.units.Fork(), unitCount: b.unitCount, unitIDs: b.unitIDs.Fork(), kin: b.kin.Fork(),
 		measures: b.measures.Fork(), measureN: b.measureN, measureIDs: b.measureIDs.Fork(),
 		programmes: b.programmes.Fork(), calendars: b.calendars.Fork(), goals: b.goals.Fork(), goalCounts: b.goalCounts.Fork(), agenda: b.agenda.Fork(), entered: b.entered.Fork(), closings: b.closings.Fork(),
@@ -96,7 +97,7 @@ func (b *Book) Sub() *Book { return b.Fork(b.stamp) }
 // Merge makes the layer part of its parent; see ledger.State.
 func (b *Book) Merge() {
 	p := b.parent
-	p.head, p.registryRevision, p.today, p.told, p.moves = b.head, b.registryRevision, b.today, b.told, b.moves
+	p.head, p.registryRevision, p.today, p.told, p.moves, p.handSet = b.head, b.registryRevision, b.today, b.told, b.moves, b.handSet
 	p.unitCount, p.measureN = b.unitCount, b.measureN
 	b.units.Merge(nil)
 	b.unitIDs.Merge()

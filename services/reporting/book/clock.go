@@ -104,5 +104,8 @@ func (b *Book) SetClock() {
 		ClockSet: &eventv1.ClockSet{TimeUnixMicros: b.stamp.Time.UnixMicro()}}}, nil)
 }
 
+// HandSet reports whether the log's clock was ever set by hand.
+func (b *Book) HandSet() bool { return b.handSet }
+
 // Today is the day that current figures are judged by.
 func (b *Book) Today() calendar.Date { return b.today }

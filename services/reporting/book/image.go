@@ -15,7 +15,7 @@ import (
 
 // Fold names the version of the image and of what Apply means; see ledger.State.
 // Change it whenever either changes.
-func (b *Book) Fold() string { return "reporting-7" }
+func (b *Book) Fold() string { return "reporting-8" }
 
 // WriteImage writes a frozen cut; see ledger.State.
 func (b *Book) WriteImage(to io.Writer) error {
@@ -24,6 +24,7 @@ func (b *Book) WriteImage(to io.Writer) error {
 	w.int(b.registryRevision)
 	w.int(int64(b.today))
 	w.int(int64(b.told))
+	w.bool(b.handSet)
 	w.uint(uint64(b.moves))
 	b.writeUnits(w)
 	b.writeMeasures(w)
@@ -61,6 +62,7 @@ func (b *Book) ReadImage(from io.Reader) error {
 	b.registryRevision = r.int()
 	b.today = calendar.Date(r.int())
 	b.told = calendar.Date(r.int())
+	b.handSet = r.bool()
 	b.moves = uint32(r.uint())
 	b.readUnits(r)
 	b.readMeasures(r)
