@@ -21,11 +21,11 @@ func (s *Service) SetClock(ctx context.Context, req *reportingv1.SetClockRequest
 	if err := req.GetTime().CheckValid(); err != nil {
 		return nil, refuse(errorv1.Reason_REASON_INVALID_FIELD, "time", "%v", err)
 	}
-	if !calendar.EndOfMonth.At(req.GetTime().AsTime(), calendar.Monthly).Valid() {
-		return nil, refuse(errorv1.Reason_REASON_INVALID_FIELD, "time", "the year must be from 2000 to 2099, as for periods")
+	if !calendar.EndOfMonth.At(req.GetTime().AsTime(), calendar.Monthly).Next().Valid() {
+		return nil, refuse(errorv1.Reason_REASON_INVALID_FIELD, "time", "it must lie in the years 2000 to 2099, before the last month of periods")
 	}
 	if !s.clock.Set(req.GetTime().AsTime()) {
-		return nil, refuse(errorv1.Reason_REASON_CLOCK, "time", "the clock stands at %s and never goes back", s.clock.Now())
+		return nil, refuse(errorv1.Reason_REASON_CLOCK, "time", "the clock stands at %s and never goes back", local(s.clock.Now()))
 	}
 	done, err := s.engine.Do(ctx, func(b *book.Book) error {
 		b.SetClock()

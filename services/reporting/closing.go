@@ -47,6 +47,9 @@ func (s *Service) PublishClosing(ctx context.Context, req *reportingv1.PublishCl
 	if err != nil {
 		return nil, fail(err)
 	}
+	if document == nil { // published before
+		return &reportingv1.PublishClosingResponse{Closing: closingOf(c)}, nil
+	}
 	if err := s.engine.KeepImage(ctx); err != nil {
 		s.log.Warn("no image is kept of the closing; what was known then takes longer to answer", zap.Error(err))
 	}

@@ -30,7 +30,7 @@ func (l *leader) owedIn(id, day string) map[string]int64 {
 		l.t.Fatal(err)
 	}
 	owed := new(reportingv1.CountObligationsResponse)
-	if err := protojson.Unmarshal(d.Owed[0], owed); err != nil {
+	if err := protojson.Unmarshal(d.Owed[0].Answer, owed); err != nil {
 		l.t.Fatal(err)
 	}
 	counts := make(map[string]int64)

@@ -31,9 +31,16 @@ type document struct {
 	Reports          []closedFigure `json:"reports"`
 	Timeliness       []closedTasks  `json:"timeliness"`
 	// Answers of the API about the newest period that had ended, in its field names.
-	Quality  []json.RawMessage `json:"quality"`  // GetQualityResponse, one a regime
-	Owed     []json.RawMessage `json:"owed"`     // CountObligationsResponse, one a regime
-	Rankings []json.RawMessage `json:"rankings"` // RankResponse, one a scorecard
+	Quality  []closedAnswer `json:"quality"`  // GetQualityResponse, one a regime
+	Owed     []closedAnswer `json:"owed"`     // CountObligationsResponse, one a regime
+	Rankings []closedAnswer `json:"rankings"` // RankResponse, one a scorecard
+}
+
+// closedAnswer is an answer about a regime or scorecard in a period.
+type closedAnswer struct {
+	Of     string          `json:"of"`
+	Period string          `json:"period"`
+	Answer json.RawMessage `json:"answer"`
 }
 
 // closedTasks is the tasks of a form and audience by the four classes of timeliness.
@@ -80,7 +87,7 @@ func newDocument(b *book.Book, c *book.Closing) (*document, error) {
 	d := &document{Format: documentFormat, Programme: c.Programme, Closing: c.ID, DisplayName: c.Name,
 		AsOfDate: c.AsOf.String(), KnownSequence: c.KnownSequence, RegistryRevision: b.RegistryRevision(),
 		Figures: []closedFigure{}, Reports: []closedFigure{}, Timeliness: []closedTasks{},
-		Quality: []json.RawMessage{}, Owed: []json.RawMessage{}, Rankings: []json.RawMessage{}}
+		Quality: []closedAnswer{}, Owed: []closedAnswer{}, Rankings: []closedAnswer{}}
 	for _, m := range b.Measures(c.Programme) {
 		if !m.IsRegime() {
 			d.Figures = closed(d.Figures, b.ViewAsOf(m, c.AsOf))
@@ -117,7 +124,7 @@ func (d *document) addRegime(b *book.Book, c *book.Closing, m *book.Measure, p c
 	for i := range each {
 		quality.Children = append(quality.Children, qualityOf(&each[i]))
 	}
-	return errors.Join(add(&d.Owed, owed), add(&d.Quality, quality))
+	return errors.Join(add(&d.Owed, m.ID(), p, owed), add(&d.Quality, m.ID(), p, quality))
 }
 
 // addTasks adds the tasks by the classes of timeliness.
@@ -148,12 +155,12 @@ func (d *document) addRanking(b *book.Book, c *book.Closing, card *registryv1.Sc
 		return fmt.Errorf("rank by %s: %w", card.GetId(), err)
 	}
 	ranking.Sequence = 0
-	return add(&d.Rankings, ranking)
+	return add(&d.Rankings, card.GetId(), p, ranking)
 }
 
-// add appends a message in JSON. The blanks that its encoder strews are taken out, or
+// add appends an answer in JSON. The blanks that its encoder strews are taken out, or
 // the same message would not give the same bytes.
-func add(to *[]json.RawMessage, m proto.Message) error {
+func add(to *[]closedAnswer, of string, p calendar.Period, m proto.Message) error {
 	text, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
 	if err != nil {
 		return err
@@ -162,7 +169,7 @@ func add(to *[]json.RawMessage, m proto.Message) error {
 	if err := json.Compact(&out, text); err != nil {
 		return err
 	}
-	*to = append(*to, out.Bytes())
+	*to = append(*to, closedAnswer{of, p.String(), out.Bytes()})
 	return nil
 }
 

@@ -108,6 +108,9 @@ func Deferred(req proto.Message) protoreflect.FullName {
 	return ""
 }
 
+// local is a time in a message, as it is where the units are.
+func local(t time.Time) string { return t.In(time.FixedZone("", 7*60*60)).Format(time.RFC3339) }
+
 // viewAt reads the book as it was known at a time; nil means as it is now, once it
 // has seen minSequence.
 func (s *Service) viewAt(ctx context.Context, known *timestamppb.Timestamp, minSequence uint64, read func(*book.Book) error) error {
@@ -118,7 +121,7 @@ func (s *Service) viewAt(ctx context.Context, known *timestamppb.Timestamp, minS
 		return refuse(errorv1.Reason_REASON_INVALID_FIELD, "known_at", "%v", err)
 	}
 	if at := known.AsTime(); at.After(s.now()) {
-		return refuse(errorv1.Reason_REASON_DATE_IN_FUTURE, "known_at", "nobody knows yet what will be known at %s", at)
+		return refuse(errorv1.Reason_REASON_DATE_IN_FUTURE, "known_at", "nobody knows yet what will be known at %s", local(at))
 	}
 	if !known.AsTime().Before(s.engine.Head().Time) {
 		return s.view(ctx, minSequence, read) // nothing came after it
