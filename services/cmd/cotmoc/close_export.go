@@ -24,6 +24,7 @@ type closeExportCmd struct {
 	ID        string `arg:"" help:"Id of the closing."`
 	Format    string `help:"How: ${enum}; ${default} when not given." enum:"json,csv" default:"json"`
 	Out       string `short:"o" help:"File to write; standard output when not given." placeholder:"FILE"`
+	Force     bool   `help:"Write over the file when there is one."`
 }
 
 // Help shows how the command is used.
@@ -39,6 +40,9 @@ Examples:
 
 // Run writes the document, and then says what is known of it.
 func (e *closeExportCmd) Run(ctx context.Context, c *console) error {
+	if err := e.free(); err != nil {
+		return err
+	}
 	s, err := e.dial(ctx)
 	if err != nil {
 		return err
@@ -65,6 +69,25 @@ func (e *closeExportCmd) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	fmt.Fprintln(about, said)
+	return nil
+}
+
+// free refuses a file that is there already, and a folder that is not.
+func (e *closeExportCmd) free() error {
+	if e.Out == "" {
+		return nil
+	}
+	folder := filepath.Dir(e.Out)
+	if info, err := os.Stat(folder); errors.Is(err, os.ErrNotExist) || err == nil && !info.IsDir() {
+		return fmt.Errorf("--out: there is no folder %s", folder)
+	}
+	info, err := os.Stat(e.Out)
+	switch {
+	case err == nil && info.IsDir():
+		return fmt.Errorf("--out: %s is a folder", e.Out)
+	case err == nil && !e.Force:
+		return fmt.Errorf("--out: %s is there already; --force writes over it", e.Out)
+	}
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
 	"github.com/cotmoc/cotmoc/services/cmd/cotmoc/internal/show"
 )
 
@@ -38,6 +39,7 @@ Examples:
   cotmoc due de-an-06 bao-cao-quy
   cotmoc due de-an-06 bao-cao-quy --period 2022-Q3 --unit 79 --all
   cotmoc due de-an-06 bao-cao-quy --period 2022-Q3 --state late,excused
+  cotmoc due de-an-06 tw-01 --state submitted    (what cotmoc review wants to know)
   cotmoc due de-an-06 tw-01 --json`
 }
 
@@ -116,10 +118,23 @@ func (d *dueCmd) print(ctx context.Context, c *console, s *services, counts *rep
 		return nil
 	}
 	names := show.NewNames(s.registry())
-	t := show.NewTable(show.Left("unit"), show.Left("state"), show.Left("due"), show.Right("overdue"), show.Left("came"),
-		show.Right("values"), show.Left("name"))
+	columns := []show.Column{show.Left("unit"), show.Left("state"), show.Left("due"), show.Right("overdue"), show.Left("came"),
+		show.Right("values"), show.Left("name")}
+	reviews := slices.ContainsFunc(list, waits)
+	if reviews {
+		columns = slices.Insert(columns, len(columns)-1, show.Left("to review"))
+	}
+	t := show.NewTable(columns...)
 	for _, o := range list {
-		t.Add(obligationCells(o, names.Place(ctx, o.GetUnitDisplayName(), o.GetPath()))...)
+		cells := obligationCells(o, names.Place(ctx, o.GetUnitDisplayName(), o.GetPath()))
+		if reviews {
+			sent, err := d.sent(ctx, s, o)
+			if err != nil {
+				return err
+			}
+			cells = slices.Insert(cells, len(cells)-1, sent)
+		}
+		t.Add(cells...)
 	}
 	if err := c.table(t); err != nil {
 		return err
@@ -128,6 +143,30 @@ func (d *dueCmd) print(ctx context.Context, c *console, s *services, counts *rep
 		c.printf("the first %s of %s; --all lists them all\n", show.Amount(int64(len(list)), 0), show.Amount(of, 0))
 	}
 	return nil
+}
+
+// waits reports whether a completion waits to be accepted.
+func waits(o *reportingv1.Obligation) bool {
+	return o.GetState() == reportingv1.ObligationState_OBLIGATION_STATE_SUBMITTED && o.GetPeriod() == ""
+}
+
+// sent is the period and revision of a completion that waits, which cotmoc review
+// wants to know; nothing of another obligation.
+func (d *dueCmd) sent(ctx context.Context, s *services, o *reportingv1.Obligation) (string, error) {
+	if !waits(o) {
+		return "", nil
+	}
+	figure, err := s.progress().GetFigure(ctx, &reportingv1.GetFigureRequest{Key: &reportingv1.FigureKey{Programme: d.Programme,
+		Target: d.Of, Unit: o.GetUnit(), Basis: typev1.Basis_BASIS_REPORTED, KnownAt: d.KnownAt.proto()}})
+	if err != nil {
+		return "", show.Refusal(err)
+	}
+	found, err := s.progress().GetReceipt(ctx, &reportingv1.GetReceiptRequest{Sequence: figure.GetFigure().GetOwn().GetSequence()})
+	if err != nil {
+		return "", show.Refusal(err)
+	}
+	record := found.GetRecord()
+	return fmt.Sprintf("%s, revision %d", record.GetSubmission().GetPeriod(), record.GetReceipt().GetRevision()), nil
 }
 
 // obligationCells is a row of the list.

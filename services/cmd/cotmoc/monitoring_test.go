@@ -241,7 +241,7 @@ func (p *pair) review(t *testing.T) {
 		return append([]string{"review", "p", "viec", "760", "--period", "2022-M08", "--by", "769", "--revision", revision}, more...)
 	}
 	contains(t, p.must(done...), "received, waits to be accepted: viec 760 2022-M08, revision 1, event ")
-	cells(t, p.must("due", "p", "viec", "--state", "submitted"), "760", "submitted", "2022-08-31", "2022-08-10")
+	cells(t, p.must("due", "p", "viec", "--state", "submitted"), "760", "submitted", "2022-08-31", "2022-08-10", "2022-M08,", "revision", "1")
 	contains(t, p.refused(decide("1")...), "missing flags: --accept or --return=CODE")
 	contains(t, p.refused(decide("1", "--accept", "--return", "duplicate")...), "--accept and --return can't be used together")
 	contains(t, p.refused(decide("1", "--return", "other")...), "--return other wants --comment")
@@ -250,7 +250,7 @@ func (p *pair) review(t *testing.T) {
 	p.must(append(done, "--revision", "2", "--reason", "Bổ sung")...)
 	contains(t, p.must(decide("3", "--accept")...), "accepted: viec 760 2022-M08, revision 4, event ")
 	cells(t, p.must("status", "p"), "task", "local", "task", "1", "0", "0", "0", "100.00", "100.00")
-	contains(t, p.refused(decide("3", "--accept")...), "request ", "REVISION_MISMATCH")
+	contains(t, p.refused(decide("3", "--accept")...), "REVISION_MISMATCH: no completion of viec by unit 760 in 2022-M08 waits at revision 3: it is at revision 4 now; read it again")
 }
 
 func (p *pair) findings(t *testing.T) {
@@ -278,6 +278,12 @@ func (p *pair) closings(t *testing.T) {
 	contains(t, p.must("close", "list", "p"), hash, "Sơ kết")
 	file := filepath.Join(p.dir, "closing.json")
 	contains(t, p.must("close", "export", "p", "so-ket", "--out", file), file+": ", "SHA-256 "+hash+" as published")
+	contains(t, p.refused("close", "export", "p", "so-ket", "--out", file), file+" is there already; --force writes over it")
+	contains(t, p.must("close", "export", "p", "so-ket", "--out", file, "--force"), "SHA-256 "+hash+" as published")
+	nowhere := filepath.Join(p.dir, "nowhere")
+	if said := p.refused("close", "export", "p", "so-ket", "--out", filepath.Join(nowhere, "x.json")); said != "--out: there is no folder "+nowhere {
+		t.Errorf("a missing folder is told as %s", said)
+	}
 	text, err := os.ReadFile(file)
 	if err != nil || !json.Valid(text) {
 		t.Errorf("the file is no JSON: %v", err)

@@ -141,9 +141,6 @@ func printFigure(c *console, f *reportingv1.Figure) {
 	tell("as of", f.GetAsOfDate())
 	tell("figure", value)
 	tell("percent", percent(f.GetPercent()))
-	if word := show.Word(f.GetQualifier()); word != "exact" {
-		tell("qualifier", word)
-	}
 	tell("reporting", fmt.Sprintf("%s of %s", show.Amount(int64(tally.GetReporting()), 0), show.Amount(int64(tally.GetExpected()), 0)))
 	if tally.GetExcluded() > 0 {
 		tell("not added", fmt.Sprintf("%s: %s", show.Amount(int64(tally.GetExcluded()), 0), f.GetExclusionNote()))

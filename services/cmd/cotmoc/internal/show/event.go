@@ -38,7 +38,7 @@ func (n *Names) Event(ctx context.Context, e *eventv1.Event) string {
 // crossing tells a milestone: what was crossed, where, and the figure now and before.
 func (n *Names) crossing(ctx context.Context, programme string, m *eventv1.MilestoneCrossed) string {
 	text := fmt.Sprintf("%-9s %s  %s: %s, before %s",
-		n.threshold(ctx, programme, m.GetTarget(), m.GetProgressThreshold(), m.GetValueThreshold()),
+		n.threshold(ctx, programme, m),
 		m.GetTarget(), n.Unit(ctx, m.GetPath()),
 		n.Tally(ctx, programme, m.GetTarget(), m.GetAfter()), n.value(ctx, programme, m.GetTarget(), m.GetBefore()))
 	if m.GetPeriod() != "" {

@@ -24,17 +24,29 @@ func Word(e protoreflect.Enum) string {
 }
 
 // Value is a figure's total without its percentage: `388/1,146`, or an amount for
-// a count; nothing while there is neither a report nor a whole.
+// a count, and how exact it is when it is not: `at least 76,000,000`. Nothing while there
+// is neither a report nor a whole, or nothing of what came could be added.
 func Value(f *reportingv1.Figure) string {
 	t := f.GetTally()
 	count := f.GetValueKind() == typev1.ValueKind_VALUE_KIND_COUNT
+	about := ""
+	if q := f.GetQualifier(); q > typev1.Qualifier_QUALIFIER_EXACT {
+		about = Word(q) + " "
+	}
 	switch {
-	case t.GetReporting() == 0 && (count || t.GetDenominator() == 0):
+	case t.GetReporting() == 0 && (count || t.GetDenominator() == 0), notAdded(f):
 		return ""
 	case count:
-		return Amount(t.GetNumerator(), f.GetDecimals())
+		return about + Amount(t.GetNumerator(), f.GetDecimals())
 	}
-	return Fraction(t.GetNumerator(), t.GetDenominator(), f.GetDecimals())
+	return about + Fraction(t.GetNumerator(), t.GetDenominator(), f.GetDecimals())
+}
+
+// notAdded reports whether nothing of what came could be added, such as a percentage
+// without its denominator.
+func notAdded(f *reportingv1.Figure) bool {
+	t := f.GetTally()
+	return f.GetValueKind() != typev1.ValueKind_VALUE_KIND_COUNT && t.GetExcluded() > 0 && t.GetDenominator() == 0
 }
 
 // Reporting is how many have reported of those expected, and how many of them could
@@ -58,6 +70,8 @@ func Fraction(part, whole int64, decimals uint32) string {
 func Standing(f *reportingv1.Figure) string {
 	word := Word(f.GetStatus())
 	switch {
+	case notAdded(f):
+		return "not added" // there is nothing that could be late or in time
 	case f.GetStatus() == reportingv1.Status_STATUS_UNSPECIFIED:
 		word = "no goal"
 	case f.GetStatus() == reportingv1.Status_STATUS_UNDEFINED && f.GetUndefinedReason() != 0:

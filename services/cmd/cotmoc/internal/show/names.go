@@ -3,12 +3,12 @@ package show
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 
 	"github.com/cotmoc/cotmoc/pkg/apierr"
 	"github.com/cotmoc/cotmoc/pkg/name"
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
+	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
 )
@@ -110,9 +110,17 @@ func (n *Names) value(ctx context.Context, programme, target string, t *typev1.T
 }
 
 // threshold is the line that a milestone crossed.
-func (n *Names) threshold(ctx context.Context, programme, target string, progress uint32, value int64) string {
-	if progress > 0 {
-		return strings.TrimSuffix(strings.TrimSuffix(point(fmt.Sprint(progress), 2), "0"), ".0") + " %"
+func (n *Names) threshold(ctx context.Context, programme string, m *eventv1.MilestoneCrossed) string {
+	switch {
+	case m.GetProgressThreshold() > 0:
+		return hundredths(m.GetProgressThreshold())
+	case m.GetCompletenessThreshold() > 0:
+		return hundredths(m.GetCompletenessThreshold()) + " came"
+	case m.GetStreakThreshold() > 0:
+		return fmt.Sprintf("%d in a row", m.GetStreakThreshold())
 	}
-	return Amount(value, n.measure(ctx, programme, target).decimals)
+	return Amount(m.GetValueThreshold(), n.measure(ctx, programme, m.GetTarget()).decimals)
 }
+
+// hundredths is hundredths of a percent: `90 %`, `33.3 %`.
+func hundredths(n uint32) string { return trimZeros(Amount(int64(n), 2)) + " %" }

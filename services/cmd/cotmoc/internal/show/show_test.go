@@ -97,6 +97,21 @@ func TestMilestoneInWords(t *testing.T) {
 	}
 }
 
+func TestThresholdsInWords(t *testing.T) {
+	for _, c := range []struct {
+		m    *eventv1.MilestoneCrossed
+		want string
+	}{
+		{&eventv1.MilestoneCrossed{ProgressThreshold: 9000}, "90 %"}, {&eventv1.MilestoneCrossed{ProgressThreshold: 3350}, "33.5 %"},
+		{&eventv1.MilestoneCrossed{ProgressThreshold: 3305}, "33.05 %"}, {&eventv1.MilestoneCrossed{CompletenessThreshold: 9000}, "90 % came"},
+		{&eventv1.MilestoneCrossed{StreakThreshold: 3}, "3 in a row"}, {&eventv1.MilestoneCrossed{ValueThreshold: 5000}, "5,000"},
+	} {
+		if got := NewNames(nil).threshold(context.Background(), "p", c.m); got != c.want {
+			t.Errorf("%v: %q, want %q", c.m, got, c.want)
+		}
+	}
+}
+
 func TestOrdinal(t *testing.T) {
 	for n, want := range map[uint32]string{1: "1st", 2: "2nd", 3: "3rd", 4: "4th", 11: "11th", 12: "12th", 13: "13th", 21: "21st", 112: "112th"} {
 		if got := ordinal(n); got != want {
