@@ -310,6 +310,14 @@ func TestDemoEndsWithTheFiguresAsPublished(t *testing.T) {
 		t.Fatalf("%v\n%s\n%s", err, errs.String(), out.String())
 	}
 	contains(t, out.String(), "figures    43 of 43 as published", "OK      chain", "OK      stream", "wave of plan-adopted: 11390 in ")
+	if n := strings.Count(out.String(), "\n"); n > 220 {
+		t.Errorf("%d lines are too many to read", n)
+	}
+	for line := range strings.Lines(out.String()) {
+		if n := len([]rune(line)); n > 145 {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
 	if strings.Contains(out.String(), "DIFFERS") {
 		t.Error("a figure differs, and the demo ended well")
 	}

@@ -32,8 +32,8 @@ func (*demoCmd) Help() string {
 	return `Starts a scratch instance with a manual clock on free ports, imports the units of
 2022 and applies Project 06. Plays 2022-01-10 to 2023-06-30 day by day: sends what was
 reported at four reviews, and each quarter by the provinces, through the public API,
-and prints each milestone as it comes out of NATS. Then prints the deadlines told in
-2022 and a ranking of the provinces, closes the year, and compares the figures that the
+and prints each milestone of the whole country as it comes out of NATS, those below it
+as counts. Then prints the deadlines told in 2022 and who leads and lags, closes the year, and compares the figures that the
 API gives with those published. Ends with 1 when one differs.
 
 Examples:
@@ -93,6 +93,8 @@ func startDemo(ctx context.Context, c *console, dir string) (*embedded.Process, 
 	if err != nil {
 		return nil, err
 	}
+	c.printf("Project 06 day by day: what the units of 2022 report, sent through the API, and each milestone of the whole\n" +
+		"country as a subscriber hears it; then deadlines, a ranking, a closing, and the figures against those published.\n\n")
 	c.printf("a scratch instance serves on %s, NATS on %s; its clock stands at %s\n\n", p.Addr, p.NATSURL, show.Time(play.Setup.Time))
 	return p, nil
 }
@@ -128,7 +130,11 @@ func playDemo(ctx context.Context, c *console, process *embedded.Process, began 
 	demo.WriteTable(c.Out, player.Results())
 	unsound := errors.Join(review, conclude(ctx, c, conn, player, listener))
 	c.printf("took       %.1f s in all\n", time.Since(began).Seconds())
-	return errors.Join(verdict(c, player.Results()), unsound)
+	if err := errors.Join(verdict(c, player.Results()), unsound); err != nil {
+		return err
+	}
+	c.printf("\nall that was published of Project 06 comes out of what the units sent; log, totals and stream agree\n")
+	return nil
 }
 
 // listen follows all facts from the first; stop waits until it has ended.

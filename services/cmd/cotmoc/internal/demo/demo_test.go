@@ -170,6 +170,35 @@ func TestListener(t *testing.T) {
 	})
 }
 
+func TestMilestonesBelowTheCountryAreCounted(t *testing.T) {
+	ctx := context.Background()
+	var out strings.Builder
+	l := NewListener(&out, show.NewNames(nil))
+	for i, path := range []string{"vn.01", "vn.02", "vn.02.003", "vn.01"} {
+		e := milestone(uint64(i+1), "a", i == 3)
+		for _, m := range []*eventv1.MilestoneCrossed{e.GetMilestoneReached(), e.GetMilestoneRevoked()} {
+			if m != nil {
+				m.Path = path
+			}
+		}
+		if i == 2 {
+			e.GetMilestoneReached().ProgressThreshold = 9000
+		}
+		if err := l.Handle(ctx, e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out.Len() > 0 {
+		t.Errorf("printed at once:\n%s", out.String())
+	}
+	l.Below(ctx)
+	l.Below(ctx) // each is counted once
+	want := "below it    reached  a: 25 % at 2 units, 90 % at 1 unit\nbelow it    revoked  a: 25 % at 1 unit\n"
+	if out.String() != want {
+		t.Errorf("got\n%swant\n%s", out.String(), want)
+	}
+}
+
 func TestTable(t *testing.T) {
 	var out strings.Builder
 	want := wanted(t, `{"tally": {"numerator": 21, "denominator": 89}, "percent": "23.60"}`)

@@ -219,7 +219,8 @@ func (p *Player) step(ctx context.Context, s files.Step) error {
 	if err := p.settle(ctx); err != nil {
 		return err
 	}
-	p.say("%d reports accepted", sent)
+	p.Listener.Below(ctx)
+	p.say("%s accepted", number(sent, "report"))
 	return nil
 }
 

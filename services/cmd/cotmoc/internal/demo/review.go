@@ -85,6 +85,7 @@ func (p *Player) Review(ctx context.Context) error {
 
 func writeRanking(w io.Writer, req *reportingv1.RankRequest, r *reportingv1.RankResponse) error {
 	t := show.NewTable(show.Right("rank"), show.Left("unit"), show.Right("score"), show.Right("since "+req.GetComparePeriod()), show.Left("remark"))
+	others := 0
 	remarks := make(map[string]string)
 	for _, u := range r.GetCommended() {
 		remarks[u.GetUnit()] = "commended: " + first(u.GetReasons())
@@ -94,19 +95,24 @@ func writeRanking(w io.Writer, req *reportingv1.RankRequest, r *reportingv1.Rank
 	}
 	for _, u := range r.GetUnits() {
 		rank, remark := strconv.Itoa(int(u.GetRank())), remarks[u.GetUnit()]
+		if remark == "" && u.GetRank() > 0 {
+			others++ // cotmoc rank prints all
+			continue
+		}
 		if u.GetRank() == 0 {
 			rank, remark = "-", "not ranked: "+u.GetNotRankedReason()
 		}
 		t.Add(rank, u.GetUnitDisplayName(), u.GetScore(), u.GetImprovement(), remark)
 	}
-	if _, err := fmt.Fprintf(w, "\nranking %s, %s: %d units\n", req.GetScorecard(), req.GetPeriod(), len(r.GetUnits())); err != nil {
+	if _, err := fmt.Fprintf(w, "\nranking %s, %s: %d units, of them %d that are neither commended nor slow\n", req.GetScorecard(),
+		req.GetPeriod(), len(r.GetUnits()), others); err != nil {
 		return err
 	}
 	return t.Write(w, 0)
 }
 
-// first is the weightiest reasons; `cotmoc rank` prints all.
-func first(reasons []string) string { return strings.Join(reasons[:min(2, len(reasons))], "; ") }
+// first is the weightiest reason; `cotmoc rank` prints all.
+func first(reasons []string) string { return strings.Join(reasons[:min(1, len(reasons))], "") }
 
 // close publishes the closing twice and reads its document back.
 func (p *Player) close(ctx context.Context) error {
@@ -127,7 +133,7 @@ func (p *Player) close(ctx context.Context) error {
 		return fmt.Errorf("closing %s: published as %x, then as %x, its document hashes to %x",
 			c.GetId(), c.GetSha256(), again.GetClosing().GetSha256(), sum)
 	}
-	p.say("\nclosing %s as of %s: %d bytes, SHA-256 %x; published again and exported: the same",
+	p.say("\nclosing %s as of %s: %d bytes; published again and exported: the same\nSHA-256 %x",
 		c.GetId(), c.GetAsOfDate(), c.GetSizeBytes(), c.GetSha256())
 	return nil
 }

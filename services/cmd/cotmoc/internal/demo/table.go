@@ -12,7 +12,7 @@ import (
 // The table's columns; expected and got may take several lines of this many characters.
 const (
 	tableColumns = 6
-	cellWidth    = 36
+	cellWidth    = 26
 )
 
 // WriteTable prints what was compared, by figure, and below each figure that differs every
@@ -20,7 +20,7 @@ const (
 func WriteTable(w io.Writer, results []Result) {
 	rows := [][tableColumns]string{{"figure", "after", "what", "expected", "got", ""}}
 	results = slices.Clone(results)
-	slices.SortStableFunc(results, func(a, b Result) int { return number(a.Figure) - number(b.Figure) })
+	slices.SortStableFunc(results, func(a, b Result) int { return figureNumber(a.Figure) - figureNumber(b.Figure) })
 	for _, r := range results {
 		word := "OK"
 		if !r.OK() {
@@ -52,8 +52,8 @@ func WriteTable(w io.Writer, results []Result) {
 	}
 }
 
-// number is the number of a figure, 0 when it has none.
-func number(figure string) int {
+// figureNumber is the number of a figure, 0 when it has none.
+func figureNumber(figure string) int {
 	n, err := strconv.Atoi(figure)
 	if err != nil {
 		return 0

@@ -3,6 +3,7 @@ package show
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/cotmoc/cotmoc/pkg/event"
 	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
@@ -33,6 +34,26 @@ func (n *Names) Event(ctx context.Context, e *eventv1.Event) string {
 		return head + n.deadline(ctx, p.DeadlineOverdue)
 	}
 	return head + event.TargetToken(e) + "  " + event.Path(e)
+}
+
+// Milestone is a milestone reached or revoked on a short line for people, with its day
+// only.
+func (n *Names) Milestone(ctx context.Context, e *eventv1.Event) string {
+	m := crossed(e)
+	return fmt.Sprintf("%s  %-8s %s", event.Time(e).In(indochina).Format(time.DateOnly), event.Name(e), n.crossing(ctx, e.GetProgramme(), m))
+}
+
+// Threshold is the line that a milestone crossed: `90 %`, `3 in a row`.
+func (n *Names) Threshold(ctx context.Context, e *eventv1.Event) string {
+	return n.threshold(ctx, e.GetProgramme(), crossed(e))
+}
+
+// crossed is what a milestone says; nil of another event.
+func crossed(e *eventv1.Event) *eventv1.MilestoneCrossed {
+	if m := e.GetMilestoneRevoked(); m != nil {
+		return m
+	}
+	return e.GetMilestoneReached()
 }
 
 // crossing tells a milestone: what was crossed, where, and the figure now and before.
