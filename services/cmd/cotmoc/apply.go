@@ -40,8 +40,8 @@ the same again changes nothing. Nothing is ever deleted. Files of up to 1,000
 resources are written whole or not at all.
 
 Examples:
-  cotmoc apply -f programme.yaml --dry-run
-  cotmoc apply -f programme.yaml -f assignments-2023.yaml
+  cotmoc apply -f deploy/demo/programme.yaml --dry-run
+  cotmoc apply -f deploy/demo/programme.yaml -f deploy/demo/assignments-2023.yaml
   cotmoc apply -f deploy/calendars/viet-nam.yaml`
 }
 

@@ -39,7 +39,7 @@ Examples:
   cotmoc due de-an-06 bao-cao-quy
   cotmoc due de-an-06 bao-cao-quy --period 2022-Q3 --unit 79 --all
   cotmoc due de-an-06 bao-cao-quy --period 2022-Q3 --state late,excused
-  cotmoc due de-an-06 tw-01 --state submitted    (what cotmoc review wants to know)
+  cotmoc due de-an-06 tw-89 --state submitted    (what cotmoc review wants to know)
   cotmoc due de-an-06 tw-01 --json`
 }
 

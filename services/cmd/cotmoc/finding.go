@@ -93,7 +93,7 @@ func (*findingConfirmCmd) Help() string {
 	return `A value that is wrong is corrected instead (cotmoc submit --revision), which settles
 its finding by itself.
 
-Example:
+Example, with an id from cotmoc finding list:
   cotmoc finding confirm de-an-06 812 --by 79 --comment "Đã đối chiếu với số gốc"`
 }
 

@@ -26,11 +26,12 @@ func (*grantCmd) Help() string {
 	return `The original due date is kept beside the new one. Granting what holds already changes
 nothing.
 
-Examples:
-  cotmoc grant de-an-06 bao-cao-quy 79 --period 2022-Q3 --until 2022-10-31 --by bo-cong-an \
+Examples, on what cotmoc demo --dir leaves:
+  cotmoc grant de-an-06 bao-cao-quy 79 --period 2023-Q2 --until 2023-07-31 --by vn \
     --reason "Mất kết nối do bão"
-  cotmoc grant de-an-06 bao-cao-quy 79 --period 2022-Q3 --excuse --by bo-cong-an --reason "Sáp nhập"
-  cotmoc grant de-an-06 tw-01 bo-cong-an --until 2022-09-30 --by van-phong-chinh-phu --reason "Chờ nghị định"`
+  cotmoc grant de-an-06 bao-cao-quy 40 --period 2023-Q2 --excuse --by vn --reason "Sáp nhập"
+  cotmoc grant de-an-06 tw-48 bo-van-hoa-the-thao-va-du-lich --until 2023-12-31 --by vn \
+    --reason "Chờ nghị định"`
 }
 
 // Run grants.

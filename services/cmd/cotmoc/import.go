@@ -33,8 +33,8 @@ DEPARTMENT. Rows may come in any order. Units that are there already become as t
 list says; the same list again changes nothing.
 
 Examples:
-  cotmoc import units units-2022.csv
-  cotmoc import units agencies.csv --parent vn --from 2022-01-01 --dry-run`
+  cotmoc import units deploy/demo/agencies.csv --from 2022-01-01 --dry-run
+  cotmoc import units deploy/demo/units-2022.csv --parent vn --from 2022-01-01`
 }
 
 // Run imports.

@@ -31,13 +31,17 @@ type reviewCmd struct {
 // Help shows how the command is used.
 func (*reviewCmd) Help() string {
 	return `Accepts or returns a completion that waits for it. A completion that is accepted counts
-from the day on which it was sent.
+from the day on which it was sent. The period and revision that wait come
+from cotmoc due --state submitted.
 
-Examples:
-  cotmoc review de-an-06 tw-01 bo-cong-an --period 2022-M07 --revision 1 \
-    --by van-phong-chinh-phu --accept
-  cotmoc review de-an-06 tw-01 bo-cong-an --period 2022-M07 --revision 1 \
-    --by van-phong-chinh-phu --return missing-evidence --comment "Thiếu biên bản nghiệm thu"`
+Examples, on what cotmoc demo --dir leaves, each but the first after the one before it:
+  cotmoc submit --programme de-an-06 --target tw-89 --unit bo-cong-an --period 2023-M06 --yes
+  cotmoc review de-an-06 tw-89 bo-cong-an --period 2023-M06 --revision 1 \
+    --by van-phong-chinh-phu --return missing-evidence --comment "Thiếu biên bản nghiệm thu"
+  cotmoc submit --programme de-an-06 --target tw-89 --unit bo-cong-an --period 2023-M06 --yes \
+    --revision 2 --reason "Đã bổ sung"
+  cotmoc review de-an-06 tw-89 bo-cong-an --period 2023-M06 --revision 3 \
+    --by van-phong-chinh-phu --accept`
 }
 
 // Run decides and prints the receipt.

@@ -52,12 +52,15 @@ func (*submitCmd) Help() string {
 spreadsheet may be one and a bit or, in Viet Nam, a thousand and more, so that three
 digits behind a point or comma are refused unless --locale says what they are.
 
-Examples:
-  cotmoc submit --programme de-an-06 --target plan-adopted --unit 26734 --period 2022-M07 --yes
+Examples, on what cotmoc demo --dir leaves:
+  cotmoc submit --programme de-an-06 --target tw-48 --unit bo-van-hoa-the-thao-va-du-lich \
+    --period 2023-M06 --yes
   cotmoc submit --programme de-an-06 --target police-service-groups --unit bo-cong-an \
-    --period 2022-M07 --ratio 187/227 --figures
+    --period 2023-M06 --ratio 227/227 --figures
+  cotmoc submit --programme de-an-06 --target chip-cards --unit bo-cong-an --period 2023-M06 \
+    --count 78.000.000 --locale vi-VN --qualifier at-least
   cotmoc submit --programme de-an-06 --target plan-adopted --unit 26734 --period 2022-M07 \
-    --withdraw --revision 1 --reason "Kế hoạch bị thu hồi"`
+    --withdraw --revision 3 --reason "Kế hoạch bị thu hồi"`
 }
 
 // Run submits and prints the receipt.
