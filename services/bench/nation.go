@@ -27,7 +27,10 @@ const (
 const cellsAPeriod = (provinces + districts + communes + ministries) * targets
 
 // firstPeriod is the month of the first wave; later ones follow it.
-var firstPeriod = calendar.MonthIn(2015, 1)
+var firstPeriod = calendar.EndOfMonth.Of(firstDay, calendar.Monthly)
+
+// firstDay is 2015-01-01, in days since 2000-01-01.
+const firstDay calendar.Date = 15*365 + 4
 
 // nation is who reports and what, in the order in which it comes in.
 type nation struct {
@@ -140,13 +143,13 @@ func (n *nation) changes() []*registryv1.Change {
 type cell struct {
 	unit   string
 	target int
-	period calendar.Month
+	period calendar.Period
 }
 
 // random is the i-th cell in random order; each comes once, period by period.
 func (n *nation) random(i int64) cell {
 	at := int(n.order[i%cellsAPeriod])
-	return cell{n.ids[at/targets], at % targets, firstPeriod + calendar.Month(i/cellsAPeriod)}
+	return cell{n.ids[at/targets], at % targets, firstPeriod.Back(-int(i / cellsAPeriod))}
 }
 
 // submission is what is reported to a cell.
@@ -177,7 +180,7 @@ func newNames() *texts {
 		n.target[i] = targetID(i)
 	}
 	for i := range n.period {
-		n.period[i] = (firstPeriod + calendar.Month(i)).String()
+		n.period[i] = firstPeriod.Back(-i).String()
 	}
 	return n
 }

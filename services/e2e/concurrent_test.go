@@ -19,6 +19,7 @@ import (
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
+	"github.com/cotmoc/cotmoc/services/internal/calendar"
 	"github.com/cotmoc/cotmoc/services/internal/ledger"
 	"github.com/cotmoc/cotmoc/services/internal/ledger/sqlite"
 	"github.com/cotmoc/cotmoc/services/internal/run/embedded"
@@ -123,12 +124,16 @@ func TestTwoEngines(t *testing.T) {
 	if err := do(0, func(b *book.Book) error { return owe(b, killTree()) }); err != nil {
 		t.Fatal(err)
 	}
+	january, err := calendar.EndOfMonth.Parse("2022-M01")
+	if err != nil {
+		t.Fatal(err)
+	}
 	var work sync.WaitGroup
 	accepted := [2]int{}
 	for i, e := range engines {
 		work.Go(func() {
 			for n := range 400 {
-				s := &book.Submission{Programme: "p", Target: "cards", Unit: fmt.Sprintf("c%d", (2*n+i)%communes), Period: 22 * 12,
+				s := &book.Submission{Programme: "p", Target: "cards", Unit: fmt.Sprintf("c%d", (2*n+i)%communes), Period: january,
 					Value:     book.Value{State: book.Reported, Kind: typev1.ValueKind_VALUE_KIND_COUNT, Num: int64(n), Field: "count"},
 					RequestID: fmt.Sprintf("%d-%d", i, n), ExpectedRevision: uint32(2 * n / communes)}
 				_, err := e.Do(t.Context(), func(b *book.Book) error {

@@ -44,12 +44,6 @@ func DateOf(t time.Time) Date {
 // String writes the day as ParseDate reads it.
 func (d Date) String() string { return d.midnight().Format(time.DateOnly) }
 
-// MonthOf is the month that the day lies in; it need not be Valid.
-func (d Date) MonthOf() Month {
-	year, month, _ := d.civil()
-	return MonthIn(year, month)
-}
-
 // Start is the day's first instant at +07:00, in UTC.
 func (d Date) Start() time.Time {
 	return d.midnight().Add(-ahead)

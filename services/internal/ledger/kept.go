@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -51,11 +52,14 @@ func (e *Engine[S]) keep(cut S, h Head) error {
 	return e.thin()
 }
 
+// monthOf is the calendar month of a time.
+func monthOf(t time.Time) calendar.Period { return calendar.EndOfMonth.At(t, calendar.Monthly) }
+
 // keepMonth keeps a cut that is the first of its calendar month.
 func (e *Engine[S]) keepMonth(cut S, h Head) {
 	if ns := e.kept(); len(ns) > 0 {
 		newest, err := e.keptHead(ns[len(ns)-1], cut.Fold())
-		if err == nil && calendar.MonthOf(newest.Time) == calendar.MonthOf(h.Time) {
+		if err == nil && monthOf(newest.Time) == monthOf(h.Time) {
 			return
 		}
 	}

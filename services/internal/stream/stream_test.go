@@ -53,7 +53,7 @@ func TestEnsureStreams_puts_in_order_what_others_made(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := s.CachedInfo().Config; !got.DenyDelete || !got.DenyPurge || len(got.Subjects) != 7 || got.MaxBytes != 123<<20 {
+	if got := s.CachedInfo().Config; !got.DenyDelete || !got.DenyPurge || len(got.Subjects) != 10 || got.MaxBytes != 123<<20 {
 		t.Errorf("%+v", got)
 	}
 }

@@ -24,7 +24,7 @@ func (f *faults) date(field, s string) (d calendar.Date, ok bool) {
 		f.add(field, "%s", err.Error())
 		return 0, false
 	}
-	if y := d.MonthOf().Year(); y < firstYear || y > lastYear {
+	if y := calendar.EndOfMonth.Of(d, calendar.Yearly).Year(); y < firstYear || y > lastYear {
 		f.add(field, "%s: the year must be from %d to %d", s, firstYear, lastYear)
 		return 0, false
 	}

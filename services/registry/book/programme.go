@@ -6,6 +6,7 @@ import (
 	"github.com/cotmoc/cotmoc/pkg/name"
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
+	"github.com/cotmoc/cotmoc/services/internal/calendar"
 )
 
 // PutProgramme writes a programme and returns its version from now on.
@@ -49,10 +50,10 @@ func checkProgramme(p *registryv1.Programme) error {
 	f.text("programme.display_name", p.GetDisplayName())
 	start, okS := f.date("programme.start_date", p.GetStartDate())
 	end, okE := f.date("programme.end_date", p.GetEndDate())
-	if okS && !start.MonthOf().Valid() {
+	if okS && !calendar.EndOfMonth.Of(start, calendar.Monthly).Valid() {
 		f.add("programme.start_date", "periods are months of the years 2000 to 2099")
 	}
-	if okE && !end.MonthOf().Valid() {
+	if okE && !calendar.EndOfMonth.Of(end, calendar.Monthly).Valid() {
 		f.add("programme.end_date", "periods are months of the years 2000 to 2099")
 	}
 	if okS && okE && start > end {
