@@ -143,18 +143,18 @@ func (n *nation) changes() []*registryv1.Change {
 type cell struct {
 	unit   string
 	target int
-	period calendar.Period
+	period int // counted from firstPeriod
 }
 
 // random is the i-th cell in random order; each comes once, period by period.
 func (n *nation) random(i int64) cell {
 	at := int(n.order[i%cellsAPeriod])
-	return cell{n.ids[at/targets], at % targets, firstPeriod.Back(-int(i / cellsAPeriod))}
+	return cell{n.ids[at/targets], at % targets, int(i / cellsAPeriod)}
 }
 
 // submission is what is reported to a cell.
 func (c cell) submission(i int64) *reportingv1.Submission {
-	s := &reportingv1.Submission{Unit: c.unit, Target: names.target[c.target], Period: names.period[c.period-firstPeriod]}
+	s := &reportingv1.Submission{Unit: c.unit, Target: names.target[c.target], Period: names.period[c.period]}
 	switch {
 	case c.target >= 20:
 		s.Value = &reportingv1.Submission_YesNo{YesNo: i%8 != 0}
@@ -212,7 +212,7 @@ func (n *nation) unitRequest(k int64) *reportingv1.SubmitBatchRequest {
 	req := &reportingv1.SubmitBatchRequest{Programme: programme, Items: make([]*reportingv1.BatchItem, targets)}
 	for t := range req.Items {
 		i := k*targets + int64(t)
-		req.Items[t] = &reportingv1.BatchItem{RequestId: requestID(i), Submission: cell{n.ids[k], t, firstPeriod}.submission(i)}
+		req.Items[t] = &reportingv1.BatchItem{RequestId: requestID(i), Submission: cell{n.ids[k], t, 0}.submission(i)}
 	}
 	return req
 }

@@ -77,7 +77,7 @@ func (t *table) commit(insert *sql.Stmt) error {
 		args = args[:0]
 		for range rowsAStatement {
 			c := t.nation.random(t.next)
-			args = append(args, t.next, c.unit, names.target[c.target], names.period[c.period-firstPeriod], t.next%1500, requestID(t.next))
+			args = append(args, t.next, c.unit, names.target[c.target], names.period[c.period], t.next%1500, requestID(t.next))
 			t.next++
 		}
 		if _, err := in.Exec(args...); err != nil {
