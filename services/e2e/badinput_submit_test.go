@@ -250,6 +250,7 @@ func badNumbers() []badSubmission {
 		bad("correction to more than all", sentFor("share", ratioOf(1147, 1146), corrects(1)), invalid, above, "submission.ratio.numerator"),
 		bad("percentage below nothing", sentFor("share", bareOf(-1, 0), c1), invalid, badField, "submission.bare_percentage.value"),
 		bad("percentage beyond measure", sentFor("share", bareOf(1_000_000_000_001, 0), c1), invalid, badField, "submission.bare_percentage.value"),
+		bad("percentage above the whole", sentFor("share", bareOf(10_001, 2), c1), invalid, above, "submission.bare_percentage"),
 		bad("percentage of seven decimals", sentFor("share", bareOf(1, 7), c1), invalid, badField, "submission.bare_percentage.decimals"),
 		bad("unknown qualifier", sentFor("cards", countOf(1), c1, edited(func(s *reportingv1.Submission) { s.Qualifier = 9 })),
 			invalid, badField, "submission.qualifier"),

@@ -6,6 +6,8 @@ import (
 
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/cotmoc/cotmoc/pkg/apierr"
+	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 )
 
@@ -54,5 +56,17 @@ func TestClosingTellsWhatIsMissingByItsOwnDay(t *testing.T) {
 		if len(got) != 2 || got[c.outstanding] != 2 || got["OBLIGATION_STATE_LATE"] != 1 {
 			t.Errorf("as of %s: %v, want 2 %s and 1 late", c.day, got, c.outstanding)
 		}
+	}
+}
+
+func TestClosingBeforeTheProgrammeIsRefused(t *testing.T) {
+	l := example(t)
+	_, err := l.s.PublishClosing(t.Context(), &reportingv1.PublishClosingRequest{
+		Programme: project, Closing: "early", DisplayName: "Review", AsOfDate: "2010-12-26"})
+	if e, ok := apierr.Parse(err); !ok || e.Reason != errorv1.Reason_REASON_INVALID_FIELD || e.Field != "as_of_date" {
+		t.Errorf("closed before the programme begins: %v", err)
+	}
+	if _, err := l.s.closing(t.Context(), project, "early"); err == nil {
+		t.Error("what was refused is there")
 	}
 }
