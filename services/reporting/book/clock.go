@@ -65,7 +65,7 @@ func (b *Book) turnTo(today calendar.Date) {
 	})
 	cause := b.stamp.Next
 	b.emit(&eventv1.Event{Payload: &eventv1.Event_ClockTurned{ClockTurned: turn}}, nil)
-	for _, unit := range units {
+	for _, unit := range b.topDown(units, today) {
 		b.moveNow(unit, cause)
 	}
 	for _, m := range b.measuresOf("") {
@@ -85,6 +85,20 @@ func (b *Book) turning(passed func(calendar.Date) bool) []unitIx {
 		}
 	}
 	return units
+}
+
+// topDown orders units by their depth in the tree of a day. Units that move on one day
+// may change places; moved in this order, none is ever put below itself.
+func (b *Book) topDown(units []unitIx, day calendar.Date) []unitIx {
+	depth := make(map[unitIx]int, len(units))
+	for _, unit := range units {
+		for up := unit; up != 0; up = b.unitIDs.Get(b.unit(up).near(day).parent) {
+			depth[unit]++
+		}
+	}
+	out := slices.Clone(units)
+	slices.SortStableFunc(out, func(x, y unitIx) int { return depth[x] - depth[y] })
+	return out
 }
 
 // withNewParents lists units and those that they stand below on a day.

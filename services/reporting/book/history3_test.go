@@ -30,6 +30,7 @@ func TestHistory_time(t *testing.T) {
 		"reports that came are a milestone, and late ones none of time":   reportMilestones,
 		"a unit that stood below another in the month before":             movedBetween,
 		"a unit that is moved in an older month":                          movedInThePast,
+		"a unit and the one above it change places on a day":              placesChanged,
 		"current goals that grow are added by the tree of today":          grownToday,
 		"figures of an earlier day end with that day":                     yearAsOf,
 		"zero reported for a report is a report":                          zeroReport,
@@ -331,6 +332,19 @@ func movedInThePast(r *rig) {
 	if len(got) == 0 || got[len(got)-1] != "reached 100.00% cards 79 #1 2022-M07" {
 		r.t.Errorf("the story of a move in June is %v", got)
 	}
+}
+
+func placesChanged(r *rig) {
+	r.target("cards", count, last, kinds(commune))
+	r.report("26734", "cards", "2022-M07", number(30))
+	r.report("26737", "cards", "2022-M07", number(7))
+	r.unit("26734", "", commune, placed(from("2010-01-01", "760", commune), from("2022-08-20", "79", commune)))
+	r.unit("760", "", district, placed(from("2010-01-01", "79", district), from("2022-08-20", "26734", district)))
+	r.day("2022-08-20")
+	r.block(func(*Book) {})
+	r.want("vn", "cards", "", Tally{Num: 37, Reporting: 2, Expected: 3})
+	r.want("760", "cards", "", Tally{Num: 7, Reporting: 1, Expected: 1})
+	r.want("26734", "cards", "", Tally{Num: 37, Reporting: 2, Expected: 2})
 }
 
 func grownToday(r *rig) {
