@@ -169,6 +169,25 @@ const (
 	// FAILED_PRECONDITION: the new due date is not later than the one that holds.
 	// Example: metadata {field: "due_date"}.
 	Reason_REASON_NOT_LATER Reason = 48
+	// UNAUTHENTICATED: the connection carries no identity that this service knows, or
+	// one whose certificate was revoked.
+	Reason_REASON_UNAUTHENTICATED Reason = 49
+	// PERMISSION_DENIED: the caller's role may not do this, or not for this unit. What
+	// does not exist and what is not the caller's answer alike.
+	// Example: metadata {field: "submission.unit"}.
+	Reason_REASON_PERMISSION_DENIED Reason = 50
+	// RESOURCE_EXHAUSTED: the caller sends more than its share; RetryInfo says when to
+	// try again.
+	Reason_REASON_RATE_LIMITED Reason = 51
+	// FAILED_PRECONDITION: the log has another epoch or level than the request names.
+	// Example: metadata {field: "expected_epoch", actual: "2"}.
+	Reason_REASON_EPOCH_MISMATCH Reason = 52
+	// FAILED_PRECONDITION: the log's present epoch needs no new one, or this release
+	// cannot write the level. Example: metadata {field: "level"}.
+	Reason_REASON_NOT_DECLARABLE Reason = 53
+	// FAILED_PRECONDITION: the caller has seen a later revision than this registry has;
+	// the registry was restored from a backup. Example: metadata {field: "after_revision"}.
+	Reason_REASON_REGISTRY_BEHIND Reason = 54
 )
 
 // Enum value maps for Reason.
@@ -223,6 +242,12 @@ var (
 		46: "REASON_SCORECARD_NOT_FOUND",
 		47: "REASON_DATE_IN_FUTURE",
 		48: "REASON_NOT_LATER",
+		49: "REASON_UNAUTHENTICATED",
+		50: "REASON_PERMISSION_DENIED",
+		51: "REASON_RATE_LIMITED",
+		52: "REASON_EPOCH_MISMATCH",
+		53: "REASON_NOT_DECLARABLE",
+		54: "REASON_REGISTRY_BEHIND",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":                 0,
@@ -274,6 +299,12 @@ var (
 		"REASON_SCORECARD_NOT_FOUND":         46,
 		"REASON_DATE_IN_FUTURE":              47,
 		"REASON_NOT_LATER":                   48,
+		"REASON_UNAUTHENTICATED":             49,
+		"REASON_PERMISSION_DENIED":           50,
+		"REASON_RATE_LIMITED":                51,
+		"REASON_EPOCH_MISMATCH":              52,
+		"REASON_NOT_DECLARABLE":              53,
+		"REASON_REGISTRY_BEHIND":             54,
 	}
 )
 
@@ -308,8 +339,7 @@ var File_cotmoc_error_v1_reason_proto protoreflect.FileDescriptor
 
 const file_cotmoc_error_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1ccotmoc/error/v1/reason.proto\x12\x0fcotmoc.error.v1*\xe7\n" +
-	"\n" +
+	"\x1ccotmoc/error/v1/reason.proto\x12\x0fcotmoc.error.v1*\x8c\f\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x1d\n" +
@@ -360,7 +390,13 @@ const file_cotmoc_error_v1_reason_proto_rawDesc = "" +
 	"\x18REASON_CLOSING_NOT_FOUND\x10-\x12\x1e\n" +
 	"\x1aREASON_SCORECARD_NOT_FOUND\x10.\x12\x19\n" +
 	"\x15REASON_DATE_IN_FUTURE\x10/\x12\x14\n" +
-	"\x10REASON_NOT_LATER\x100B<Z:github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1;errorv1b\x06proto3"
+	"\x10REASON_NOT_LATER\x100\x12\x1a\n" +
+	"\x16REASON_UNAUTHENTICATED\x101\x12\x1c\n" +
+	"\x18REASON_PERMISSION_DENIED\x102\x12\x17\n" +
+	"\x13REASON_RATE_LIMITED\x103\x12\x19\n" +
+	"\x15REASON_EPOCH_MISMATCH\x104\x12\x19\n" +
+	"\x15REASON_NOT_DECLARABLE\x105\x12\x1a\n" +
+	"\x16REASON_REGISTRY_BEHIND\x106B<Z:github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1;errorv1b\x06proto3"
 
 var (
 	file_cotmoc_error_v1_reason_proto_rawDescOnce sync.Once

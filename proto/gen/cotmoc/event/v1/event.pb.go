@@ -76,6 +76,7 @@ type Event struct {
 	//	*Event_ClosingPublished
 	//	*Event_SubmissionApproved
 	//	*Event_SubmissionReturned
+	//	*Event_LogDeclared
 	Payload       isEvent_Payload `protobuf_oneof:"payload"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -354,6 +355,15 @@ func (x *Event) GetSubmissionReturned() *SubmissionRecorded {
 	return nil
 }
 
+func (x *Event) GetLogDeclared() *LogDeclared {
+	if x != nil {
+		if x, ok := x.Payload.(*Event_LogDeclared); ok {
+			return x.LogDeclared
+		}
+	}
+	return nil
+}
+
 type isEvent_Payload interface {
 	isEvent_Payload()
 }
@@ -458,6 +468,11 @@ type Event_SubmissionReturned struct {
 	SubmissionReturned *SubmissionRecorded `protobuf:"bytes,35,opt,name=submission_returned,json=submissionReturned,proto3,oneof"`
 }
 
+type Event_LogDeclared struct {
+	// Entity `log`, event `declared`.
+	LogDeclared *LogDeclared `protobuf:"bytes,36,opt,name=log_declared,json=logDeclared,proto3,oneof"`
+}
+
 func (*Event_SubmissionAccepted) isEvent_Payload() {}
 
 func (*Event_SubmissionWithdrawn) isEvent_Payload() {}
@@ -498,11 +513,13 @@ func (*Event_SubmissionApproved) isEvent_Payload() {}
 
 func (*Event_SubmissionReturned) isEvent_Payload() {}
 
+func (*Event_LogDeclared) isEvent_Payload() {}
+
 var File_cotmoc_event_v1_event_proto protoreflect.FileDescriptor
 
 const file_cotmoc_event_v1_event_proto_rawDesc = "" +
 	"\n" +
-	"\x1bcotmoc/event/v1/event.proto\x12\x0fcotmoc.event.v1\x1a\x1dcotmoc/event/v1/closing.proto\x1a\x1ecotmoc/event/v1/deadline.proto\x1a\x1dcotmoc/event/v1/finding.proto\x1a\x1fcotmoc/event/v1/milestone.proto\x1a\x1ecotmoc/event/v1/registry.proto\x1a cotmoc/event/v1/submission.proto\x1a\x1acotmoc/event/v1/task.proto\"\x9c\x0e\n" +
+	"\x1bcotmoc/event/v1/event.proto\x12\x0fcotmoc.event.v1\x1a\x1dcotmoc/event/v1/closing.proto\x1a\x1ecotmoc/event/v1/deadline.proto\x1a\x1dcotmoc/event/v1/finding.proto\x1a\x1fcotmoc/event/v1/milestone.proto\x1a\x1ecotmoc/event/v1/registry.proto\x1a cotmoc/event/v1/submission.proto\x1a\x1acotmoc/event/v1/task.proto\"\xdf\x0e\n" +
 	"\x05Event\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12(\n" +
 	"\x10time_unix_micros\x18\x02 \x01(\x03R\x0etimeUnixMicros\x12\x14\n" +
@@ -532,7 +549,8 @@ const file_cotmoc_event_v1_event_proto_rawDesc = "" +
 	"\x10finding_resolved\x18  \x01(\v2 .cotmoc.event.v1.FindingResolvedH\x00R\x0ffindingResolved\x12P\n" +
 	"\x11closing_published\x18! \x01(\v2!.cotmoc.event.v1.ClosingPublishedH\x00R\x10closingPublished\x12V\n" +
 	"\x13submission_approved\x18\" \x01(\v2#.cotmoc.event.v1.SubmissionRecordedH\x00R\x12submissionApproved\x12V\n" +
-	"\x13submission_returned\x18# \x01(\v2#.cotmoc.event.v1.SubmissionRecordedH\x00R\x12submissionReturnedB\t\n" +
+	"\x13submission_returned\x18# \x01(\v2#.cotmoc.event.v1.SubmissionRecordedH\x00R\x12submissionReturned\x12A\n" +
+	"\flog_declared\x18$ \x01(\v2\x1c.cotmoc.event.v1.LogDeclaredH\x00R\vlogDeclaredB\t\n" +
 	"\apayloadB<Z:github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1;eventv1b\x06proto3"
 
 var (
@@ -564,6 +582,7 @@ var file_cotmoc_event_v1_event_proto_goTypes = []any{
 	(*FindingOpened)(nil),      // 12: cotmoc.event.v1.FindingOpened
 	(*FindingResolved)(nil),    // 13: cotmoc.event.v1.FindingResolved
 	(*ClosingPublished)(nil),   // 14: cotmoc.event.v1.ClosingPublished
+	(*LogDeclared)(nil),        // 15: cotmoc.event.v1.LogDeclared
 }
 var file_cotmoc_event_v1_event_proto_depIdxs = []int32{
 	1,  // 0: cotmoc.event.v1.Event.submission_accepted:type_name -> cotmoc.event.v1.SubmissionRecorded
@@ -586,11 +605,12 @@ var file_cotmoc_event_v1_event_proto_depIdxs = []int32{
 	14, // 17: cotmoc.event.v1.Event.closing_published:type_name -> cotmoc.event.v1.ClosingPublished
 	1,  // 18: cotmoc.event.v1.Event.submission_approved:type_name -> cotmoc.event.v1.SubmissionRecorded
 	1,  // 19: cotmoc.event.v1.Event.submission_returned:type_name -> cotmoc.event.v1.SubmissionRecorded
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	15, // 20: cotmoc.event.v1.Event.log_declared:type_name -> cotmoc.event.v1.LogDeclared
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_cotmoc_event_v1_event_proto_init() }
@@ -626,6 +646,7 @@ func file_cotmoc_event_v1_event_proto_init() {
 		(*Event_ClosingPublished)(nil),
 		(*Event_SubmissionApproved)(nil),
 		(*Event_SubmissionReturned)(nil),
+		(*Event_LogDeclared)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -381,6 +381,73 @@ func (x *ClockTurned) GetToldUntil() string {
 	return ""
 }
 
+// LogDeclared says that an operator declared a new epoch of the log, or raised its
+// level. An epoch begins when the log was restored from a backup that others had seen
+// more of: the stream of an epoch holds the whole log as it is in that epoch, and
+// whoever stood in an earlier one builds anew.
+type LogDeclared struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Epoch from this event on.
+	Epoch uint32 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// Level from this event on: which releases can read what follows.
+	Level uint32 `protobuf:"varint,2,opt,name=level,proto3" json:"level,omitempty"`
+	// Why, in the operator's words.
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LogDeclared) Reset() {
+	*x = LogDeclared{}
+	mi := &file_cotmoc_event_v1_registry_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LogDeclared) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LogDeclared) ProtoMessage() {}
+
+func (x *LogDeclared) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_event_v1_registry_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LogDeclared.ProtoReflect.Descriptor instead.
+func (*LogDeclared) Descriptor() ([]byte, []int) {
+	return file_cotmoc_event_v1_registry_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *LogDeclared) GetEpoch() uint32 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *LogDeclared) GetLevel() uint32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+func (x *LogDeclared) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_cotmoc_event_v1_registry_proto protoreflect.FileDescriptor
 
 const file_cotmoc_event_v1_registry_proto_rawDesc = "" +
@@ -410,7 +477,11 @@ const file_cotmoc_event_v1_registry_proto_rawDesc = "" +
 	"\vClockTurned\x12\x12\n" +
 	"\x04date\x18\x01 \x01(\tR\x04date\x12\x1d\n" +
 	"\n" +
-	"told_until\x18\x03 \x01(\tR\ttoldUntilJ\x04\b\x02\x10\x03R\vwindow_fromB<Z:github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1;eventv1b\x06proto3"
+	"told_until\x18\x03 \x01(\tR\ttoldUntilJ\x04\b\x02\x10\x03R\vwindow_from\"Q\n" +
+	"\vLogDeclared\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\rR\x05epoch\x12\x14\n" +
+	"\x05level\x18\x02 \x01(\rR\x05level\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reasonB<Z:github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1;eventv1b\x06proto3"
 
 var (
 	file_cotmoc_event_v1_registry_proto_rawDescOnce sync.Once
@@ -424,17 +495,18 @@ func file_cotmoc_event_v1_registry_proto_rawDescGZIP() []byte {
 	return file_cotmoc_event_v1_registry_proto_rawDescData
 }
 
-var file_cotmoc_event_v1_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_cotmoc_event_v1_registry_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_cotmoc_event_v1_registry_proto_goTypes = []any{
 	(*RegistryChanged)(nil), // 0: cotmoc.event.v1.RegistryChanged
 	(*ScopeChanged)(nil),    // 1: cotmoc.event.v1.ScopeChanged
 	(*UnitMoved)(nil),       // 2: cotmoc.event.v1.UnitMoved
 	(*ClockSet)(nil),        // 3: cotmoc.event.v1.ClockSet
 	(*ClockTurned)(nil),     // 4: cotmoc.event.v1.ClockTurned
-	(*v1.Change)(nil),       // 5: cotmoc.registry.v1.Change
+	(*LogDeclared)(nil),     // 5: cotmoc.event.v1.LogDeclared
+	(*v1.Change)(nil),       // 6: cotmoc.registry.v1.Change
 }
 var file_cotmoc_event_v1_registry_proto_depIdxs = []int32{
-	5, // 0: cotmoc.event.v1.RegistryChanged.change:type_name -> cotmoc.registry.v1.Change
+	6, // 0: cotmoc.event.v1.RegistryChanged.change:type_name -> cotmoc.registry.v1.Change
 	1, // [1:1] is the sub-list for method output_type
 	1, // [1:1] is the sub-list for method input_type
 	1, // [1:1] is the sub-list for extension type_name
@@ -453,7 +525,7 @@ func file_cotmoc_event_v1_registry_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cotmoc_event_v1_registry_proto_rawDesc), len(file_cotmoc_event_v1_registry_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

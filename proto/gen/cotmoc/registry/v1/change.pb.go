@@ -42,6 +42,7 @@ type Change struct {
 	//	*Change_Allocation
 	//	*Change_Calendar
 	//	*Change_Regime
+	//	*Change_LevelRaised
 	Resource      isChange_Resource `protobuf_oneof:"resource"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -168,6 +169,15 @@ func (x *Change) GetRegime() *Regime {
 	return nil
 }
 
+func (x *Change) GetLevelRaised() *LevelRaised {
+	if x != nil {
+		if x, ok := x.Resource.(*Change_LevelRaised); ok {
+			return x.LevelRaised
+		}
+	}
+	return nil
+}
+
 type isChange_Resource interface {
 	isChange_Resource()
 }
@@ -207,6 +217,11 @@ type Change_Regime struct {
 	Regime *Regime `protobuf:"bytes,10,opt,name=regime,proto3,oneof"`
 }
 
+type Change_LevelRaised struct {
+	// No resource: an operator raised the log's level.
+	LevelRaised *LevelRaised `protobuf:"bytes,11,opt,name=level_raised,json=levelRaised,proto3,oneof"`
+}
+
 func (*Change_Programme) isChange_Resource() {}
 
 func (*Change_Unit) isChange_Resource() {}
@@ -221,11 +236,68 @@ func (*Change_Calendar) isChange_Resource() {}
 
 func (*Change_Regime) isChange_Resource() {}
 
+func (*Change_LevelRaised) isChange_Resource() {}
+
+// LevelRaised says that releases which cannot read the level stop following.
+type LevelRaised struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Level from this change on.
+	Level uint32 `protobuf:"varint,1,opt,name=level,proto3" json:"level,omitempty"`
+	// Why, in the operator's words.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LevelRaised) Reset() {
+	*x = LevelRaised{}
+	mi := &file_cotmoc_registry_v1_change_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LevelRaised) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LevelRaised) ProtoMessage() {}
+
+func (x *LevelRaised) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_registry_v1_change_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LevelRaised.ProtoReflect.Descriptor instead.
+func (*LevelRaised) Descriptor() ([]byte, []int) {
+	return file_cotmoc_registry_v1_change_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *LevelRaised) GetLevel() uint32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+func (x *LevelRaised) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_cotmoc_registry_v1_change_proto protoreflect.FileDescriptor
 
 const file_cotmoc_registry_v1_change_proto_rawDesc = "" +
 	"\n" +
-	"\x1fcotmoc/registry/v1/change.proto\x12\x12cotmoc.registry.v1\x1a#cotmoc/registry/v1/allocation.proto\x1a!cotmoc/registry/v1/calendar.proto\x1a\"cotmoc/registry/v1/programme.proto\x1a\x1fcotmoc/registry/v1/regime.proto\x1a\x1fcotmoc/registry/v1/target.proto\x1a\x1dcotmoc/registry/v1/task.proto\x1a\x1dcotmoc/registry/v1/unit.proto\"\x90\x04\n" +
+	"\x1fcotmoc/registry/v1/change.proto\x12\x12cotmoc.registry.v1\x1a#cotmoc/registry/v1/allocation.proto\x1a!cotmoc/registry/v1/calendar.proto\x1a\"cotmoc/registry/v1/programme.proto\x1a\x1fcotmoc/registry/v1/regime.proto\x1a\x1fcotmoc/registry/v1/target.proto\x1a\x1dcotmoc/registry/v1/task.proto\x1a\x1dcotmoc/registry/v1/unit.proto\"\xd6\x04\n" +
 	"\x06Change\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x03R\brevision\x12+\n" +
 	"\x11previous_revision\x18\x02 \x01(\x03R\x10previousRevision\x12(\n" +
@@ -239,9 +311,13 @@ const file_cotmoc_registry_v1_change_proto_rawDesc = "" +
 	"allocation\x12:\n" +
 	"\bcalendar\x18\t \x01(\v2\x1c.cotmoc.registry.v1.CalendarH\x00R\bcalendar\x124\n" +
 	"\x06regime\x18\n" +
-	" \x01(\v2\x1a.cotmoc.registry.v1.RegimeH\x00R\x06regimeB\n" +
+	" \x01(\v2\x1a.cotmoc.registry.v1.RegimeH\x00R\x06regime\x12D\n" +
+	"\flevel_raised\x18\v \x01(\v2\x1f.cotmoc.registry.v1.LevelRaisedH\x00R\vlevelRaisedB\n" +
 	"\n" +
-	"\bresourceBBZ@github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1;registryv1b\x06proto3"
+	"\bresource\";\n" +
+	"\vLevelRaised\x12\x14\n" +
+	"\x05level\x18\x01 \x01(\rR\x05level\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reasonBBZ@github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1;registryv1b\x06proto3"
 
 var (
 	file_cotmoc_registry_v1_change_proto_rawDescOnce sync.Once
@@ -255,30 +331,32 @@ func file_cotmoc_registry_v1_change_proto_rawDescGZIP() []byte {
 	return file_cotmoc_registry_v1_change_proto_rawDescData
 }
 
-var file_cotmoc_registry_v1_change_proto_msgTypes = make([]protoimpl.MessageInfo, 1)
+var file_cotmoc_registry_v1_change_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
 var file_cotmoc_registry_v1_change_proto_goTypes = []any{
-	(*Change)(nil),     // 0: cotmoc.registry.v1.Change
-	(*Programme)(nil),  // 1: cotmoc.registry.v1.Programme
-	(*Unit)(nil),       // 2: cotmoc.registry.v1.Unit
-	(*Task)(nil),       // 3: cotmoc.registry.v1.Task
-	(*Target)(nil),     // 4: cotmoc.registry.v1.Target
-	(*Allocation)(nil), // 5: cotmoc.registry.v1.Allocation
-	(*Calendar)(nil),   // 6: cotmoc.registry.v1.Calendar
-	(*Regime)(nil),     // 7: cotmoc.registry.v1.Regime
+	(*Change)(nil),      // 0: cotmoc.registry.v1.Change
+	(*LevelRaised)(nil), // 1: cotmoc.registry.v1.LevelRaised
+	(*Programme)(nil),   // 2: cotmoc.registry.v1.Programme
+	(*Unit)(nil),        // 3: cotmoc.registry.v1.Unit
+	(*Task)(nil),        // 4: cotmoc.registry.v1.Task
+	(*Target)(nil),      // 5: cotmoc.registry.v1.Target
+	(*Allocation)(nil),  // 6: cotmoc.registry.v1.Allocation
+	(*Calendar)(nil),    // 7: cotmoc.registry.v1.Calendar
+	(*Regime)(nil),      // 8: cotmoc.registry.v1.Regime
 }
 var file_cotmoc_registry_v1_change_proto_depIdxs = []int32{
-	1, // 0: cotmoc.registry.v1.Change.programme:type_name -> cotmoc.registry.v1.Programme
-	2, // 1: cotmoc.registry.v1.Change.unit:type_name -> cotmoc.registry.v1.Unit
-	3, // 2: cotmoc.registry.v1.Change.task:type_name -> cotmoc.registry.v1.Task
-	4, // 3: cotmoc.registry.v1.Change.target:type_name -> cotmoc.registry.v1.Target
-	5, // 4: cotmoc.registry.v1.Change.allocation:type_name -> cotmoc.registry.v1.Allocation
-	6, // 5: cotmoc.registry.v1.Change.calendar:type_name -> cotmoc.registry.v1.Calendar
-	7, // 6: cotmoc.registry.v1.Change.regime:type_name -> cotmoc.registry.v1.Regime
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	2, // 0: cotmoc.registry.v1.Change.programme:type_name -> cotmoc.registry.v1.Programme
+	3, // 1: cotmoc.registry.v1.Change.unit:type_name -> cotmoc.registry.v1.Unit
+	4, // 2: cotmoc.registry.v1.Change.task:type_name -> cotmoc.registry.v1.Task
+	5, // 3: cotmoc.registry.v1.Change.target:type_name -> cotmoc.registry.v1.Target
+	6, // 4: cotmoc.registry.v1.Change.allocation:type_name -> cotmoc.registry.v1.Allocation
+	7, // 5: cotmoc.registry.v1.Change.calendar:type_name -> cotmoc.registry.v1.Calendar
+	8, // 6: cotmoc.registry.v1.Change.regime:type_name -> cotmoc.registry.v1.Regime
+	1, // 7: cotmoc.registry.v1.Change.level_raised:type_name -> cotmoc.registry.v1.LevelRaised
+	8, // [8:8] is the sub-list for method output_type
+	8, // [8:8] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_cotmoc_registry_v1_change_proto_init() }
@@ -301,6 +379,7 @@ func file_cotmoc_registry_v1_change_proto_init() {
 		(*Change_Allocation)(nil),
 		(*Change_Calendar)(nil),
 		(*Change_Regime)(nil),
+		(*Change_LevelRaised)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -308,7 +387,7 @@ func file_cotmoc_registry_v1_change_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cotmoc_registry_v1_change_proto_rawDesc), len(file_cotmoc_registry_v1_change_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   1,
+			NumMessages:   2,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

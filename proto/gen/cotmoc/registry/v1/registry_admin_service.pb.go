@@ -80,6 +80,107 @@ func (WriteOutcome) EnumDescriptor() ([]byte, []int) {
 	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{0}
 }
 
+// RaiseLevelRequest raises the level of the registry's log.
+type RaiseLevelRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The new level, one above the log's.
+	Level uint32 `protobuf:"varint,1,opt,name=level,proto3" json:"level,omitempty"`
+	// Why.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RaiseLevelRequest) Reset() {
+	*x = RaiseLevelRequest{}
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RaiseLevelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RaiseLevelRequest) ProtoMessage() {}
+
+func (x *RaiseLevelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RaiseLevelRequest.ProtoReflect.Descriptor instead.
+func (*RaiseLevelRequest) Descriptor() ([]byte, []int) {
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *RaiseLevelRequest) GetLevel() uint32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+func (x *RaiseLevelRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// RaiseLevelResponse confirms it.
+type RaiseLevelResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision of the change that raised it.
+	Revision      int64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RaiseLevelResponse) Reset() {
+	*x = RaiseLevelResponse{}
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RaiseLevelResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RaiseLevelResponse) ProtoMessage() {}
+
+func (x *RaiseLevelResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RaiseLevelResponse.ProtoReflect.Descriptor instead.
+func (*RaiseLevelResponse) Descriptor() ([]byte, []int) {
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *RaiseLevelResponse) GetRevision() int64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
 // CreateProgrammeRequest makes a new programme.
 type CreateProgrammeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -95,7 +196,7 @@ type CreateProgrammeRequest struct {
 
 func (x *CreateProgrammeRequest) Reset() {
 	*x = CreateProgrammeRequest{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[0]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -107,7 +208,7 @@ func (x *CreateProgrammeRequest) String() string {
 func (*CreateProgrammeRequest) ProtoMessage() {}
 
 func (x *CreateProgrammeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[0]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -120,7 +221,7 @@ func (x *CreateProgrammeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateProgrammeRequest.ProtoReflect.Descriptor instead.
 func (*CreateProgrammeRequest) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{0}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *CreateProgrammeRequest) GetProgrammeId() string {
@@ -155,7 +256,7 @@ type CreateProgrammeResponse struct {
 
 func (x *CreateProgrammeResponse) Reset() {
 	*x = CreateProgrammeResponse{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[1]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -167,7 +268,7 @@ func (x *CreateProgrammeResponse) String() string {
 func (*CreateProgrammeResponse) ProtoMessage() {}
 
 func (x *CreateProgrammeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[1]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -180,7 +281,7 @@ func (x *CreateProgrammeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateProgrammeResponse.ProtoReflect.Descriptor instead.
 func (*CreateProgrammeResponse) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{1}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *CreateProgrammeResponse) GetProgramme() *Programme {
@@ -205,7 +306,7 @@ type UpdateProgrammeRequest struct {
 
 func (x *UpdateProgrammeRequest) Reset() {
 	*x = UpdateProgrammeRequest{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[2]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -217,7 +318,7 @@ func (x *UpdateProgrammeRequest) String() string {
 func (*UpdateProgrammeRequest) ProtoMessage() {}
 
 func (x *UpdateProgrammeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[2]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -230,7 +331,7 @@ func (x *UpdateProgrammeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateProgrammeRequest.ProtoReflect.Descriptor instead.
 func (*UpdateProgrammeRequest) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{2}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *UpdateProgrammeRequest) GetProgramme() *Programme {
@@ -265,7 +366,7 @@ type UpdateProgrammeResponse struct {
 
 func (x *UpdateProgrammeResponse) Reset() {
 	*x = UpdateProgrammeResponse{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[3]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -277,7 +378,7 @@ func (x *UpdateProgrammeResponse) String() string {
 func (*UpdateProgrammeResponse) ProtoMessage() {}
 
 func (x *UpdateProgrammeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[3]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -290,7 +391,7 @@ func (x *UpdateProgrammeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateProgrammeResponse.ProtoReflect.Descriptor instead.
 func (*UpdateProgrammeResponse) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{3}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *UpdateProgrammeResponse) GetProgramme() *Programme {
@@ -315,7 +416,7 @@ type CreateUnitRequest struct {
 
 func (x *CreateUnitRequest) Reset() {
 	*x = CreateUnitRequest{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[4]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -327,7 +428,7 @@ func (x *CreateUnitRequest) String() string {
 func (*CreateUnitRequest) ProtoMessage() {}
 
 func (x *CreateUnitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[4]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -340,7 +441,7 @@ func (x *CreateUnitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateUnitRequest.ProtoReflect.Descriptor instead.
 func (*CreateUnitRequest) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{4}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CreateUnitRequest) GetUnitId() string {
@@ -375,7 +476,7 @@ type CreateUnitResponse struct {
 
 func (x *CreateUnitResponse) Reset() {
 	*x = CreateUnitResponse{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[5]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -387,7 +488,7 @@ func (x *CreateUnitResponse) String() string {
 func (*CreateUnitResponse) ProtoMessage() {}
 
 func (x *CreateUnitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[5]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -400,7 +501,7 @@ func (x *CreateUnitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateUnitResponse.ProtoReflect.Descriptor instead.
 func (*CreateUnitResponse) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{5}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CreateUnitResponse) GetUnit() *Unit {
@@ -425,7 +526,7 @@ type UpdateUnitRequest struct {
 
 func (x *UpdateUnitRequest) Reset() {
 	*x = UpdateUnitRequest{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[6]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -437,7 +538,7 @@ func (x *UpdateUnitRequest) String() string {
 func (*UpdateUnitRequest) ProtoMessage() {}
 
 func (x *UpdateUnitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[6]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -450,7 +551,7 @@ func (x *UpdateUnitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateUnitRequest.ProtoReflect.Descriptor instead.
 func (*UpdateUnitRequest) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{6}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *UpdateUnitRequest) GetUnit() *Unit {
@@ -485,7 +586,7 @@ type UpdateUnitResponse struct {
 
 func (x *UpdateUnitResponse) Reset() {
 	*x = UpdateUnitResponse{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[7]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -497,7 +598,7 @@ func (x *UpdateUnitResponse) String() string {
 func (*UpdateUnitResponse) ProtoMessage() {}
 
 func (x *UpdateUnitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[7]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -510,7 +611,7 @@ func (x *UpdateUnitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateUnitResponse.ProtoReflect.Descriptor instead.
 func (*UpdateUnitResponse) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{7}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *UpdateUnitResponse) GetUnit() *Unit {
@@ -537,7 +638,7 @@ type CreateTaskRequest struct {
 
 func (x *CreateTaskRequest) Reset() {
 	*x = CreateTaskRequest{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[8]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -549,7 +650,7 @@ func (x *CreateTaskRequest) String() string {
 func (*CreateTaskRequest) ProtoMessage() {}
 
 func (x *CreateTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[8]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -562,7 +663,7 @@ func (x *CreateTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTaskRequest.ProtoReflect.Descriptor instead.
 func (*CreateTaskRequest) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{8}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CreateTaskRequest) GetParent() string {
@@ -604,7 +705,7 @@ type CreateTaskResponse struct {
 
 func (x *CreateTaskResponse) Reset() {
 	*x = CreateTaskResponse{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[9]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -616,7 +717,7 @@ func (x *CreateTaskResponse) String() string {
 func (*CreateTaskResponse) ProtoMessage() {}
 
 func (x *CreateTaskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[9]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -629,7 +730,7 @@ func (x *CreateTaskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTaskResponse.ProtoReflect.Descriptor instead.
 func (*CreateTaskResponse) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{9}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CreateTaskResponse) GetTask() *Task {
@@ -654,7 +755,7 @@ type UpdateTaskRequest struct {
 
 func (x *UpdateTaskRequest) Reset() {
 	*x = UpdateTaskRequest{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[10]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -666,7 +767,7 @@ func (x *UpdateTaskRequest) String() string {
 func (*UpdateTaskRequest) ProtoMessage() {}
 
 func (x *UpdateTaskRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[10]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -679,7 +780,7 @@ func (x *UpdateTaskRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateTaskRequest.ProtoReflect.Descriptor instead.
 func (*UpdateTaskRequest) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{10}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *UpdateTaskRequest) GetTask() *Task {
@@ -714,7 +815,7 @@ type UpdateTaskResponse struct {
 
 func (x *UpdateTaskResponse) Reset() {
 	*x = UpdateTaskResponse{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[11]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -726,7 +827,7 @@ func (x *UpdateTaskResponse) String() string {
 func (*UpdateTaskResponse) ProtoMessage() {}
 
 func (x *UpdateTaskResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[11]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -739,7 +840,7 @@ func (x *UpdateTaskResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateTaskResponse.ProtoReflect.Descriptor instead.
 func (*UpdateTaskResponse) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{11}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *UpdateTaskResponse) GetTask() *Task {
@@ -766,7 +867,7 @@ type CreateTargetRequest struct {
 
 func (x *CreateTargetRequest) Reset() {
 	*x = CreateTargetRequest{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[12]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -778,7 +879,7 @@ func (x *CreateTargetRequest) String() string {
 func (*CreateTargetRequest) ProtoMessage() {}
 
 func (x *CreateTargetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[12]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -791,7 +892,7 @@ func (x *CreateTargetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTargetRequest.ProtoReflect.Descriptor instead.
 func (*CreateTargetRequest) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{12}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CreateTargetRequest) GetParent() string {
@@ -833,7 +934,7 @@ type CreateTargetResponse struct {
 
 func (x *CreateTargetResponse) Reset() {
 	*x = CreateTargetResponse{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[13]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -845,7 +946,7 @@ func (x *CreateTargetResponse) String() string {
 func (*CreateTargetResponse) ProtoMessage() {}
 
 func (x *CreateTargetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[13]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -858,7 +959,7 @@ func (x *CreateTargetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateTargetResponse.ProtoReflect.Descriptor instead.
 func (*CreateTargetResponse) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{13}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CreateTargetResponse) GetTarget() *Target {
@@ -883,7 +984,7 @@ type UpdateTargetRequest struct {
 
 func (x *UpdateTargetRequest) Reset() {
 	*x = UpdateTargetRequest{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[14]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -895,7 +996,7 @@ func (x *UpdateTargetRequest) String() string {
 func (*UpdateTargetRequest) ProtoMessage() {}
 
 func (x *UpdateTargetRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[14]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -908,7 +1009,7 @@ func (x *UpdateTargetRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateTargetRequest.ProtoReflect.Descriptor instead.
 func (*UpdateTargetRequest) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{14}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *UpdateTargetRequest) GetTarget() *Target {
@@ -943,7 +1044,7 @@ type UpdateTargetResponse struct {
 
 func (x *UpdateTargetResponse) Reset() {
 	*x = UpdateTargetResponse{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[15]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -955,7 +1056,7 @@ func (x *UpdateTargetResponse) String() string {
 func (*UpdateTargetResponse) ProtoMessage() {}
 
 func (x *UpdateTargetResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[15]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -968,7 +1069,7 @@ func (x *UpdateTargetResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateTargetResponse.ProtoReflect.Descriptor instead.
 func (*UpdateTargetResponse) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{15}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *UpdateTargetResponse) GetTarget() *Target {
@@ -995,7 +1096,7 @@ type CreateAllocationRequest struct {
 
 func (x *CreateAllocationRequest) Reset() {
 	*x = CreateAllocationRequest{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[16]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1007,7 +1108,7 @@ func (x *CreateAllocationRequest) String() string {
 func (*CreateAllocationRequest) ProtoMessage() {}
 
 func (x *CreateAllocationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[16]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1020,7 +1121,7 @@ func (x *CreateAllocationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAllocationRequest.ProtoReflect.Descriptor instead.
 func (*CreateAllocationRequest) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{16}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CreateAllocationRequest) GetParent() string {
@@ -1062,7 +1163,7 @@ type CreateAllocationResponse struct {
 
 func (x *CreateAllocationResponse) Reset() {
 	*x = CreateAllocationResponse{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[17]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1074,7 +1175,7 @@ func (x *CreateAllocationResponse) String() string {
 func (*CreateAllocationResponse) ProtoMessage() {}
 
 func (x *CreateAllocationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[17]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1087,7 +1188,7 @@ func (x *CreateAllocationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAllocationResponse.ProtoReflect.Descriptor instead.
 func (*CreateAllocationResponse) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{17}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *CreateAllocationResponse) GetAllocation() *Allocation {
@@ -1112,7 +1213,7 @@ type UpdateAllocationRequest struct {
 
 func (x *UpdateAllocationRequest) Reset() {
 	*x = UpdateAllocationRequest{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[18]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1124,7 +1225,7 @@ func (x *UpdateAllocationRequest) String() string {
 func (*UpdateAllocationRequest) ProtoMessage() {}
 
 func (x *UpdateAllocationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[18]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1137,7 +1238,7 @@ func (x *UpdateAllocationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateAllocationRequest.ProtoReflect.Descriptor instead.
 func (*UpdateAllocationRequest) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{18}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *UpdateAllocationRequest) GetAllocation() *Allocation {
@@ -1172,7 +1273,7 @@ type UpdateAllocationResponse struct {
 
 func (x *UpdateAllocationResponse) Reset() {
 	*x = UpdateAllocationResponse{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[19]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1184,7 +1285,7 @@ func (x *UpdateAllocationResponse) String() string {
 func (*UpdateAllocationResponse) ProtoMessage() {}
 
 func (x *UpdateAllocationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[19]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1197,7 +1298,7 @@ func (x *UpdateAllocationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateAllocationResponse.ProtoReflect.Descriptor instead.
 func (*UpdateAllocationResponse) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{19}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *UpdateAllocationResponse) GetAllocation() *Allocation {
@@ -1222,7 +1323,7 @@ type CreateCalendarRequest struct {
 
 func (x *CreateCalendarRequest) Reset() {
 	*x = CreateCalendarRequest{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[20]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1234,7 +1335,7 @@ func (x *CreateCalendarRequest) String() string {
 func (*CreateCalendarRequest) ProtoMessage() {}
 
 func (x *CreateCalendarRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[20]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1247,7 +1348,7 @@ func (x *CreateCalendarRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCalendarRequest.ProtoReflect.Descriptor instead.
 func (*CreateCalendarRequest) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{20}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CreateCalendarRequest) GetCalendarId() string {
@@ -1282,7 +1383,7 @@ type CreateCalendarResponse struct {
 
 func (x *CreateCalendarResponse) Reset() {
 	*x = CreateCalendarResponse{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[21]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1294,7 +1395,7 @@ func (x *CreateCalendarResponse) String() string {
 func (*CreateCalendarResponse) ProtoMessage() {}
 
 func (x *CreateCalendarResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[21]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1307,7 +1408,7 @@ func (x *CreateCalendarResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateCalendarResponse.ProtoReflect.Descriptor instead.
 func (*CreateCalendarResponse) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{21}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CreateCalendarResponse) GetCalendar() *Calendar {
@@ -1332,7 +1433,7 @@ type UpdateCalendarRequest struct {
 
 func (x *UpdateCalendarRequest) Reset() {
 	*x = UpdateCalendarRequest{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[22]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1344,7 +1445,7 @@ func (x *UpdateCalendarRequest) String() string {
 func (*UpdateCalendarRequest) ProtoMessage() {}
 
 func (x *UpdateCalendarRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[22]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1357,7 +1458,7 @@ func (x *UpdateCalendarRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateCalendarRequest.ProtoReflect.Descriptor instead.
 func (*UpdateCalendarRequest) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{22}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *UpdateCalendarRequest) GetCalendar() *Calendar {
@@ -1392,7 +1493,7 @@ type UpdateCalendarResponse struct {
 
 func (x *UpdateCalendarResponse) Reset() {
 	*x = UpdateCalendarResponse{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[23]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1404,7 +1505,7 @@ func (x *UpdateCalendarResponse) String() string {
 func (*UpdateCalendarResponse) ProtoMessage() {}
 
 func (x *UpdateCalendarResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[23]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1417,7 +1518,7 @@ func (x *UpdateCalendarResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateCalendarResponse.ProtoReflect.Descriptor instead.
 func (*UpdateCalendarResponse) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{23}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *UpdateCalendarResponse) GetCalendar() *Calendar {
@@ -1444,7 +1545,7 @@ type CreateRegimeRequest struct {
 
 func (x *CreateRegimeRequest) Reset() {
 	*x = CreateRegimeRequest{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[24]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1456,7 +1557,7 @@ func (x *CreateRegimeRequest) String() string {
 func (*CreateRegimeRequest) ProtoMessage() {}
 
 func (x *CreateRegimeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[24]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1469,7 +1570,7 @@ func (x *CreateRegimeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRegimeRequest.ProtoReflect.Descriptor instead.
 func (*CreateRegimeRequest) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{24}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *CreateRegimeRequest) GetParent() string {
@@ -1511,7 +1612,7 @@ type CreateRegimeResponse struct {
 
 func (x *CreateRegimeResponse) Reset() {
 	*x = CreateRegimeResponse{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[25]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1523,7 +1624,7 @@ func (x *CreateRegimeResponse) String() string {
 func (*CreateRegimeResponse) ProtoMessage() {}
 
 func (x *CreateRegimeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[25]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1536,7 +1637,7 @@ func (x *CreateRegimeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateRegimeResponse.ProtoReflect.Descriptor instead.
 func (*CreateRegimeResponse) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{25}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CreateRegimeResponse) GetRegime() *Regime {
@@ -1561,7 +1662,7 @@ type UpdateRegimeRequest struct {
 
 func (x *UpdateRegimeRequest) Reset() {
 	*x = UpdateRegimeRequest{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[26]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1573,7 +1674,7 @@ func (x *UpdateRegimeRequest) String() string {
 func (*UpdateRegimeRequest) ProtoMessage() {}
 
 func (x *UpdateRegimeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[26]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1586,7 +1687,7 @@ func (x *UpdateRegimeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateRegimeRequest.ProtoReflect.Descriptor instead.
 func (*UpdateRegimeRequest) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{26}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *UpdateRegimeRequest) GetRegime() *Regime {
@@ -1621,7 +1722,7 @@ type UpdateRegimeResponse struct {
 
 func (x *UpdateRegimeResponse) Reset() {
 	*x = UpdateRegimeResponse{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[27]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1633,7 +1734,7 @@ func (x *UpdateRegimeResponse) String() string {
 func (*UpdateRegimeResponse) ProtoMessage() {}
 
 func (x *UpdateRegimeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[27]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1646,7 +1747,7 @@ func (x *UpdateRegimeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateRegimeResponse.ProtoReflect.Descriptor instead.
 func (*UpdateRegimeResponse) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{27}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *UpdateRegimeResponse) GetRegime() *Regime {
@@ -1669,7 +1770,7 @@ type BatchWriteRequest struct {
 
 func (x *BatchWriteRequest) Reset() {
 	*x = BatchWriteRequest{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[28]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1681,7 +1782,7 @@ func (x *BatchWriteRequest) String() string {
 func (*BatchWriteRequest) ProtoMessage() {}
 
 func (x *BatchWriteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[28]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1694,7 +1795,7 @@ func (x *BatchWriteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchWriteRequest.ProtoReflect.Descriptor instead.
 func (*BatchWriteRequest) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{28}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *BatchWriteRequest) GetWrites() []*Write {
@@ -1733,7 +1834,7 @@ type Write struct {
 
 func (x *Write) Reset() {
 	*x = Write{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[29]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1745,7 +1846,7 @@ func (x *Write) String() string {
 func (*Write) ProtoMessage() {}
 
 func (x *Write) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[29]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1758,7 +1859,7 @@ func (x *Write) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Write.ProtoReflect.Descriptor instead.
 func (*Write) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{29}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Write) GetResource() isWrite_Resource {
@@ -1897,7 +1998,7 @@ type BatchWriteResponse struct {
 
 func (x *BatchWriteResponse) Reset() {
 	*x = BatchWriteResponse{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[30]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1909,7 +2010,7 @@ func (x *BatchWriteResponse) String() string {
 func (*BatchWriteResponse) ProtoMessage() {}
 
 func (x *BatchWriteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[30]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1922,7 +2023,7 @@ func (x *BatchWriteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchWriteResponse.ProtoReflect.Descriptor instead.
 func (*BatchWriteResponse) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{30}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *BatchWriteResponse) GetResults() []*WriteResult {
@@ -1954,7 +2055,7 @@ type WriteResult struct {
 
 func (x *WriteResult) Reset() {
 	*x = WriteResult{}
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[31]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1966,7 +2067,7 @@ func (x *WriteResult) String() string {
 func (*WriteResult) ProtoMessage() {}
 
 func (x *WriteResult) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[31]
+	mi := &file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1979,7 +2080,7 @@ func (x *WriteResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteResult.ProtoReflect.Descriptor instead.
 func (*WriteResult) Descriptor() ([]byte, []int) {
-	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{31}
+	return file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *WriteResult) GetName() string {
@@ -2007,7 +2108,13 @@ var File_cotmoc_registry_v1_registry_admin_service_proto protoreflect.FileDescri
 
 const file_cotmoc_registry_v1_registry_admin_service_proto_rawDesc = "" +
 	"\n" +
-	"/cotmoc/registry/v1/registry_admin_service.proto\x12\x12cotmoc.registry.v1\x1a\x1bbuf/validate/validate.proto\x1a#cotmoc/registry/v1/allocation.proto\x1a!cotmoc/registry/v1/calendar.proto\x1a\"cotmoc/registry/v1/programme.proto\x1a\x1fcotmoc/registry/v1/regime.proto\x1a\x1fcotmoc/registry/v1/target.proto\x1a\x1dcotmoc/registry/v1/task.proto\x1a\x1dcotmoc/registry/v1/unit.proto\x1a google/protobuf/field_mask.proto\"\xc7\x01\n" +
+	"/cotmoc/registry/v1/registry_admin_service.proto\x12\x12cotmoc.registry.v1\x1a\x1bbuf/validate/validate.proto\x1a#cotmoc/registry/v1/allocation.proto\x1a!cotmoc/registry/v1/calendar.proto\x1a\"cotmoc/registry/v1/programme.proto\x1a\x1fcotmoc/registry/v1/regime.proto\x1a\x1fcotmoc/registry/v1/target.proto\x1a\x1dcotmoc/registry/v1/task.proto\x1a\x1dcotmoc/registry/v1/unit.proto\x1a google/protobuf/field_mask.proto\"V\n" +
+	"\x11RaiseLevelRequest\x12\x1d\n" +
+	"\x05level\x18\x01 \x01(\rB\a\xbaH\x04*\x02(\x01R\x05level\x12\"\n" +
+	"\x06reason\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xf4\x03R\x06reason\"0\n" +
+	"\x12RaiseLevelResponse\x12\x1a\n" +
+	"\brevision\x18\x01 \x01(\x03R\brevision\"\xc7\x01\n" +
 	"\x16CreateProgrammeRequest\x12C\n" +
 	"\fprogramme_id\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\vprogrammeId\x12C\n" +
 	"\tprogramme\x18\x03 \x01(\v2\x1d.cotmoc.registry.v1.ProgrammeB\x06\xbaH\x03\xc8\x01\x01R\tprogramme\x12#\n" +
@@ -2141,7 +2248,7 @@ const file_cotmoc_registry_v1_registry_admin_service_proto_rawDesc = "" +
 	"\x19WRITE_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15WRITE_OUTCOME_CREATED\x10\x01\x12\x19\n" +
 	"\x15WRITE_OUTCOME_UPDATED\x10\x02\x12\x1b\n" +
-	"\x17WRITE_OUTCOME_UNCHANGED\x10\x032\xfb\v\n" +
+	"\x17WRITE_OUTCOME_UNCHANGED\x10\x032\xd8\f\n" +
 	"\x14RegistryAdminService\x12j\n" +
 	"\x0fCreateProgramme\x12*.cotmoc.registry.v1.CreateProgrammeRequest\x1a+.cotmoc.registry.v1.CreateProgrammeResponse\x12j\n" +
 	"\x0fUpdateProgramme\x12*.cotmoc.registry.v1.UpdateProgrammeRequest\x1a+.cotmoc.registry.v1.UpdateProgrammeResponse\x12[\n" +
@@ -2162,7 +2269,9 @@ const file_cotmoc_registry_v1_registry_admin_service_proto_rawDesc = "" +
 	"\fCreateRegime\x12'.cotmoc.registry.v1.CreateRegimeRequest\x1a(.cotmoc.registry.v1.CreateRegimeResponse\x12a\n" +
 	"\fUpdateRegime\x12'.cotmoc.registry.v1.UpdateRegimeRequest\x1a(.cotmoc.registry.v1.UpdateRegimeResponse\x12[\n" +
 	"\n" +
-	"BatchWrite\x12%.cotmoc.registry.v1.BatchWriteRequest\x1a&.cotmoc.registry.v1.BatchWriteResponseBBZ@github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1;registryv1b\x06proto3"
+	"BatchWrite\x12%.cotmoc.registry.v1.BatchWriteRequest\x1a&.cotmoc.registry.v1.BatchWriteResponse\x12[\n" +
+	"\n" +
+	"RaiseLevel\x12%.cotmoc.registry.v1.RaiseLevelRequest\x1a&.cotmoc.registry.v1.RaiseLevelResponseBBZ@github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1;registryv1b\x06proto3"
 
 var (
 	file_cotmoc_registry_v1_registry_admin_service_proto_rawDescOnce sync.Once
@@ -2177,128 +2286,132 @@ func file_cotmoc_registry_v1_registry_admin_service_proto_rawDescGZIP() []byte {
 }
 
 var file_cotmoc_registry_v1_registry_admin_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_cotmoc_registry_v1_registry_admin_service_proto_goTypes = []any{
 	(WriteOutcome)(0),                // 0: cotmoc.registry.v1.WriteOutcome
-	(*CreateProgrammeRequest)(nil),   // 1: cotmoc.registry.v1.CreateProgrammeRequest
-	(*CreateProgrammeResponse)(nil),  // 2: cotmoc.registry.v1.CreateProgrammeResponse
-	(*UpdateProgrammeRequest)(nil),   // 3: cotmoc.registry.v1.UpdateProgrammeRequest
-	(*UpdateProgrammeResponse)(nil),  // 4: cotmoc.registry.v1.UpdateProgrammeResponse
-	(*CreateUnitRequest)(nil),        // 5: cotmoc.registry.v1.CreateUnitRequest
-	(*CreateUnitResponse)(nil),       // 6: cotmoc.registry.v1.CreateUnitResponse
-	(*UpdateUnitRequest)(nil),        // 7: cotmoc.registry.v1.UpdateUnitRequest
-	(*UpdateUnitResponse)(nil),       // 8: cotmoc.registry.v1.UpdateUnitResponse
-	(*CreateTaskRequest)(nil),        // 9: cotmoc.registry.v1.CreateTaskRequest
-	(*CreateTaskResponse)(nil),       // 10: cotmoc.registry.v1.CreateTaskResponse
-	(*UpdateTaskRequest)(nil),        // 11: cotmoc.registry.v1.UpdateTaskRequest
-	(*UpdateTaskResponse)(nil),       // 12: cotmoc.registry.v1.UpdateTaskResponse
-	(*CreateTargetRequest)(nil),      // 13: cotmoc.registry.v1.CreateTargetRequest
-	(*CreateTargetResponse)(nil),     // 14: cotmoc.registry.v1.CreateTargetResponse
-	(*UpdateTargetRequest)(nil),      // 15: cotmoc.registry.v1.UpdateTargetRequest
-	(*UpdateTargetResponse)(nil),     // 16: cotmoc.registry.v1.UpdateTargetResponse
-	(*CreateAllocationRequest)(nil),  // 17: cotmoc.registry.v1.CreateAllocationRequest
-	(*CreateAllocationResponse)(nil), // 18: cotmoc.registry.v1.CreateAllocationResponse
-	(*UpdateAllocationRequest)(nil),  // 19: cotmoc.registry.v1.UpdateAllocationRequest
-	(*UpdateAllocationResponse)(nil), // 20: cotmoc.registry.v1.UpdateAllocationResponse
-	(*CreateCalendarRequest)(nil),    // 21: cotmoc.registry.v1.CreateCalendarRequest
-	(*CreateCalendarResponse)(nil),   // 22: cotmoc.registry.v1.CreateCalendarResponse
-	(*UpdateCalendarRequest)(nil),    // 23: cotmoc.registry.v1.UpdateCalendarRequest
-	(*UpdateCalendarResponse)(nil),   // 24: cotmoc.registry.v1.UpdateCalendarResponse
-	(*CreateRegimeRequest)(nil),      // 25: cotmoc.registry.v1.CreateRegimeRequest
-	(*CreateRegimeResponse)(nil),     // 26: cotmoc.registry.v1.CreateRegimeResponse
-	(*UpdateRegimeRequest)(nil),      // 27: cotmoc.registry.v1.UpdateRegimeRequest
-	(*UpdateRegimeResponse)(nil),     // 28: cotmoc.registry.v1.UpdateRegimeResponse
-	(*BatchWriteRequest)(nil),        // 29: cotmoc.registry.v1.BatchWriteRequest
-	(*Write)(nil),                    // 30: cotmoc.registry.v1.Write
-	(*BatchWriteResponse)(nil),       // 31: cotmoc.registry.v1.BatchWriteResponse
-	(*WriteResult)(nil),              // 32: cotmoc.registry.v1.WriteResult
-	(*Programme)(nil),                // 33: cotmoc.registry.v1.Programme
-	(*fieldmaskpb.FieldMask)(nil),    // 34: google.protobuf.FieldMask
-	(*Unit)(nil),                     // 35: cotmoc.registry.v1.Unit
-	(*Task)(nil),                     // 36: cotmoc.registry.v1.Task
-	(*Target)(nil),                   // 37: cotmoc.registry.v1.Target
-	(*Allocation)(nil),               // 38: cotmoc.registry.v1.Allocation
-	(*Calendar)(nil),                 // 39: cotmoc.registry.v1.Calendar
-	(*Regime)(nil),                   // 40: cotmoc.registry.v1.Regime
+	(*RaiseLevelRequest)(nil),        // 1: cotmoc.registry.v1.RaiseLevelRequest
+	(*RaiseLevelResponse)(nil),       // 2: cotmoc.registry.v1.RaiseLevelResponse
+	(*CreateProgrammeRequest)(nil),   // 3: cotmoc.registry.v1.CreateProgrammeRequest
+	(*CreateProgrammeResponse)(nil),  // 4: cotmoc.registry.v1.CreateProgrammeResponse
+	(*UpdateProgrammeRequest)(nil),   // 5: cotmoc.registry.v1.UpdateProgrammeRequest
+	(*UpdateProgrammeResponse)(nil),  // 6: cotmoc.registry.v1.UpdateProgrammeResponse
+	(*CreateUnitRequest)(nil),        // 7: cotmoc.registry.v1.CreateUnitRequest
+	(*CreateUnitResponse)(nil),       // 8: cotmoc.registry.v1.CreateUnitResponse
+	(*UpdateUnitRequest)(nil),        // 9: cotmoc.registry.v1.UpdateUnitRequest
+	(*UpdateUnitResponse)(nil),       // 10: cotmoc.registry.v1.UpdateUnitResponse
+	(*CreateTaskRequest)(nil),        // 11: cotmoc.registry.v1.CreateTaskRequest
+	(*CreateTaskResponse)(nil),       // 12: cotmoc.registry.v1.CreateTaskResponse
+	(*UpdateTaskRequest)(nil),        // 13: cotmoc.registry.v1.UpdateTaskRequest
+	(*UpdateTaskResponse)(nil),       // 14: cotmoc.registry.v1.UpdateTaskResponse
+	(*CreateTargetRequest)(nil),      // 15: cotmoc.registry.v1.CreateTargetRequest
+	(*CreateTargetResponse)(nil),     // 16: cotmoc.registry.v1.CreateTargetResponse
+	(*UpdateTargetRequest)(nil),      // 17: cotmoc.registry.v1.UpdateTargetRequest
+	(*UpdateTargetResponse)(nil),     // 18: cotmoc.registry.v1.UpdateTargetResponse
+	(*CreateAllocationRequest)(nil),  // 19: cotmoc.registry.v1.CreateAllocationRequest
+	(*CreateAllocationResponse)(nil), // 20: cotmoc.registry.v1.CreateAllocationResponse
+	(*UpdateAllocationRequest)(nil),  // 21: cotmoc.registry.v1.UpdateAllocationRequest
+	(*UpdateAllocationResponse)(nil), // 22: cotmoc.registry.v1.UpdateAllocationResponse
+	(*CreateCalendarRequest)(nil),    // 23: cotmoc.registry.v1.CreateCalendarRequest
+	(*CreateCalendarResponse)(nil),   // 24: cotmoc.registry.v1.CreateCalendarResponse
+	(*UpdateCalendarRequest)(nil),    // 25: cotmoc.registry.v1.UpdateCalendarRequest
+	(*UpdateCalendarResponse)(nil),   // 26: cotmoc.registry.v1.UpdateCalendarResponse
+	(*CreateRegimeRequest)(nil),      // 27: cotmoc.registry.v1.CreateRegimeRequest
+	(*CreateRegimeResponse)(nil),     // 28: cotmoc.registry.v1.CreateRegimeResponse
+	(*UpdateRegimeRequest)(nil),      // 29: cotmoc.registry.v1.UpdateRegimeRequest
+	(*UpdateRegimeResponse)(nil),     // 30: cotmoc.registry.v1.UpdateRegimeResponse
+	(*BatchWriteRequest)(nil),        // 31: cotmoc.registry.v1.BatchWriteRequest
+	(*Write)(nil),                    // 32: cotmoc.registry.v1.Write
+	(*BatchWriteResponse)(nil),       // 33: cotmoc.registry.v1.BatchWriteResponse
+	(*WriteResult)(nil),              // 34: cotmoc.registry.v1.WriteResult
+	(*Programme)(nil),                // 35: cotmoc.registry.v1.Programme
+	(*fieldmaskpb.FieldMask)(nil),    // 36: google.protobuf.FieldMask
+	(*Unit)(nil),                     // 37: cotmoc.registry.v1.Unit
+	(*Task)(nil),                     // 38: cotmoc.registry.v1.Task
+	(*Target)(nil),                   // 39: cotmoc.registry.v1.Target
+	(*Allocation)(nil),               // 40: cotmoc.registry.v1.Allocation
+	(*Calendar)(nil),                 // 41: cotmoc.registry.v1.Calendar
+	(*Regime)(nil),                   // 42: cotmoc.registry.v1.Regime
 }
 var file_cotmoc_registry_v1_registry_admin_service_proto_depIdxs = []int32{
-	33, // 0: cotmoc.registry.v1.CreateProgrammeRequest.programme:type_name -> cotmoc.registry.v1.Programme
-	33, // 1: cotmoc.registry.v1.CreateProgrammeResponse.programme:type_name -> cotmoc.registry.v1.Programme
-	33, // 2: cotmoc.registry.v1.UpdateProgrammeRequest.programme:type_name -> cotmoc.registry.v1.Programme
-	34, // 3: cotmoc.registry.v1.UpdateProgrammeRequest.update_mask:type_name -> google.protobuf.FieldMask
-	33, // 4: cotmoc.registry.v1.UpdateProgrammeResponse.programme:type_name -> cotmoc.registry.v1.Programme
-	35, // 5: cotmoc.registry.v1.CreateUnitRequest.unit:type_name -> cotmoc.registry.v1.Unit
-	35, // 6: cotmoc.registry.v1.CreateUnitResponse.unit:type_name -> cotmoc.registry.v1.Unit
-	35, // 7: cotmoc.registry.v1.UpdateUnitRequest.unit:type_name -> cotmoc.registry.v1.Unit
-	34, // 8: cotmoc.registry.v1.UpdateUnitRequest.update_mask:type_name -> google.protobuf.FieldMask
-	35, // 9: cotmoc.registry.v1.UpdateUnitResponse.unit:type_name -> cotmoc.registry.v1.Unit
-	36, // 10: cotmoc.registry.v1.CreateTaskRequest.task:type_name -> cotmoc.registry.v1.Task
-	36, // 11: cotmoc.registry.v1.CreateTaskResponse.task:type_name -> cotmoc.registry.v1.Task
-	36, // 12: cotmoc.registry.v1.UpdateTaskRequest.task:type_name -> cotmoc.registry.v1.Task
-	34, // 13: cotmoc.registry.v1.UpdateTaskRequest.update_mask:type_name -> google.protobuf.FieldMask
-	36, // 14: cotmoc.registry.v1.UpdateTaskResponse.task:type_name -> cotmoc.registry.v1.Task
-	37, // 15: cotmoc.registry.v1.CreateTargetRequest.target:type_name -> cotmoc.registry.v1.Target
-	37, // 16: cotmoc.registry.v1.CreateTargetResponse.target:type_name -> cotmoc.registry.v1.Target
-	37, // 17: cotmoc.registry.v1.UpdateTargetRequest.target:type_name -> cotmoc.registry.v1.Target
-	34, // 18: cotmoc.registry.v1.UpdateTargetRequest.update_mask:type_name -> google.protobuf.FieldMask
-	37, // 19: cotmoc.registry.v1.UpdateTargetResponse.target:type_name -> cotmoc.registry.v1.Target
-	38, // 20: cotmoc.registry.v1.CreateAllocationRequest.allocation:type_name -> cotmoc.registry.v1.Allocation
-	38, // 21: cotmoc.registry.v1.CreateAllocationResponse.allocation:type_name -> cotmoc.registry.v1.Allocation
-	38, // 22: cotmoc.registry.v1.UpdateAllocationRequest.allocation:type_name -> cotmoc.registry.v1.Allocation
-	34, // 23: cotmoc.registry.v1.UpdateAllocationRequest.update_mask:type_name -> google.protobuf.FieldMask
-	38, // 24: cotmoc.registry.v1.UpdateAllocationResponse.allocation:type_name -> cotmoc.registry.v1.Allocation
-	39, // 25: cotmoc.registry.v1.CreateCalendarRequest.calendar:type_name -> cotmoc.registry.v1.Calendar
-	39, // 26: cotmoc.registry.v1.CreateCalendarResponse.calendar:type_name -> cotmoc.registry.v1.Calendar
-	39, // 27: cotmoc.registry.v1.UpdateCalendarRequest.calendar:type_name -> cotmoc.registry.v1.Calendar
-	34, // 28: cotmoc.registry.v1.UpdateCalendarRequest.update_mask:type_name -> google.protobuf.FieldMask
-	39, // 29: cotmoc.registry.v1.UpdateCalendarResponse.calendar:type_name -> cotmoc.registry.v1.Calendar
-	40, // 30: cotmoc.registry.v1.CreateRegimeRequest.regime:type_name -> cotmoc.registry.v1.Regime
-	40, // 31: cotmoc.registry.v1.CreateRegimeResponse.regime:type_name -> cotmoc.registry.v1.Regime
-	40, // 32: cotmoc.registry.v1.UpdateRegimeRequest.regime:type_name -> cotmoc.registry.v1.Regime
-	34, // 33: cotmoc.registry.v1.UpdateRegimeRequest.update_mask:type_name -> google.protobuf.FieldMask
-	40, // 34: cotmoc.registry.v1.UpdateRegimeResponse.regime:type_name -> cotmoc.registry.v1.Regime
-	30, // 35: cotmoc.registry.v1.BatchWriteRequest.writes:type_name -> cotmoc.registry.v1.Write
-	33, // 36: cotmoc.registry.v1.Write.programme:type_name -> cotmoc.registry.v1.Programme
-	35, // 37: cotmoc.registry.v1.Write.unit:type_name -> cotmoc.registry.v1.Unit
-	36, // 38: cotmoc.registry.v1.Write.task:type_name -> cotmoc.registry.v1.Task
-	37, // 39: cotmoc.registry.v1.Write.target:type_name -> cotmoc.registry.v1.Target
-	38, // 40: cotmoc.registry.v1.Write.allocation:type_name -> cotmoc.registry.v1.Allocation
-	39, // 41: cotmoc.registry.v1.Write.calendar:type_name -> cotmoc.registry.v1.Calendar
-	40, // 42: cotmoc.registry.v1.Write.regime:type_name -> cotmoc.registry.v1.Regime
-	32, // 43: cotmoc.registry.v1.BatchWriteResponse.results:type_name -> cotmoc.registry.v1.WriteResult
+	35, // 0: cotmoc.registry.v1.CreateProgrammeRequest.programme:type_name -> cotmoc.registry.v1.Programme
+	35, // 1: cotmoc.registry.v1.CreateProgrammeResponse.programme:type_name -> cotmoc.registry.v1.Programme
+	35, // 2: cotmoc.registry.v1.UpdateProgrammeRequest.programme:type_name -> cotmoc.registry.v1.Programme
+	36, // 3: cotmoc.registry.v1.UpdateProgrammeRequest.update_mask:type_name -> google.protobuf.FieldMask
+	35, // 4: cotmoc.registry.v1.UpdateProgrammeResponse.programme:type_name -> cotmoc.registry.v1.Programme
+	37, // 5: cotmoc.registry.v1.CreateUnitRequest.unit:type_name -> cotmoc.registry.v1.Unit
+	37, // 6: cotmoc.registry.v1.CreateUnitResponse.unit:type_name -> cotmoc.registry.v1.Unit
+	37, // 7: cotmoc.registry.v1.UpdateUnitRequest.unit:type_name -> cotmoc.registry.v1.Unit
+	36, // 8: cotmoc.registry.v1.UpdateUnitRequest.update_mask:type_name -> google.protobuf.FieldMask
+	37, // 9: cotmoc.registry.v1.UpdateUnitResponse.unit:type_name -> cotmoc.registry.v1.Unit
+	38, // 10: cotmoc.registry.v1.CreateTaskRequest.task:type_name -> cotmoc.registry.v1.Task
+	38, // 11: cotmoc.registry.v1.CreateTaskResponse.task:type_name -> cotmoc.registry.v1.Task
+	38, // 12: cotmoc.registry.v1.UpdateTaskRequest.task:type_name -> cotmoc.registry.v1.Task
+	36, // 13: cotmoc.registry.v1.UpdateTaskRequest.update_mask:type_name -> google.protobuf.FieldMask
+	38, // 14: cotmoc.registry.v1.UpdateTaskResponse.task:type_name -> cotmoc.registry.v1.Task
+	39, // 15: cotmoc.registry.v1.CreateTargetRequest.target:type_name -> cotmoc.registry.v1.Target
+	39, // 16: cotmoc.registry.v1.CreateTargetResponse.target:type_name -> cotmoc.registry.v1.Target
+	39, // 17: cotmoc.registry.v1.UpdateTargetRequest.target:type_name -> cotmoc.registry.v1.Target
+	36, // 18: cotmoc.registry.v1.UpdateTargetRequest.update_mask:type_name -> google.protobuf.FieldMask
+	39, // 19: cotmoc.registry.v1.UpdateTargetResponse.target:type_name -> cotmoc.registry.v1.Target
+	40, // 20: cotmoc.registry.v1.CreateAllocationRequest.allocation:type_name -> cotmoc.registry.v1.Allocation
+	40, // 21: cotmoc.registry.v1.CreateAllocationResponse.allocation:type_name -> cotmoc.registry.v1.Allocation
+	40, // 22: cotmoc.registry.v1.UpdateAllocationRequest.allocation:type_name -> cotmoc.registry.v1.Allocation
+	36, // 23: cotmoc.registry.v1.UpdateAllocationRequest.update_mask:type_name -> google.protobuf.FieldMask
+	40, // 24: cotmoc.registry.v1.UpdateAllocationResponse.allocation:type_name -> cotmoc.registry.v1.Allocation
+	41, // 25: cotmoc.registry.v1.CreateCalendarRequest.calendar:type_name -> cotmoc.registry.v1.Calendar
+	41, // 26: cotmoc.registry.v1.CreateCalendarResponse.calendar:type_name -> cotmoc.registry.v1.Calendar
+	41, // 27: cotmoc.registry.v1.UpdateCalendarRequest.calendar:type_name -> cotmoc.registry.v1.Calendar
+	36, // 28: cotmoc.registry.v1.UpdateCalendarRequest.update_mask:type_name -> google.protobuf.FieldMask
+	41, // 29: cotmoc.registry.v1.UpdateCalendarResponse.calendar:type_name -> cotmoc.registry.v1.Calendar
+	42, // 30: cotmoc.registry.v1.CreateRegimeRequest.regime:type_name -> cotmoc.registry.v1.Regime
+	42, // 31: cotmoc.registry.v1.CreateRegimeResponse.regime:type_name -> cotmoc.registry.v1.Regime
+	42, // 32: cotmoc.registry.v1.UpdateRegimeRequest.regime:type_name -> cotmoc.registry.v1.Regime
+	36, // 33: cotmoc.registry.v1.UpdateRegimeRequest.update_mask:type_name -> google.protobuf.FieldMask
+	42, // 34: cotmoc.registry.v1.UpdateRegimeResponse.regime:type_name -> cotmoc.registry.v1.Regime
+	32, // 35: cotmoc.registry.v1.BatchWriteRequest.writes:type_name -> cotmoc.registry.v1.Write
+	35, // 36: cotmoc.registry.v1.Write.programme:type_name -> cotmoc.registry.v1.Programme
+	37, // 37: cotmoc.registry.v1.Write.unit:type_name -> cotmoc.registry.v1.Unit
+	38, // 38: cotmoc.registry.v1.Write.task:type_name -> cotmoc.registry.v1.Task
+	39, // 39: cotmoc.registry.v1.Write.target:type_name -> cotmoc.registry.v1.Target
+	40, // 40: cotmoc.registry.v1.Write.allocation:type_name -> cotmoc.registry.v1.Allocation
+	41, // 41: cotmoc.registry.v1.Write.calendar:type_name -> cotmoc.registry.v1.Calendar
+	42, // 42: cotmoc.registry.v1.Write.regime:type_name -> cotmoc.registry.v1.Regime
+	34, // 43: cotmoc.registry.v1.BatchWriteResponse.results:type_name -> cotmoc.registry.v1.WriteResult
 	0,  // 44: cotmoc.registry.v1.WriteResult.outcome:type_name -> cotmoc.registry.v1.WriteOutcome
-	1,  // 45: cotmoc.registry.v1.RegistryAdminService.CreateProgramme:input_type -> cotmoc.registry.v1.CreateProgrammeRequest
-	3,  // 46: cotmoc.registry.v1.RegistryAdminService.UpdateProgramme:input_type -> cotmoc.registry.v1.UpdateProgrammeRequest
-	5,  // 47: cotmoc.registry.v1.RegistryAdminService.CreateUnit:input_type -> cotmoc.registry.v1.CreateUnitRequest
-	7,  // 48: cotmoc.registry.v1.RegistryAdminService.UpdateUnit:input_type -> cotmoc.registry.v1.UpdateUnitRequest
-	9,  // 49: cotmoc.registry.v1.RegistryAdminService.CreateTask:input_type -> cotmoc.registry.v1.CreateTaskRequest
-	11, // 50: cotmoc.registry.v1.RegistryAdminService.UpdateTask:input_type -> cotmoc.registry.v1.UpdateTaskRequest
-	13, // 51: cotmoc.registry.v1.RegistryAdminService.CreateTarget:input_type -> cotmoc.registry.v1.CreateTargetRequest
-	15, // 52: cotmoc.registry.v1.RegistryAdminService.UpdateTarget:input_type -> cotmoc.registry.v1.UpdateTargetRequest
-	17, // 53: cotmoc.registry.v1.RegistryAdminService.CreateAllocation:input_type -> cotmoc.registry.v1.CreateAllocationRequest
-	19, // 54: cotmoc.registry.v1.RegistryAdminService.UpdateAllocation:input_type -> cotmoc.registry.v1.UpdateAllocationRequest
-	21, // 55: cotmoc.registry.v1.RegistryAdminService.CreateCalendar:input_type -> cotmoc.registry.v1.CreateCalendarRequest
-	23, // 56: cotmoc.registry.v1.RegistryAdminService.UpdateCalendar:input_type -> cotmoc.registry.v1.UpdateCalendarRequest
-	25, // 57: cotmoc.registry.v1.RegistryAdminService.CreateRegime:input_type -> cotmoc.registry.v1.CreateRegimeRequest
-	27, // 58: cotmoc.registry.v1.RegistryAdminService.UpdateRegime:input_type -> cotmoc.registry.v1.UpdateRegimeRequest
-	29, // 59: cotmoc.registry.v1.RegistryAdminService.BatchWrite:input_type -> cotmoc.registry.v1.BatchWriteRequest
-	2,  // 60: cotmoc.registry.v1.RegistryAdminService.CreateProgramme:output_type -> cotmoc.registry.v1.CreateProgrammeResponse
-	4,  // 61: cotmoc.registry.v1.RegistryAdminService.UpdateProgramme:output_type -> cotmoc.registry.v1.UpdateProgrammeResponse
-	6,  // 62: cotmoc.registry.v1.RegistryAdminService.CreateUnit:output_type -> cotmoc.registry.v1.CreateUnitResponse
-	8,  // 63: cotmoc.registry.v1.RegistryAdminService.UpdateUnit:output_type -> cotmoc.registry.v1.UpdateUnitResponse
-	10, // 64: cotmoc.registry.v1.RegistryAdminService.CreateTask:output_type -> cotmoc.registry.v1.CreateTaskResponse
-	12, // 65: cotmoc.registry.v1.RegistryAdminService.UpdateTask:output_type -> cotmoc.registry.v1.UpdateTaskResponse
-	14, // 66: cotmoc.registry.v1.RegistryAdminService.CreateTarget:output_type -> cotmoc.registry.v1.CreateTargetResponse
-	16, // 67: cotmoc.registry.v1.RegistryAdminService.UpdateTarget:output_type -> cotmoc.registry.v1.UpdateTargetResponse
-	18, // 68: cotmoc.registry.v1.RegistryAdminService.CreateAllocation:output_type -> cotmoc.registry.v1.CreateAllocationResponse
-	20, // 69: cotmoc.registry.v1.RegistryAdminService.UpdateAllocation:output_type -> cotmoc.registry.v1.UpdateAllocationResponse
-	22, // 70: cotmoc.registry.v1.RegistryAdminService.CreateCalendar:output_type -> cotmoc.registry.v1.CreateCalendarResponse
-	24, // 71: cotmoc.registry.v1.RegistryAdminService.UpdateCalendar:output_type -> cotmoc.registry.v1.UpdateCalendarResponse
-	26, // 72: cotmoc.registry.v1.RegistryAdminService.CreateRegime:output_type -> cotmoc.registry.v1.CreateRegimeResponse
-	28, // 73: cotmoc.registry.v1.RegistryAdminService.UpdateRegime:output_type -> cotmoc.registry.v1.UpdateRegimeResponse
-	31, // 74: cotmoc.registry.v1.RegistryAdminService.BatchWrite:output_type -> cotmoc.registry.v1.BatchWriteResponse
-	60, // [60:75] is the sub-list for method output_type
-	45, // [45:60] is the sub-list for method input_type
+	3,  // 45: cotmoc.registry.v1.RegistryAdminService.CreateProgramme:input_type -> cotmoc.registry.v1.CreateProgrammeRequest
+	5,  // 46: cotmoc.registry.v1.RegistryAdminService.UpdateProgramme:input_type -> cotmoc.registry.v1.UpdateProgrammeRequest
+	7,  // 47: cotmoc.registry.v1.RegistryAdminService.CreateUnit:input_type -> cotmoc.registry.v1.CreateUnitRequest
+	9,  // 48: cotmoc.registry.v1.RegistryAdminService.UpdateUnit:input_type -> cotmoc.registry.v1.UpdateUnitRequest
+	11, // 49: cotmoc.registry.v1.RegistryAdminService.CreateTask:input_type -> cotmoc.registry.v1.CreateTaskRequest
+	13, // 50: cotmoc.registry.v1.RegistryAdminService.UpdateTask:input_type -> cotmoc.registry.v1.UpdateTaskRequest
+	15, // 51: cotmoc.registry.v1.RegistryAdminService.CreateTarget:input_type -> cotmoc.registry.v1.CreateTargetRequest
+	17, // 52: cotmoc.registry.v1.RegistryAdminService.UpdateTarget:input_type -> cotmoc.registry.v1.UpdateTargetRequest
+	19, // 53: cotmoc.registry.v1.RegistryAdminService.CreateAllocation:input_type -> cotmoc.registry.v1.CreateAllocationRequest
+	21, // 54: cotmoc.registry.v1.RegistryAdminService.UpdateAllocation:input_type -> cotmoc.registry.v1.UpdateAllocationRequest
+	23, // 55: cotmoc.registry.v1.RegistryAdminService.CreateCalendar:input_type -> cotmoc.registry.v1.CreateCalendarRequest
+	25, // 56: cotmoc.registry.v1.RegistryAdminService.UpdateCalendar:input_type -> cotmoc.registry.v1.UpdateCalendarRequest
+	27, // 57: cotmoc.registry.v1.RegistryAdminService.CreateRegime:input_type -> cotmoc.registry.v1.CreateRegimeRequest
+	29, // 58: cotmoc.registry.v1.RegistryAdminService.UpdateRegime:input_type -> cotmoc.registry.v1.UpdateRegimeRequest
+	31, // 59: cotmoc.registry.v1.RegistryAdminService.BatchWrite:input_type -> cotmoc.registry.v1.BatchWriteRequest
+	1,  // 60: cotmoc.registry.v1.RegistryAdminService.RaiseLevel:input_type -> cotmoc.registry.v1.RaiseLevelRequest
+	4,  // 61: cotmoc.registry.v1.RegistryAdminService.CreateProgramme:output_type -> cotmoc.registry.v1.CreateProgrammeResponse
+	6,  // 62: cotmoc.registry.v1.RegistryAdminService.UpdateProgramme:output_type -> cotmoc.registry.v1.UpdateProgrammeResponse
+	8,  // 63: cotmoc.registry.v1.RegistryAdminService.CreateUnit:output_type -> cotmoc.registry.v1.CreateUnitResponse
+	10, // 64: cotmoc.registry.v1.RegistryAdminService.UpdateUnit:output_type -> cotmoc.registry.v1.UpdateUnitResponse
+	12, // 65: cotmoc.registry.v1.RegistryAdminService.CreateTask:output_type -> cotmoc.registry.v1.CreateTaskResponse
+	14, // 66: cotmoc.registry.v1.RegistryAdminService.UpdateTask:output_type -> cotmoc.registry.v1.UpdateTaskResponse
+	16, // 67: cotmoc.registry.v1.RegistryAdminService.CreateTarget:output_type -> cotmoc.registry.v1.CreateTargetResponse
+	18, // 68: cotmoc.registry.v1.RegistryAdminService.UpdateTarget:output_type -> cotmoc.registry.v1.UpdateTargetResponse
+	20, // 69: cotmoc.registry.v1.RegistryAdminService.CreateAllocation:output_type -> cotmoc.registry.v1.CreateAllocationResponse
+	22, // 70: cotmoc.registry.v1.RegistryAdminService.UpdateAllocation:output_type -> cotmoc.registry.v1.UpdateAllocationResponse
+	24, // 71: cotmoc.registry.v1.RegistryAdminService.CreateCalendar:output_type -> cotmoc.registry.v1.CreateCalendarResponse
+	26, // 72: cotmoc.registry.v1.RegistryAdminService.UpdateCalendar:output_type -> cotmoc.registry.v1.UpdateCalendarResponse
+	28, // 73: cotmoc.registry.v1.RegistryAdminService.CreateRegime:output_type -> cotmoc.registry.v1.CreateRegimeResponse
+	30, // 74: cotmoc.registry.v1.RegistryAdminService.UpdateRegime:output_type -> cotmoc.registry.v1.UpdateRegimeResponse
+	33, // 75: cotmoc.registry.v1.RegistryAdminService.BatchWrite:output_type -> cotmoc.registry.v1.BatchWriteResponse
+	2,  // 76: cotmoc.registry.v1.RegistryAdminService.RaiseLevel:output_type -> cotmoc.registry.v1.RaiseLevelResponse
+	61, // [61:77] is the sub-list for method output_type
+	45, // [45:61] is the sub-list for method input_type
 	45, // [45:45] is the sub-list for extension type_name
 	45, // [45:45] is the sub-list for extension extendee
 	0,  // [0:45] is the sub-list for field type_name
@@ -2316,7 +2429,7 @@ func file_cotmoc_registry_v1_registry_admin_service_proto_init() {
 	file_cotmoc_registry_v1_target_proto_init()
 	file_cotmoc_registry_v1_task_proto_init()
 	file_cotmoc_registry_v1_unit_proto_init()
-	file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[29].OneofWrappers = []any{
+	file_cotmoc_registry_v1_registry_admin_service_proto_msgTypes[31].OneofWrappers = []any{
 		(*Write_Programme)(nil),
 		(*Write_Unit)(nil),
 		(*Write_Task)(nil),
@@ -2331,7 +2444,7 @@ func file_cotmoc_registry_v1_registry_admin_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cotmoc_registry_v1_registry_admin_service_proto_rawDesc), len(file_cotmoc_registry_v1_registry_admin_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   32,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

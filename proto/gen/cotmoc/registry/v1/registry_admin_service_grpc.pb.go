@@ -34,6 +34,7 @@ const (
 	RegistryAdminService_CreateRegime_FullMethodName     = "/cotmoc.registry.v1.RegistryAdminService/CreateRegime"
 	RegistryAdminService_UpdateRegime_FullMethodName     = "/cotmoc.registry.v1.RegistryAdminService/UpdateRegime"
 	RegistryAdminService_BatchWrite_FullMethodName       = "/cotmoc.registry.v1.RegistryAdminService/BatchWrite"
+	RegistryAdminService_RaiseLevel_FullMethodName       = "/cotmoc.registry.v1.RegistryAdminService/RaiseLevel"
 )
 
 // RegistryAdminServiceClient is the client API for RegistryAdminService service.
@@ -82,6 +83,8 @@ type RegistryAdminServiceClient interface {
 	UpdateRegime(ctx context.Context, in *UpdateRegimeRequest, opts ...grpc.CallOption) (*UpdateRegimeResponse, error)
 	// BatchWrite creates and updates many resources in one step: all of them or none.
 	BatchWrite(ctx context.Context, in *BatchWriteRequest, opts ...grpc.CallOption) (*BatchWriteResponse, error)
+	// RaiseLevel lets releases write what older ones cannot read. It cannot be taken back.
+	RaiseLevel(ctx context.Context, in *RaiseLevelRequest, opts ...grpc.CallOption) (*RaiseLevelResponse, error)
 }
 
 type registryAdminServiceClient struct {
@@ -242,6 +245,16 @@ func (c *registryAdminServiceClient) BatchWrite(ctx context.Context, in *BatchWr
 	return out, nil
 }
 
+func (c *registryAdminServiceClient) RaiseLevel(ctx context.Context, in *RaiseLevelRequest, opts ...grpc.CallOption) (*RaiseLevelResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RaiseLevelResponse)
+	err := c.cc.Invoke(ctx, RegistryAdminService_RaiseLevel_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RegistryAdminServiceServer is the server API for RegistryAdminService service.
 // All implementations must embed UnimplementedRegistryAdminServiceServer
 // for forward compatibility.
@@ -288,6 +301,8 @@ type RegistryAdminServiceServer interface {
 	UpdateRegime(context.Context, *UpdateRegimeRequest) (*UpdateRegimeResponse, error)
 	// BatchWrite creates and updates many resources in one step: all of them or none.
 	BatchWrite(context.Context, *BatchWriteRequest) (*BatchWriteResponse, error)
+	// RaiseLevel lets releases write what older ones cannot read. It cannot be taken back.
+	RaiseLevel(context.Context, *RaiseLevelRequest) (*RaiseLevelResponse, error)
 	mustEmbedUnimplementedRegistryAdminServiceServer()
 }
 
@@ -342,6 +357,9 @@ func (UnimplementedRegistryAdminServiceServer) UpdateRegime(context.Context, *Up
 }
 func (UnimplementedRegistryAdminServiceServer) BatchWrite(context.Context, *BatchWriteRequest) (*BatchWriteResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method BatchWrite not implemented")
+}
+func (UnimplementedRegistryAdminServiceServer) RaiseLevel(context.Context, *RaiseLevelRequest) (*RaiseLevelResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RaiseLevel not implemented")
 }
 func (UnimplementedRegistryAdminServiceServer) mustEmbedUnimplementedRegistryAdminServiceServer() {}
 func (UnimplementedRegistryAdminServiceServer) testEmbeddedByValue()                              {}
@@ -634,6 +652,24 @@ func _RegistryAdminService_BatchWrite_Handler(srv interface{}, ctx context.Conte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RegistryAdminService_RaiseLevel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RaiseLevelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RegistryAdminServiceServer).RaiseLevel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RegistryAdminService_RaiseLevel_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RegistryAdminServiceServer).RaiseLevel(ctx, req.(*RaiseLevelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // RegistryAdminService_ServiceDesc is the grpc.ServiceDesc for RegistryAdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -700,6 +736,10 @@ var RegistryAdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "BatchWrite",
 			Handler:    _RegistryAdminService_BatchWrite_Handler,
+		},
+		{
+			MethodName: "RaiseLevel",
+			Handler:    _RegistryAdminService_RaiseLevel_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

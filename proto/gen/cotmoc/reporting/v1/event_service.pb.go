@@ -10,6 +10,7 @@ import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -21,6 +22,556 @@ const (
 	// Verify that runtime/protoimpl is sufficiently up-to-date.
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
+
+// ListSubscriptionsRequest asks for the subscriptions.
+type ListSubscriptionsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSubscriptionsRequest) Reset() {
+	*x = ListSubscriptionsRequest{}
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSubscriptionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSubscriptionsRequest) ProtoMessage() {}
+
+func (x *ListSubscriptionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSubscriptionsRequest.ProtoReflect.Descriptor instead.
+func (*ListSubscriptionsRequest) Descriptor() ([]byte, []int) {
+	return file_cotmoc_reporting_v1_event_service_proto_rawDescGZIP(), []int{0}
+}
+
+// ListSubscriptionsResponse is all subscriptions, by name.
+type ListSubscriptionsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The subscriptions.
+	Subscriptions []*SubscriptionStatus `protobuf:"bytes,1,rep,name=subscriptions,proto3" json:"subscriptions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSubscriptionsResponse) Reset() {
+	*x = ListSubscriptionsResponse{}
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSubscriptionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSubscriptionsResponse) ProtoMessage() {}
+
+func (x *ListSubscriptionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSubscriptionsResponse.ProtoReflect.Descriptor instead.
+func (*ListSubscriptionsResponse) Descriptor() ([]byte, []int) {
+	return file_cotmoc_reporting_v1_event_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ListSubscriptionsResponse) GetSubscriptions() []*SubscriptionStatus {
+	if x != nil {
+		return x.Subscriptions
+	}
+	return nil
+}
+
+// SubscriptionStatus is where a subscription stands.
+type SubscriptionStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name.
+	Subscription string `protobuf:"bytes,1,opt,name=subscription,proto3" json:"subscription,omitempty"`
+	// What it receives; empty means all facts.
+	Subjects []string `protobuf:"bytes,2,rep,name=subjects,proto3" json:"subjects,omitempty"`
+	// Number up to which it acknowledged all it was given.
+	AckedSequence uint64 `protobuf:"varint,3,opt,name=acked_sequence,json=ackedSequence,proto3" json:"acked_sequence,omitempty"`
+	// Messages that wait for it.
+	Pending uint64 `protobuf:"varint,4,opt,name=pending,proto3" json:"pending,omitempty"`
+	// Messages that it was given and did not acknowledge yet.
+	Unacked uint64 `protobuf:"varint,5,opt,name=unacked,proto3" json:"unacked,omitempty"`
+	// Messages that it set aside.
+	DeadLetters   uint64 `protobuf:"varint,6,opt,name=dead_letters,json=deadLetters,proto3" json:"dead_letters,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubscriptionStatus) Reset() {
+	*x = SubscriptionStatus{}
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubscriptionStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubscriptionStatus) ProtoMessage() {}
+
+func (x *SubscriptionStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubscriptionStatus.ProtoReflect.Descriptor instead.
+func (*SubscriptionStatus) Descriptor() ([]byte, []int) {
+	return file_cotmoc_reporting_v1_event_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *SubscriptionStatus) GetSubscription() string {
+	if x != nil {
+		return x.Subscription
+	}
+	return ""
+}
+
+func (x *SubscriptionStatus) GetSubjects() []string {
+	if x != nil {
+		return x.Subjects
+	}
+	return nil
+}
+
+func (x *SubscriptionStatus) GetAckedSequence() uint64 {
+	if x != nil {
+		return x.AckedSequence
+	}
+	return 0
+}
+
+func (x *SubscriptionStatus) GetPending() uint64 {
+	if x != nil {
+		return x.Pending
+	}
+	return 0
+}
+
+func (x *SubscriptionStatus) GetUnacked() uint64 {
+	if x != nil {
+		return x.Unacked
+	}
+	return 0
+}
+
+func (x *SubscriptionStatus) GetDeadLetters() uint64 {
+	if x != nil {
+		return x.DeadLetters
+	}
+	return 0
+}
+
+// DeleteSubscriptionRequest ends a subscription.
+type DeleteSubscriptionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name.
+	Subscription  string `protobuf:"bytes,1,opt,name=subscription,proto3" json:"subscription,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteSubscriptionRequest) Reset() {
+	*x = DeleteSubscriptionRequest{}
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteSubscriptionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteSubscriptionRequest) ProtoMessage() {}
+
+func (x *DeleteSubscriptionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteSubscriptionRequest.ProtoReflect.Descriptor instead.
+func (*DeleteSubscriptionRequest) Descriptor() ([]byte, []int) {
+	return file_cotmoc_reporting_v1_event_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *DeleteSubscriptionRequest) GetSubscription() string {
+	if x != nil {
+		return x.Subscription
+	}
+	return ""
+}
+
+// DeleteSubscriptionResponse confirms it.
+type DeleteSubscriptionResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteSubscriptionResponse) Reset() {
+	*x = DeleteSubscriptionResponse{}
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteSubscriptionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteSubscriptionResponse) ProtoMessage() {}
+
+func (x *DeleteSubscriptionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteSubscriptionResponse.ProtoReflect.Descriptor instead.
+func (*DeleteSubscriptionResponse) Descriptor() ([]byte, []int) {
+	return file_cotmoc_reporting_v1_event_service_proto_rawDescGZIP(), []int{4}
+}
+
+// PutDeadLetterRequest sets an event aside.
+type PutDeadLetterRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the subscription.
+	Subscription string `protobuf:"bytes,1,opt,name=subscription,proto3" json:"subscription,omitempty"`
+	// Number of the event.
+	Sequence uint64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// What went wrong.
+	Error string `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
+	// How often it was tried.
+	Attempts      int32 `protobuf:"varint,4,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutDeadLetterRequest) Reset() {
+	*x = PutDeadLetterRequest{}
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutDeadLetterRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutDeadLetterRequest) ProtoMessage() {}
+
+func (x *PutDeadLetterRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutDeadLetterRequest.ProtoReflect.Descriptor instead.
+func (*PutDeadLetterRequest) Descriptor() ([]byte, []int) {
+	return file_cotmoc_reporting_v1_event_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *PutDeadLetterRequest) GetSubscription() string {
+	if x != nil {
+		return x.Subscription
+	}
+	return ""
+}
+
+func (x *PutDeadLetterRequest) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *PutDeadLetterRequest) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *PutDeadLetterRequest) GetAttempts() int32 {
+	if x != nil {
+		return x.Attempts
+	}
+	return 0
+}
+
+// PutDeadLetterResponse confirms it.
+type PutDeadLetterResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutDeadLetterResponse) Reset() {
+	*x = PutDeadLetterResponse{}
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutDeadLetterResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutDeadLetterResponse) ProtoMessage() {}
+
+func (x *PutDeadLetterResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutDeadLetterResponse.ProtoReflect.Descriptor instead.
+func (*PutDeadLetterResponse) Descriptor() ([]byte, []int) {
+	return file_cotmoc_reporting_v1_event_service_proto_rawDescGZIP(), []int{6}
+}
+
+// ListDeadLettersRequest asks for what was set aside.
+type ListDeadLettersRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Of this subscription.
+	Subscription string `protobuf:"bytes,1,opt,name=subscription,proto3" json:"subscription,omitempty"`
+	// How many at most, up to 1,000; 0 means 100.
+	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// Only events after this number.
+	AfterSequence uint64 `protobuf:"varint,3,opt,name=after_sequence,json=afterSequence,proto3" json:"after_sequence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListDeadLettersRequest) Reset() {
+	*x = ListDeadLettersRequest{}
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListDeadLettersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListDeadLettersRequest) ProtoMessage() {}
+
+func (x *ListDeadLettersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListDeadLettersRequest.ProtoReflect.Descriptor instead.
+func (*ListDeadLettersRequest) Descriptor() ([]byte, []int) {
+	return file_cotmoc_reporting_v1_event_service_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ListDeadLettersRequest) GetSubscription() string {
+	if x != nil {
+		return x.Subscription
+	}
+	return ""
+}
+
+func (x *ListDeadLettersRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListDeadLettersRequest) GetAfterSequence() uint64 {
+	if x != nil {
+		return x.AfterSequence
+	}
+	return 0
+}
+
+// ListDeadLettersResponse is what was set aside.
+type ListDeadLettersResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By number of the event.
+	DeadLetters   []*DeadLetter `protobuf:"bytes,1,rep,name=dead_letters,json=deadLetters,proto3" json:"dead_letters,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListDeadLettersResponse) Reset() {
+	*x = ListDeadLettersResponse{}
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListDeadLettersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListDeadLettersResponse) ProtoMessage() {}
+
+func (x *ListDeadLettersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListDeadLettersResponse.ProtoReflect.Descriptor instead.
+func (*ListDeadLettersResponse) Descriptor() ([]byte, []int) {
+	return file_cotmoc_reporting_v1_event_service_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ListDeadLettersResponse) GetDeadLetters() []*DeadLetter {
+	if x != nil {
+		return x.DeadLetters
+	}
+	return nil
+}
+
+// DeadLetter is an event that a subscriber could not take in.
+type DeadLetter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The event.
+	Event *StoredEvent `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
+	// What went wrong.
+	Error string `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
+	// How often it was tried.
+	Attempts int32 `protobuf:"varint,3,opt,name=attempts,proto3" json:"attempts,omitempty"`
+	// When it was set aside.
+	Time          *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=time,proto3" json:"time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeadLetter) Reset() {
+	*x = DeadLetter{}
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeadLetter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeadLetter) ProtoMessage() {}
+
+func (x *DeadLetter) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeadLetter.ProtoReflect.Descriptor instead.
+func (*DeadLetter) Descriptor() ([]byte, []int) {
+	return file_cotmoc_reporting_v1_event_service_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *DeadLetter) GetEvent() *StoredEvent {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *DeadLetter) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
+func (x *DeadLetter) GetAttempts() int32 {
+	if x != nil {
+		return x.Attempts
+	}
+	return 0
+}
+
+func (x *DeadLetter) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
 
 // ListEventsRequest asks for events.
 type ListEventsRequest struct {
@@ -38,7 +589,7 @@ type ListEventsRequest struct {
 
 func (x *ListEventsRequest) Reset() {
 	*x = ListEventsRequest{}
-	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[0]
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -50,7 +601,7 @@ func (x *ListEventsRequest) String() string {
 func (*ListEventsRequest) ProtoMessage() {}
 
 func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[0]
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -63,7 +614,7 @@ func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListEventsRequest) Descriptor() ([]byte, []int) {
-	return file_cotmoc_reporting_v1_event_service_proto_rawDescGZIP(), []int{0}
+	return file_cotmoc_reporting_v1_event_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListEventsRequest) GetAfterSequence() uint64 {
@@ -104,7 +655,7 @@ type ListEventsResponse struct {
 
 func (x *ListEventsResponse) Reset() {
 	*x = ListEventsResponse{}
-	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[1]
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -116,7 +667,7 @@ func (x *ListEventsResponse) String() string {
 func (*ListEventsResponse) ProtoMessage() {}
 
 func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[1]
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -129,7 +680,7 @@ func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListEventsResponse) Descriptor() ([]byte, []int) {
-	return file_cotmoc_reporting_v1_event_service_proto_rawDescGZIP(), []int{1}
+	return file_cotmoc_reporting_v1_event_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListEventsResponse) GetEvents() []*StoredEvent {
@@ -175,7 +726,7 @@ type StoredEvent struct {
 
 func (x *StoredEvent) Reset() {
 	*x = StoredEvent{}
-	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[2]
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -187,7 +738,7 @@ func (x *StoredEvent) String() string {
 func (*StoredEvent) ProtoMessage() {}
 
 func (x *StoredEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[2]
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -200,7 +751,7 @@ func (x *StoredEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StoredEvent.ProtoReflect.Descriptor instead.
 func (*StoredEvent) Descriptor() ([]byte, []int) {
-	return file_cotmoc_reporting_v1_event_service_proto_rawDescGZIP(), []int{2}
+	return file_cotmoc_reporting_v1_event_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *StoredEvent) GetSequence() uint64 {
@@ -239,7 +790,7 @@ type EnsureSubscriptionRequest struct {
 
 func (x *EnsureSubscriptionRequest) Reset() {
 	*x = EnsureSubscriptionRequest{}
-	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[3]
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -251,7 +802,7 @@ func (x *EnsureSubscriptionRequest) String() string {
 func (*EnsureSubscriptionRequest) ProtoMessage() {}
 
 func (x *EnsureSubscriptionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[3]
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -264,7 +815,7 @@ func (x *EnsureSubscriptionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnsureSubscriptionRequest.ProtoReflect.Descriptor instead.
 func (*EnsureSubscriptionRequest) Descriptor() ([]byte, []int) {
-	return file_cotmoc_reporting_v1_event_service_proto_rawDescGZIP(), []int{3}
+	return file_cotmoc_reporting_v1_event_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *EnsureSubscriptionRequest) GetSubscription() string {
@@ -307,7 +858,7 @@ type EnsureSubscriptionResponse struct {
 
 func (x *EnsureSubscriptionResponse) Reset() {
 	*x = EnsureSubscriptionResponse{}
-	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[4]
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -319,7 +870,7 @@ func (x *EnsureSubscriptionResponse) String() string {
 func (*EnsureSubscriptionResponse) ProtoMessage() {}
 
 func (x *EnsureSubscriptionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[4]
+	mi := &file_cotmoc_reporting_v1_event_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -332,7 +883,7 @@ func (x *EnsureSubscriptionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnsureSubscriptionResponse.ProtoReflect.Descriptor instead.
 func (*EnsureSubscriptionResponse) Descriptor() ([]byte, []int) {
-	return file_cotmoc_reporting_v1_event_service_proto_rawDescGZIP(), []int{4}
+	return file_cotmoc_reporting_v1_event_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *EnsureSubscriptionResponse) GetStream() string {
@@ -374,7 +925,40 @@ var File_cotmoc_reporting_v1_event_service_proto protoreflect.FileDescriptor
 
 const file_cotmoc_reporting_v1_event_service_proto_rawDesc = "" +
 	"\n" +
-	"'cotmoc/reporting/v1/event_service.proto\x12\x13cotmoc.reporting.v1\x1a\x1bbuf/validate/validate.proto\"\x92\x01\n" +
+	"'cotmoc/reporting/v1/event_service.proto\x12\x13cotmoc.reporting.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x1a\n" +
+	"\x18ListSubscriptionsRequest\"j\n" +
+	"\x19ListSubscriptionsResponse\x12M\n" +
+	"\rsubscriptions\x18\x01 \x03(\v2'.cotmoc.reporting.v1.SubscriptionStatusR\rsubscriptions\"\xd2\x01\n" +
+	"\x12SubscriptionStatus\x12\"\n" +
+	"\fsubscription\x18\x01 \x01(\tR\fsubscription\x12\x1a\n" +
+	"\bsubjects\x18\x02 \x03(\tR\bsubjects\x12%\n" +
+	"\x0eacked_sequence\x18\x03 \x01(\x04R\rackedSequence\x12\x18\n" +
+	"\apending\x18\x04 \x01(\x04R\apending\x12\x18\n" +
+	"\aunacked\x18\x05 \x01(\x04R\aunacked\x12!\n" +
+	"\fdead_letters\x18\x06 \x01(\x04R\vdeadLetters\"a\n" +
+	"\x19DeleteSubscriptionRequest\x12D\n" +
+	"\fsubscription\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\fsubscription\"\x1c\n" +
+	"\x1aDeleteSubscriptionResponse\"\xc8\x01\n" +
+	"\x14PutDeadLetterRequest\x12D\n" +
+	"\fsubscription\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\fsubscription\x12#\n" +
+	"\bsequence\x18\x02 \x01(\x04B\a\xbaH\x042\x02(\x01R\bsequence\x12 \n" +
+	"\x05error\x18\x03 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xe8\aR\x05error\x12#\n" +
+	"\battempts\x18\x04 \x01(\x05B\a\xbaH\x04\x1a\x02(\x01R\battempts\"\x17\n" +
+	"\x15PutDeadLetterResponse\"\xae\x01\n" +
+	"\x16ListDeadLettersRequest\x12D\n" +
+	"\fsubscription\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\fsubscription\x12'\n" +
+	"\tpage_size\x18\x02 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12%\n" +
+	"\x0eafter_sequence\x18\x03 \x01(\x04R\rafterSequence\"]\n" +
+	"\x17ListDeadLettersResponse\x12B\n" +
+	"\fdead_letters\x18\x01 \x03(\v2\x1f.cotmoc.reporting.v1.DeadLetterR\vdeadLetters\"\xa6\x01\n" +
+	"\n" +
+	"DeadLetter\x126\n" +
+	"\x05event\x18\x01 \x01(\v2 .cotmoc.reporting.v1.StoredEventR\x05event\x12\x14\n" +
+	"\x05error\x18\x02 \x01(\tR\x05error\x12\x1a\n" +
+	"\battempts\x18\x03 \x01(\x05R\battempts\x12.\n" +
+	"\x04time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"\x92\x01\n" +
 	"\x11ListEventsRequest\x12%\n" +
 	"\x0eafter_sequence\x18\x01 \x01(\x04R\rafterSequence\x12-\n" +
 	"\bsubjects\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x102\"\ar\x05\x10\x01\x18\xe8\aR\bsubjects\x12'\n" +
@@ -398,11 +982,15 @@ const file_cotmoc_reporting_v1_event_service_proto_rawDesc = "" +
 	"\bconsumer\x18\x02 \x01(\tR\bconsumer\x12'\n" +
 	"\x0fprogress_stream\x18\x03 \x01(\tR\x0eprogressStream\x12\x1b\n" +
 	"\tnats_urls\x18\x04 \x03(\tR\bnatsUrls\x12\x14\n" +
-	"\x05epoch\x18\x05 \x01(\rR\x05epoch2\xe4\x01\n" +
+	"\x05epoch\x18\x05 \x01(\rR\x05epoch2\xa5\x05\n" +
 	"\fEventService\x12]\n" +
 	"\n" +
 	"ListEvents\x12&.cotmoc.reporting.v1.ListEventsRequest\x1a'.cotmoc.reporting.v1.ListEventsResponse\x12u\n" +
-	"\x12EnsureSubscription\x12..cotmoc.reporting.v1.EnsureSubscriptionRequest\x1a/.cotmoc.reporting.v1.EnsureSubscriptionResponseBDZBgithub.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1;reportingv1b\x06proto3"
+	"\x12EnsureSubscription\x12..cotmoc.reporting.v1.EnsureSubscriptionRequest\x1a/.cotmoc.reporting.v1.EnsureSubscriptionResponse\x12r\n" +
+	"\x11ListSubscriptions\x12-.cotmoc.reporting.v1.ListSubscriptionsRequest\x1a..cotmoc.reporting.v1.ListSubscriptionsResponse\x12u\n" +
+	"\x12DeleteSubscription\x12..cotmoc.reporting.v1.DeleteSubscriptionRequest\x1a/.cotmoc.reporting.v1.DeleteSubscriptionResponse\x12f\n" +
+	"\rPutDeadLetter\x12).cotmoc.reporting.v1.PutDeadLetterRequest\x1a*.cotmoc.reporting.v1.PutDeadLetterResponse\x12l\n" +
+	"\x0fListDeadLetters\x12+.cotmoc.reporting.v1.ListDeadLettersRequest\x1a,.cotmoc.reporting.v1.ListDeadLettersResponseBDZBgithub.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1;reportingv1b\x06proto3"
 
 var (
 	file_cotmoc_reporting_v1_event_service_proto_rawDescOnce sync.Once
@@ -416,25 +1004,48 @@ func file_cotmoc_reporting_v1_event_service_proto_rawDescGZIP() []byte {
 	return file_cotmoc_reporting_v1_event_service_proto_rawDescData
 }
 
-var file_cotmoc_reporting_v1_event_service_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_cotmoc_reporting_v1_event_service_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_cotmoc_reporting_v1_event_service_proto_goTypes = []any{
-	(*ListEventsRequest)(nil),          // 0: cotmoc.reporting.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),         // 1: cotmoc.reporting.v1.ListEventsResponse
-	(*StoredEvent)(nil),                // 2: cotmoc.reporting.v1.StoredEvent
-	(*EnsureSubscriptionRequest)(nil),  // 3: cotmoc.reporting.v1.EnsureSubscriptionRequest
-	(*EnsureSubscriptionResponse)(nil), // 4: cotmoc.reporting.v1.EnsureSubscriptionResponse
+	(*ListSubscriptionsRequest)(nil),   // 0: cotmoc.reporting.v1.ListSubscriptionsRequest
+	(*ListSubscriptionsResponse)(nil),  // 1: cotmoc.reporting.v1.ListSubscriptionsResponse
+	(*SubscriptionStatus)(nil),         // 2: cotmoc.reporting.v1.SubscriptionStatus
+	(*DeleteSubscriptionRequest)(nil),  // 3: cotmoc.reporting.v1.DeleteSubscriptionRequest
+	(*DeleteSubscriptionResponse)(nil), // 4: cotmoc.reporting.v1.DeleteSubscriptionResponse
+	(*PutDeadLetterRequest)(nil),       // 5: cotmoc.reporting.v1.PutDeadLetterRequest
+	(*PutDeadLetterResponse)(nil),      // 6: cotmoc.reporting.v1.PutDeadLetterResponse
+	(*ListDeadLettersRequest)(nil),     // 7: cotmoc.reporting.v1.ListDeadLettersRequest
+	(*ListDeadLettersResponse)(nil),    // 8: cotmoc.reporting.v1.ListDeadLettersResponse
+	(*DeadLetter)(nil),                 // 9: cotmoc.reporting.v1.DeadLetter
+	(*ListEventsRequest)(nil),          // 10: cotmoc.reporting.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),         // 11: cotmoc.reporting.v1.ListEventsResponse
+	(*StoredEvent)(nil),                // 12: cotmoc.reporting.v1.StoredEvent
+	(*EnsureSubscriptionRequest)(nil),  // 13: cotmoc.reporting.v1.EnsureSubscriptionRequest
+	(*EnsureSubscriptionResponse)(nil), // 14: cotmoc.reporting.v1.EnsureSubscriptionResponse
+	(*timestamppb.Timestamp)(nil),      // 15: google.protobuf.Timestamp
 }
 var file_cotmoc_reporting_v1_event_service_proto_depIdxs = []int32{
-	2, // 0: cotmoc.reporting.v1.ListEventsResponse.events:type_name -> cotmoc.reporting.v1.StoredEvent
-	0, // 1: cotmoc.reporting.v1.EventService.ListEvents:input_type -> cotmoc.reporting.v1.ListEventsRequest
-	3, // 2: cotmoc.reporting.v1.EventService.EnsureSubscription:input_type -> cotmoc.reporting.v1.EnsureSubscriptionRequest
-	1, // 3: cotmoc.reporting.v1.EventService.ListEvents:output_type -> cotmoc.reporting.v1.ListEventsResponse
-	4, // 4: cotmoc.reporting.v1.EventService.EnsureSubscription:output_type -> cotmoc.reporting.v1.EnsureSubscriptionResponse
-	3, // [3:5] is the sub-list for method output_type
-	1, // [1:3] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	2,  // 0: cotmoc.reporting.v1.ListSubscriptionsResponse.subscriptions:type_name -> cotmoc.reporting.v1.SubscriptionStatus
+	9,  // 1: cotmoc.reporting.v1.ListDeadLettersResponse.dead_letters:type_name -> cotmoc.reporting.v1.DeadLetter
+	12, // 2: cotmoc.reporting.v1.DeadLetter.event:type_name -> cotmoc.reporting.v1.StoredEvent
+	15, // 3: cotmoc.reporting.v1.DeadLetter.time:type_name -> google.protobuf.Timestamp
+	12, // 4: cotmoc.reporting.v1.ListEventsResponse.events:type_name -> cotmoc.reporting.v1.StoredEvent
+	10, // 5: cotmoc.reporting.v1.EventService.ListEvents:input_type -> cotmoc.reporting.v1.ListEventsRequest
+	13, // 6: cotmoc.reporting.v1.EventService.EnsureSubscription:input_type -> cotmoc.reporting.v1.EnsureSubscriptionRequest
+	0,  // 7: cotmoc.reporting.v1.EventService.ListSubscriptions:input_type -> cotmoc.reporting.v1.ListSubscriptionsRequest
+	3,  // 8: cotmoc.reporting.v1.EventService.DeleteSubscription:input_type -> cotmoc.reporting.v1.DeleteSubscriptionRequest
+	5,  // 9: cotmoc.reporting.v1.EventService.PutDeadLetter:input_type -> cotmoc.reporting.v1.PutDeadLetterRequest
+	7,  // 10: cotmoc.reporting.v1.EventService.ListDeadLetters:input_type -> cotmoc.reporting.v1.ListDeadLettersRequest
+	11, // 11: cotmoc.reporting.v1.EventService.ListEvents:output_type -> cotmoc.reporting.v1.ListEventsResponse
+	14, // 12: cotmoc.reporting.v1.EventService.EnsureSubscription:output_type -> cotmoc.reporting.v1.EnsureSubscriptionResponse
+	1,  // 13: cotmoc.reporting.v1.EventService.ListSubscriptions:output_type -> cotmoc.reporting.v1.ListSubscriptionsResponse
+	4,  // 14: cotmoc.reporting.v1.EventService.DeleteSubscription:output_type -> cotmoc.reporting.v1.DeleteSubscriptionResponse
+	6,  // 15: cotmoc.reporting.v1.EventService.PutDeadLetter:output_type -> cotmoc.reporting.v1.PutDeadLetterResponse
+	8,  // 16: cotmoc.reporting.v1.EventService.ListDeadLetters:output_type -> cotmoc.reporting.v1.ListDeadLettersResponse
+	11, // [11:17] is the sub-list for method output_type
+	5,  // [5:11] is the sub-list for method input_type
+	5,  // [5:5] is the sub-list for extension type_name
+	5,  // [5:5] is the sub-list for extension extendee
+	0,  // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_cotmoc_reporting_v1_event_service_proto_init() }
@@ -448,7 +1059,7 @@ func file_cotmoc_reporting_v1_event_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cotmoc_reporting_v1_event_service_proto_rawDesc), len(file_cotmoc_reporting_v1_event_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

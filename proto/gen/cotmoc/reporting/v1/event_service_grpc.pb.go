@@ -21,6 +21,10 @@ const _ = grpc.SupportPackageIsVersion9
 const (
 	EventService_ListEvents_FullMethodName         = "/cotmoc.reporting.v1.EventService/ListEvents"
 	EventService_EnsureSubscription_FullMethodName = "/cotmoc.reporting.v1.EventService/EnsureSubscription"
+	EventService_ListSubscriptions_FullMethodName  = "/cotmoc.reporting.v1.EventService/ListSubscriptions"
+	EventService_DeleteSubscription_FullMethodName = "/cotmoc.reporting.v1.EventService/DeleteSubscription"
+	EventService_PutDeadLetter_FullMethodName      = "/cotmoc.reporting.v1.EventService/PutDeadLetter"
+	EventService_ListDeadLetters_FullMethodName    = "/cotmoc.reporting.v1.EventService/ListDeadLetters"
 )
 
 // EventServiceClient is the client API for EventService service.
@@ -35,6 +39,15 @@ type EventServiceClient interface {
 	// EnsureSubscription makes a durable pull consumer on the stream, or finds the
 	// one there is; subscribers never create their own.
 	EnsureSubscription(ctx context.Context, in *EnsureSubscriptionRequest, opts ...grpc.CallOption) (*EnsureSubscriptionResponse, error)
+	// ListSubscriptions lists the consumers and how far each is behind.
+	ListSubscriptions(ctx context.Context, in *ListSubscriptionsRequest, opts ...grpc.CallOption) (*ListSubscriptionsResponse, error)
+	// DeleteSubscription ends a subscription. NOT_FOUND when there is none.
+	DeleteSubscription(ctx context.Context, in *DeleteSubscriptionRequest, opts ...grpc.CallOption) (*DeleteSubscriptionResponse, error)
+	// PutDeadLetter sets aside an event that a subscriber cannot take in, so that the
+	// next ones are not held up by it. The same event again changes nothing.
+	PutDeadLetter(ctx context.Context, in *PutDeadLetterRequest, opts ...grpc.CallOption) (*PutDeadLetterResponse, error)
+	// ListDeadLetters lists what subscribers set aside, oldest first.
+	ListDeadLetters(ctx context.Context, in *ListDeadLettersRequest, opts ...grpc.CallOption) (*ListDeadLettersResponse, error)
 }
 
 type eventServiceClient struct {
@@ -65,6 +78,46 @@ func (c *eventServiceClient) EnsureSubscription(ctx context.Context, in *EnsureS
 	return out, nil
 }
 
+func (c *eventServiceClient) ListSubscriptions(ctx context.Context, in *ListSubscriptionsRequest, opts ...grpc.CallOption) (*ListSubscriptionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListSubscriptionsResponse)
+	err := c.cc.Invoke(ctx, EventService_ListSubscriptions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *eventServiceClient) DeleteSubscription(ctx context.Context, in *DeleteSubscriptionRequest, opts ...grpc.CallOption) (*DeleteSubscriptionResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteSubscriptionResponse)
+	err := c.cc.Invoke(ctx, EventService_DeleteSubscription_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *eventServiceClient) PutDeadLetter(ctx context.Context, in *PutDeadLetterRequest, opts ...grpc.CallOption) (*PutDeadLetterResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PutDeadLetterResponse)
+	err := c.cc.Invoke(ctx, EventService_PutDeadLetter_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *eventServiceClient) ListDeadLetters(ctx context.Context, in *ListDeadLettersRequest, opts ...grpc.CallOption) (*ListDeadLettersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListDeadLettersResponse)
+	err := c.cc.Invoke(ctx, EventService_ListDeadLetters_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // EventServiceServer is the server API for EventService service.
 // All implementations must embed UnimplementedEventServiceServer
 // for forward compatibility.
@@ -77,6 +130,15 @@ type EventServiceServer interface {
 	// EnsureSubscription makes a durable pull consumer on the stream, or finds the
 	// one there is; subscribers never create their own.
 	EnsureSubscription(context.Context, *EnsureSubscriptionRequest) (*EnsureSubscriptionResponse, error)
+	// ListSubscriptions lists the consumers and how far each is behind.
+	ListSubscriptions(context.Context, *ListSubscriptionsRequest) (*ListSubscriptionsResponse, error)
+	// DeleteSubscription ends a subscription. NOT_FOUND when there is none.
+	DeleteSubscription(context.Context, *DeleteSubscriptionRequest) (*DeleteSubscriptionResponse, error)
+	// PutDeadLetter sets aside an event that a subscriber cannot take in, so that the
+	// next ones are not held up by it. The same event again changes nothing.
+	PutDeadLetter(context.Context, *PutDeadLetterRequest) (*PutDeadLetterResponse, error)
+	// ListDeadLetters lists what subscribers set aside, oldest first.
+	ListDeadLetters(context.Context, *ListDeadLettersRequest) (*ListDeadLettersResponse, error)
 	mustEmbedUnimplementedEventServiceServer()
 }
 
@@ -92,6 +154,18 @@ func (UnimplementedEventServiceServer) ListEvents(context.Context, *ListEventsRe
 }
 func (UnimplementedEventServiceServer) EnsureSubscription(context.Context, *EnsureSubscriptionRequest) (*EnsureSubscriptionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method EnsureSubscription not implemented")
+}
+func (UnimplementedEventServiceServer) ListSubscriptions(context.Context, *ListSubscriptionsRequest) (*ListSubscriptionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListSubscriptions not implemented")
+}
+func (UnimplementedEventServiceServer) DeleteSubscription(context.Context, *DeleteSubscriptionRequest) (*DeleteSubscriptionResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteSubscription not implemented")
+}
+func (UnimplementedEventServiceServer) PutDeadLetter(context.Context, *PutDeadLetterRequest) (*PutDeadLetterResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PutDeadLetter not implemented")
+}
+func (UnimplementedEventServiceServer) ListDeadLetters(context.Context, *ListDeadLettersRequest) (*ListDeadLettersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListDeadLetters not implemented")
 }
 func (UnimplementedEventServiceServer) mustEmbedUnimplementedEventServiceServer() {}
 func (UnimplementedEventServiceServer) testEmbeddedByValue()                      {}
@@ -150,6 +224,78 @@ func _EventService_EnsureSubscription_Handler(srv interface{}, ctx context.Conte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _EventService_ListSubscriptions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListSubscriptionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(EventServiceServer).ListSubscriptions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: EventService_ListSubscriptions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(EventServiceServer).ListSubscriptions(ctx, req.(*ListSubscriptionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _EventService_DeleteSubscription_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteSubscriptionRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(EventServiceServer).DeleteSubscription(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: EventService_DeleteSubscription_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(EventServiceServer).DeleteSubscription(ctx, req.(*DeleteSubscriptionRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _EventService_PutDeadLetter_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PutDeadLetterRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(EventServiceServer).PutDeadLetter(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: EventService_PutDeadLetter_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(EventServiceServer).PutDeadLetter(ctx, req.(*PutDeadLetterRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _EventService_ListDeadLetters_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListDeadLettersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(EventServiceServer).ListDeadLetters(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: EventService_ListDeadLetters_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(EventServiceServer).ListDeadLetters(ctx, req.(*ListDeadLettersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // EventService_ServiceDesc is the grpc.ServiceDesc for EventService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -164,6 +310,22 @@ var EventService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "EnsureSubscription",
 			Handler:    _EventService_EnsureSubscription_Handler,
+		},
+		{
+			MethodName: "ListSubscriptions",
+			Handler:    _EventService_ListSubscriptions_Handler,
+		},
+		{
+			MethodName: "DeleteSubscription",
+			Handler:    _EventService_DeleteSubscription_Handler,
+		},
+		{
+			MethodName: "PutDeadLetter",
+			Handler:    _EventService_PutDeadLetter_Handler,
+		},
+		{
+			MethodName: "ListDeadLetters",
+			Handler:    _EventService_ListDeadLetters_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

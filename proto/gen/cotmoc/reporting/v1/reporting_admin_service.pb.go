@@ -23,6 +23,217 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// DeclareEpochRequest begins a new epoch.
+type DeclareEpochRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The epoch that the log has now: so that it is declared once.
+	ExpectedEpoch uint32 `protobuf:"varint,1,opt,name=expected_epoch,json=expectedEpoch,proto3" json:"expected_epoch,omitempty"`
+	// Why.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeclareEpochRequest) Reset() {
+	*x = DeclareEpochRequest{}
+	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeclareEpochRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeclareEpochRequest) ProtoMessage() {}
+
+func (x *DeclareEpochRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeclareEpochRequest.ProtoReflect.Descriptor instead.
+func (*DeclareEpochRequest) Descriptor() ([]byte, []int) {
+	return file_cotmoc_reporting_v1_reporting_admin_service_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *DeclareEpochRequest) GetExpectedEpoch() uint32 {
+	if x != nil {
+		return x.ExpectedEpoch
+	}
+	return 0
+}
+
+func (x *DeclareEpochRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// DeclareEpochResponse confirms it.
+type DeclareEpochResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The new epoch.
+	Epoch uint32 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// Number of the event that declares it.
+	Sequence      uint64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeclareEpochResponse) Reset() {
+	*x = DeclareEpochResponse{}
+	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeclareEpochResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeclareEpochResponse) ProtoMessage() {}
+
+func (x *DeclareEpochResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeclareEpochResponse.ProtoReflect.Descriptor instead.
+func (*DeclareEpochResponse) Descriptor() ([]byte, []int) {
+	return file_cotmoc_reporting_v1_reporting_admin_service_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *DeclareEpochResponse) GetEpoch() uint32 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *DeclareEpochResponse) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+// RaiseLevelRequest raises the level.
+type RaiseLevelRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The new level, one above the log's.
+	Level uint32 `protobuf:"varint,1,opt,name=level,proto3" json:"level,omitempty"`
+	// Why.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RaiseLevelRequest) Reset() {
+	*x = RaiseLevelRequest{}
+	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RaiseLevelRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RaiseLevelRequest) ProtoMessage() {}
+
+func (x *RaiseLevelRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RaiseLevelRequest.ProtoReflect.Descriptor instead.
+func (*RaiseLevelRequest) Descriptor() ([]byte, []int) {
+	return file_cotmoc_reporting_v1_reporting_admin_service_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *RaiseLevelRequest) GetLevel() uint32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+func (x *RaiseLevelRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// RaiseLevelResponse confirms it.
+type RaiseLevelResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Number of the event that raised it.
+	Sequence      uint64 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RaiseLevelResponse) Reset() {
+	*x = RaiseLevelResponse{}
+	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RaiseLevelResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RaiseLevelResponse) ProtoMessage() {}
+
+func (x *RaiseLevelResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RaiseLevelResponse.ProtoReflect.Descriptor instead.
+func (*RaiseLevelResponse) Descriptor() ([]byte, []int) {
+	return file_cotmoc_reporting_v1_reporting_admin_service_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *RaiseLevelResponse) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
 // SetClockRequest sets the manual clock.
 type SetClockRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -34,7 +245,7 @@ type SetClockRequest struct {
 
 func (x *SetClockRequest) Reset() {
 	*x = SetClockRequest{}
-	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[0]
+	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -46,7 +257,7 @@ func (x *SetClockRequest) String() string {
 func (*SetClockRequest) ProtoMessage() {}
 
 func (x *SetClockRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[0]
+	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -59,7 +270,7 @@ func (x *SetClockRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetClockRequest.ProtoReflect.Descriptor instead.
 func (*SetClockRequest) Descriptor() ([]byte, []int) {
-	return file_cotmoc_reporting_v1_reporting_admin_service_proto_rawDescGZIP(), []int{0}
+	return file_cotmoc_reporting_v1_reporting_admin_service_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *SetClockRequest) GetTime() *timestamppb.Timestamp {
@@ -80,7 +291,7 @@ type SetClockResponse struct {
 
 func (x *SetClockResponse) Reset() {
 	*x = SetClockResponse{}
-	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[1]
+	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -92,7 +303,7 @@ func (x *SetClockResponse) String() string {
 func (*SetClockResponse) ProtoMessage() {}
 
 func (x *SetClockResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[1]
+	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -105,7 +316,7 @@ func (x *SetClockResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetClockResponse.ProtoReflect.Descriptor instead.
 func (*SetClockResponse) Descriptor() ([]byte, []int) {
-	return file_cotmoc_reporting_v1_reporting_admin_service_proto_rawDescGZIP(), []int{1}
+	return file_cotmoc_reporting_v1_reporting_admin_service_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *SetClockResponse) GetSequence() uint64 {
@@ -124,7 +335,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[2]
+	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -136,7 +347,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[2]
+	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -149,7 +360,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_cotmoc_reporting_v1_reporting_admin_service_proto_rawDescGZIP(), []int{2}
+	return file_cotmoc_reporting_v1_reporting_admin_service_proto_rawDescGZIP(), []int{6}
 }
 
 // GetStatusResponse is where everything stands.
@@ -174,14 +385,20 @@ type GetStatusResponse struct {
 	// Cells that hold something.
 	Cells int64 `protobuf:"varint,9,opt,name=cells,proto3" json:"cells,omitempty"`
 	// Units known.
-	Units         int64 `protobuf:"varint,10,opt,name=units,proto3" json:"units,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Units int64 `protobuf:"varint,10,opt,name=units,proto3" json:"units,omitempty"`
+	// Level of the log.
+	Level uint32 `protobuf:"varint,11,opt,name=level,proto3" json:"level,omitempty"`
+	// Highest level that this release reads and writes.
+	ReleaseLevel uint32 `protobuf:"varint,12,opt,name=release_level,json=releaseLevel,proto3" json:"release_level,omitempty"`
+	// Why the registry is not followed, in words; empty when all is well.
+	RegistryProblem string `protobuf:"bytes,13,opt,name=registry_problem,json=registryProblem,proto3" json:"registry_problem,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *GetStatusResponse) Reset() {
 	*x = GetStatusResponse{}
-	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[3]
+	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -193,7 +410,7 @@ func (x *GetStatusResponse) String() string {
 func (*GetStatusResponse) ProtoMessage() {}
 
 func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[3]
+	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -206,7 +423,7 @@ func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetStatusResponse) Descriptor() ([]byte, []int) {
-	return file_cotmoc_reporting_v1_reporting_admin_service_proto_rawDescGZIP(), []int{3}
+	return file_cotmoc_reporting_v1_reporting_admin_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetStatusResponse) GetHeadSequence() uint64 {
@@ -279,6 +496,27 @@ func (x *GetStatusResponse) GetUnits() int64 {
 	return 0
 }
 
+func (x *GetStatusResponse) GetLevel() uint32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+func (x *GetStatusResponse) GetReleaseLevel() uint32 {
+	if x != nil {
+		return x.ReleaseLevel
+	}
+	return 0
+}
+
+func (x *GetStatusResponse) GetRegistryProblem() string {
+	if x != nil {
+		return x.RegistryProblem
+	}
+	return ""
+}
+
 // VerifyRequest asks for a check.
 type VerifyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -290,7 +528,7 @@ type VerifyRequest struct {
 
 func (x *VerifyRequest) Reset() {
 	*x = VerifyRequest{}
-	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[4]
+	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -302,7 +540,7 @@ func (x *VerifyRequest) String() string {
 func (*VerifyRequest) ProtoMessage() {}
 
 func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[4]
+	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -315,7 +553,7 @@ func (x *VerifyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyRequest.ProtoReflect.Descriptor instead.
 func (*VerifyRequest) Descriptor() ([]byte, []int) {
-	return file_cotmoc_reporting_v1_reporting_admin_service_proto_rawDescGZIP(), []int{4}
+	return file_cotmoc_reporting_v1_reporting_admin_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *VerifyRequest) GetSkipStream() bool {
@@ -338,7 +576,7 @@ type VerifyResponse struct {
 
 func (x *VerifyResponse) Reset() {
 	*x = VerifyResponse{}
-	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[5]
+	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -350,7 +588,7 @@ func (x *VerifyResponse) String() string {
 func (*VerifyResponse) ProtoMessage() {}
 
 func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[5]
+	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -363,7 +601,7 @@ func (x *VerifyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifyResponse.ProtoReflect.Descriptor instead.
 func (*VerifyResponse) Descriptor() ([]byte, []int) {
-	return file_cotmoc_reporting_v1_reporting_admin_service_proto_rawDescGZIP(), []int{5}
+	return file_cotmoc_reporting_v1_reporting_admin_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *VerifyResponse) GetChecks() []*CheckResult {
@@ -395,7 +633,7 @@ type CheckResult struct {
 
 func (x *CheckResult) Reset() {
 	*x = CheckResult{}
-	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[6]
+	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -407,7 +645,7 @@ func (x *CheckResult) String() string {
 func (*CheckResult) ProtoMessage() {}
 
 func (x *CheckResult) ProtoReflect() protoreflect.Message {
-	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[6]
+	mi := &file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -420,7 +658,7 @@ func (x *CheckResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckResult.ProtoReflect.Descriptor instead.
 func (*CheckResult) Descriptor() ([]byte, []int) {
-	return file_cotmoc_reporting_v1_reporting_admin_service_proto_rawDescGZIP(), []int{6}
+	return file_cotmoc_reporting_v1_reporting_admin_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CheckResult) GetName() string {
@@ -448,12 +686,25 @@ var File_cotmoc_reporting_v1_reporting_admin_service_proto protoreflect.FileDesc
 
 const file_cotmoc_reporting_v1_reporting_admin_service_proto_rawDesc = "" +
 	"\n" +
-	"1cotmoc/reporting/v1/reporting_admin_service.proto\x12\x13cotmoc.reporting.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"I\n" +
+	"1cotmoc/reporting/v1/reporting_admin_service.proto\x12\x13cotmoc.reporting.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"i\n" +
+	"\x13DeclareEpochRequest\x12.\n" +
+	"\x0eexpected_epoch\x18\x01 \x01(\rB\a\xbaH\x04*\x02(\x01R\rexpectedEpoch\x12\"\n" +
+	"\x06reason\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xf4\x03R\x06reason\"H\n" +
+	"\x14DeclareEpochResponse\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\rR\x05epoch\x12\x1a\n" +
+	"\bsequence\x18\x02 \x01(\x04R\bsequence\"V\n" +
+	"\x11RaiseLevelRequest\x12\x1d\n" +
+	"\x05level\x18\x01 \x01(\rB\a\xbaH\x04*\x02(\x01R\x05level\x12\"\n" +
+	"\x06reason\x18\x02 \x01(\tB\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xf4\x03R\x06reason\"0\n" +
+	"\x12RaiseLevelResponse\x12\x1a\n" +
+	"\bsequence\x18\x01 \x01(\x04R\bsequence\"I\n" +
 	"\x0fSetClockRequest\x126\n" +
 	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\x04time\".\n" +
 	"\x10SetClockResponse\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\"\x12\n" +
-	"\x10GetStatusRequest\"\xe7\x02\n" +
+	"\x10GetStatusRequest\"\xcd\x03\n" +
 	"\x11GetStatusResponse\x12#\n" +
 	"\rhead_sequence\x18\x01 \x01(\x04R\fheadSequence\x12\x1b\n" +
 	"\thead_hash\x18\x02 \x01(\fR\bheadHash\x12\x14\n" +
@@ -465,7 +716,10 @@ const file_cotmoc_reporting_v1_reporting_admin_service_proto_rawDesc = "" +
 	"\fmanual_clock\x18\b \x01(\bR\vmanualClock\x12\x14\n" +
 	"\x05cells\x18\t \x01(\x03R\x05cells\x12\x14\n" +
 	"\x05units\x18\n" +
-	" \x01(\x03R\x05units\"0\n" +
+	" \x01(\x03R\x05units\x12\x14\n" +
+	"\x05level\x18\v \x01(\rR\x05level\x12#\n" +
+	"\rrelease_level\x18\f \x01(\rR\freleaseLevel\x12)\n" +
+	"\x10registry_problem\x18\r \x01(\tR\x0fregistryProblem\"0\n" +
 	"\rVerifyRequest\x12\x1f\n" +
 	"\vskip_stream\x18\x01 \x01(\bR\n" +
 	"skipStream\"f\n" +
@@ -475,11 +729,14 @@ const file_cotmoc_reporting_v1_reporting_admin_service_proto_rawDesc = "" +
 	"\vCheckResult\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
 	"\x02ok\x18\x02 \x01(\bR\x02ok\x12\x16\n" +
-	"\x06detail\x18\x03 \x01(\tR\x06detail2\x9f\x02\n" +
+	"\x06detail\x18\x03 \x01(\tR\x06detail2\xe3\x03\n" +
 	"\x15ReportingAdminService\x12W\n" +
 	"\bSetClock\x12$.cotmoc.reporting.v1.SetClockRequest\x1a%.cotmoc.reporting.v1.SetClockResponse\x12Z\n" +
 	"\tGetStatus\x12%.cotmoc.reporting.v1.GetStatusRequest\x1a&.cotmoc.reporting.v1.GetStatusResponse\x12Q\n" +
-	"\x06Verify\x12\".cotmoc.reporting.v1.VerifyRequest\x1a#.cotmoc.reporting.v1.VerifyResponseBDZBgithub.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1;reportingv1b\x06proto3"
+	"\x06Verify\x12\".cotmoc.reporting.v1.VerifyRequest\x1a#.cotmoc.reporting.v1.VerifyResponse\x12c\n" +
+	"\fDeclareEpoch\x12(.cotmoc.reporting.v1.DeclareEpochRequest\x1a).cotmoc.reporting.v1.DeclareEpochResponse\x12]\n" +
+	"\n" +
+	"RaiseLevel\x12&.cotmoc.reporting.v1.RaiseLevelRequest\x1a'.cotmoc.reporting.v1.RaiseLevelResponseBDZBgithub.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1;reportingv1b\x06proto3"
 
 var (
 	file_cotmoc_reporting_v1_reporting_admin_service_proto_rawDescOnce sync.Once
@@ -493,32 +750,40 @@ func file_cotmoc_reporting_v1_reporting_admin_service_proto_rawDescGZIP() []byte
 	return file_cotmoc_reporting_v1_reporting_admin_service_proto_rawDescData
 }
 
-var file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_cotmoc_reporting_v1_reporting_admin_service_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_cotmoc_reporting_v1_reporting_admin_service_proto_goTypes = []any{
-	(*SetClockRequest)(nil),       // 0: cotmoc.reporting.v1.SetClockRequest
-	(*SetClockResponse)(nil),      // 1: cotmoc.reporting.v1.SetClockResponse
-	(*GetStatusRequest)(nil),      // 2: cotmoc.reporting.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),     // 3: cotmoc.reporting.v1.GetStatusResponse
-	(*VerifyRequest)(nil),         // 4: cotmoc.reporting.v1.VerifyRequest
-	(*VerifyResponse)(nil),        // 5: cotmoc.reporting.v1.VerifyResponse
-	(*CheckResult)(nil),           // 6: cotmoc.reporting.v1.CheckResult
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(*DeclareEpochRequest)(nil),   // 0: cotmoc.reporting.v1.DeclareEpochRequest
+	(*DeclareEpochResponse)(nil),  // 1: cotmoc.reporting.v1.DeclareEpochResponse
+	(*RaiseLevelRequest)(nil),     // 2: cotmoc.reporting.v1.RaiseLevelRequest
+	(*RaiseLevelResponse)(nil),    // 3: cotmoc.reporting.v1.RaiseLevelResponse
+	(*SetClockRequest)(nil),       // 4: cotmoc.reporting.v1.SetClockRequest
+	(*SetClockResponse)(nil),      // 5: cotmoc.reporting.v1.SetClockResponse
+	(*GetStatusRequest)(nil),      // 6: cotmoc.reporting.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),     // 7: cotmoc.reporting.v1.GetStatusResponse
+	(*VerifyRequest)(nil),         // 8: cotmoc.reporting.v1.VerifyRequest
+	(*VerifyResponse)(nil),        // 9: cotmoc.reporting.v1.VerifyResponse
+	(*CheckResult)(nil),           // 10: cotmoc.reporting.v1.CheckResult
+	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
 }
 var file_cotmoc_reporting_v1_reporting_admin_service_proto_depIdxs = []int32{
-	7, // 0: cotmoc.reporting.v1.SetClockRequest.time:type_name -> google.protobuf.Timestamp
-	7, // 1: cotmoc.reporting.v1.GetStatusResponse.time:type_name -> google.protobuf.Timestamp
-	6, // 2: cotmoc.reporting.v1.VerifyResponse.checks:type_name -> cotmoc.reporting.v1.CheckResult
-	0, // 3: cotmoc.reporting.v1.ReportingAdminService.SetClock:input_type -> cotmoc.reporting.v1.SetClockRequest
-	2, // 4: cotmoc.reporting.v1.ReportingAdminService.GetStatus:input_type -> cotmoc.reporting.v1.GetStatusRequest
-	4, // 5: cotmoc.reporting.v1.ReportingAdminService.Verify:input_type -> cotmoc.reporting.v1.VerifyRequest
-	1, // 6: cotmoc.reporting.v1.ReportingAdminService.SetClock:output_type -> cotmoc.reporting.v1.SetClockResponse
-	3, // 7: cotmoc.reporting.v1.ReportingAdminService.GetStatus:output_type -> cotmoc.reporting.v1.GetStatusResponse
-	5, // 8: cotmoc.reporting.v1.ReportingAdminService.Verify:output_type -> cotmoc.reporting.v1.VerifyResponse
-	6, // [6:9] is the sub-list for method output_type
-	3, // [3:6] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	11, // 0: cotmoc.reporting.v1.SetClockRequest.time:type_name -> google.protobuf.Timestamp
+	11, // 1: cotmoc.reporting.v1.GetStatusResponse.time:type_name -> google.protobuf.Timestamp
+	10, // 2: cotmoc.reporting.v1.VerifyResponse.checks:type_name -> cotmoc.reporting.v1.CheckResult
+	4,  // 3: cotmoc.reporting.v1.ReportingAdminService.SetClock:input_type -> cotmoc.reporting.v1.SetClockRequest
+	6,  // 4: cotmoc.reporting.v1.ReportingAdminService.GetStatus:input_type -> cotmoc.reporting.v1.GetStatusRequest
+	8,  // 5: cotmoc.reporting.v1.ReportingAdminService.Verify:input_type -> cotmoc.reporting.v1.VerifyRequest
+	0,  // 6: cotmoc.reporting.v1.ReportingAdminService.DeclareEpoch:input_type -> cotmoc.reporting.v1.DeclareEpochRequest
+	2,  // 7: cotmoc.reporting.v1.ReportingAdminService.RaiseLevel:input_type -> cotmoc.reporting.v1.RaiseLevelRequest
+	5,  // 8: cotmoc.reporting.v1.ReportingAdminService.SetClock:output_type -> cotmoc.reporting.v1.SetClockResponse
+	7,  // 9: cotmoc.reporting.v1.ReportingAdminService.GetStatus:output_type -> cotmoc.reporting.v1.GetStatusResponse
+	9,  // 10: cotmoc.reporting.v1.ReportingAdminService.Verify:output_type -> cotmoc.reporting.v1.VerifyResponse
+	1,  // 11: cotmoc.reporting.v1.ReportingAdminService.DeclareEpoch:output_type -> cotmoc.reporting.v1.DeclareEpochResponse
+	3,  // 12: cotmoc.reporting.v1.ReportingAdminService.RaiseLevel:output_type -> cotmoc.reporting.v1.RaiseLevelResponse
+	8,  // [8:13] is the sub-list for method output_type
+	3,  // [3:8] is the sub-list for method input_type
+	3,  // [3:3] is the sub-list for extension type_name
+	3,  // [3:3] is the sub-list for extension extendee
+	0,  // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_cotmoc_reporting_v1_reporting_admin_service_proto_init() }
@@ -532,7 +797,7 @@ func file_cotmoc_reporting_v1_reporting_admin_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cotmoc_reporting_v1_reporting_admin_service_proto_rawDesc), len(file_cotmoc_reporting_v1_reporting_admin_service_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   7,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,9 +19,11 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	ReportingAdminService_SetClock_FullMethodName  = "/cotmoc.reporting.v1.ReportingAdminService/SetClock"
-	ReportingAdminService_GetStatus_FullMethodName = "/cotmoc.reporting.v1.ReportingAdminService/GetStatus"
-	ReportingAdminService_Verify_FullMethodName    = "/cotmoc.reporting.v1.ReportingAdminService/Verify"
+	ReportingAdminService_SetClock_FullMethodName     = "/cotmoc.reporting.v1.ReportingAdminService/SetClock"
+	ReportingAdminService_GetStatus_FullMethodName    = "/cotmoc.reporting.v1.ReportingAdminService/GetStatus"
+	ReportingAdminService_Verify_FullMethodName       = "/cotmoc.reporting.v1.ReportingAdminService/Verify"
+	ReportingAdminService_DeclareEpoch_FullMethodName = "/cotmoc.reporting.v1.ReportingAdminService/DeclareEpoch"
+	ReportingAdminService_RaiseLevel_FullMethodName   = "/cotmoc.reporting.v1.ReportingAdminService/RaiseLevel"
 )
 
 // ReportingAdminServiceClient is the client API for ReportingAdminService service.
@@ -39,6 +41,12 @@ type ReportingAdminServiceClient interface {
 	// replay of the log, the roll-ups against a sum of the cells, the stream
 	// against the log. It takes as long as a replay and disturbs nobody.
 	Verify(ctx context.Context, in *VerifyRequest, opts ...grpc.CallOption) (*VerifyResponse, error)
+	// DeclareEpoch begins a new epoch of the log, after it was restored from a backup
+	// that subscribers had seen more of. The stream of the new epoch is filled with the
+	// whole log; the old one is kept under its own name and no longer written.
+	DeclareEpoch(ctx context.Context, in *DeclareEpochRequest, opts ...grpc.CallOption) (*DeclareEpochResponse, error)
+	// RaiseLevel lets releases write what older ones cannot read. It cannot be taken back.
+	RaiseLevel(ctx context.Context, in *RaiseLevelRequest, opts ...grpc.CallOption) (*RaiseLevelResponse, error)
 }
 
 type reportingAdminServiceClient struct {
@@ -79,6 +87,26 @@ func (c *reportingAdminServiceClient) Verify(ctx context.Context, in *VerifyRequ
 	return out, nil
 }
 
+func (c *reportingAdminServiceClient) DeclareEpoch(ctx context.Context, in *DeclareEpochRequest, opts ...grpc.CallOption) (*DeclareEpochResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeclareEpochResponse)
+	err := c.cc.Invoke(ctx, ReportingAdminService_DeclareEpoch_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *reportingAdminServiceClient) RaiseLevel(ctx context.Context, in *RaiseLevelRequest, opts ...grpc.CallOption) (*RaiseLevelResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RaiseLevelResponse)
+	err := c.cc.Invoke(ctx, ReportingAdminService_RaiseLevel_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ReportingAdminServiceServer is the server API for ReportingAdminService service.
 // All implementations must embed UnimplementedReportingAdminServiceServer
 // for forward compatibility.
@@ -94,6 +122,12 @@ type ReportingAdminServiceServer interface {
 	// replay of the log, the roll-ups against a sum of the cells, the stream
 	// against the log. It takes as long as a replay and disturbs nobody.
 	Verify(context.Context, *VerifyRequest) (*VerifyResponse, error)
+	// DeclareEpoch begins a new epoch of the log, after it was restored from a backup
+	// that subscribers had seen more of. The stream of the new epoch is filled with the
+	// whole log; the old one is kept under its own name and no longer written.
+	DeclareEpoch(context.Context, *DeclareEpochRequest) (*DeclareEpochResponse, error)
+	// RaiseLevel lets releases write what older ones cannot read. It cannot be taken back.
+	RaiseLevel(context.Context, *RaiseLevelRequest) (*RaiseLevelResponse, error)
 	mustEmbedUnimplementedReportingAdminServiceServer()
 }
 
@@ -112,6 +146,12 @@ func (UnimplementedReportingAdminServiceServer) GetStatus(context.Context, *GetS
 }
 func (UnimplementedReportingAdminServiceServer) Verify(context.Context, *VerifyRequest) (*VerifyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Verify not implemented")
+}
+func (UnimplementedReportingAdminServiceServer) DeclareEpoch(context.Context, *DeclareEpochRequest) (*DeclareEpochResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeclareEpoch not implemented")
+}
+func (UnimplementedReportingAdminServiceServer) RaiseLevel(context.Context, *RaiseLevelRequest) (*RaiseLevelResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RaiseLevel not implemented")
 }
 func (UnimplementedReportingAdminServiceServer) mustEmbedUnimplementedReportingAdminServiceServer() {}
 func (UnimplementedReportingAdminServiceServer) testEmbeddedByValue()                               {}
@@ -188,6 +228,42 @@ func _ReportingAdminService_Verify_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ReportingAdminService_DeclareEpoch_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeclareEpochRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ReportingAdminServiceServer).DeclareEpoch(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ReportingAdminService_DeclareEpoch_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ReportingAdminServiceServer).DeclareEpoch(ctx, req.(*DeclareEpochRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ReportingAdminService_RaiseLevel_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RaiseLevelRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ReportingAdminServiceServer).RaiseLevel(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ReportingAdminService_RaiseLevel_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ReportingAdminServiceServer).RaiseLevel(ctx, req.(*RaiseLevelRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ReportingAdminService_ServiceDesc is the grpc.ServiceDesc for ReportingAdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -206,6 +282,14 @@ var ReportingAdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Verify",
 			Handler:    _ReportingAdminService_Verify_Handler,
+		},
+		{
+			MethodName: "DeclareEpoch",
+			Handler:    _ReportingAdminService_DeclareEpoch_Handler,
+		},
+		{
+			MethodName: "RaiseLevel",
+			Handler:    _ReportingAdminService_RaiseLevel_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

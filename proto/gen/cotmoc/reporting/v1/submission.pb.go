@@ -804,7 +804,10 @@ type SubmissionRecord struct {
 	// Of what was returned: why.
 	ReturnCode v11.ReturnCode `protobuf:"varint,9,opt,name=return_code,json=returnCode,proto3,enum=cotmoc.event.v1.ReturnCode" json:"return_code,omitempty"`
 	// Of what was approved or returned: id of the unit that decided.
-	Reviewer      string `protobuf:"bytes,10,opt,name=reviewer,proto3" json:"reviewer,omitempty"`
+	Reviewer string `protobuf:"bytes,10,opt,name=reviewer,proto3" json:"reviewer,omitempty"`
+	// Identity by which it was sent, such as `spiffe://cotmoc.vn/unit/79`; empty where
+	// callers have none.
+	Caller        string `protobuf:"bytes,11,opt,name=caller,proto3" json:"caller,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -909,6 +912,13 @@ func (x *SubmissionRecord) GetReviewer() string {
 	return ""
 }
 
+func (x *SubmissionRecord) GetCaller() string {
+	if x != nil {
+		return x.Caller
+	}
+	return ""
+}
+
 // SubmissionAnnex is what is kept beside the event and never published.
 type SubmissionAnnex struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -923,7 +933,9 @@ type SubmissionAnnex struct {
 	// Why it does not apply.
 	NotApplicableReason string `protobuf:"bytes,5,opt,name=not_applicable_reason,json=notApplicableReason,proto3" json:"not_applicable_reason,omitempty"`
 	// The text, when the value was sent as text.
-	Text          *LocalizedText `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"`
+	Text *LocalizedText `protobuf:"bytes,6,opt,name=text,proto3" json:"text,omitempty"`
+	// Identity by which it was sent; empty where callers have none.
+	Caller        string `protobuf:"bytes,7,opt,name=caller,proto3" json:"caller,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1000,6 +1012,13 @@ func (x *SubmissionAnnex) GetText() *LocalizedText {
 	return nil
 }
 
+func (x *SubmissionAnnex) GetCaller() string {
+	if x != nil {
+		return x.Caller
+	}
+	return ""
+}
+
 var File_cotmoc_reporting_v1_submission_proto protoreflect.FileDescriptor
 
 const file_cotmoc_reporting_v1_submission_proto_rawDesc = "" +
@@ -1056,7 +1075,7 @@ const file_cotmoc_reporting_v1_submission_proto_rawDesc = "" +
 	"\brevision\x18\x02 \x01(\rR\brevision\x12+\n" +
 	"\x11registry_revision\x18\x03 \x01(\x03R\x10registryRevision\x12;\n" +
 	"\vaccept_time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"acceptTime\"\xb5\x03\n" +
+	"acceptTime\"\xcd\x03\n" +
 	"\x10SubmissionRecord\x12\x1c\n" +
 	"\tprogramme\x18\x01 \x01(\tR\tprogramme\x12?\n" +
 	"\n" +
@@ -1074,14 +1093,16 @@ const file_cotmoc_reporting_v1_submission_proto_rawDesc = "" +
 	"\vreturn_code\x18\t \x01(\x0e2\x1b.cotmoc.event.v1.ReturnCodeR\n" +
 	"returnCode\x12\x1a\n" +
 	"\breviewer\x18\n" +
-	" \x01(\tR\breviewer\"\x95\x02\n" +
+	" \x01(\tR\breviewer\x12\x16\n" +
+	"\x06caller\x18\v \x01(\tR\x06caller\"\xad\x02\n" +
 	"\x0fSubmissionAnnex\x12\x12\n" +
 	"\x04note\x18\x01 \x01(\tR\x04note\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12/\n" +
 	"\x05items\x18\x03 \x03(\v2\x19.cotmoc.reporting.v1.ItemR\x05items\x129\n" +
 	"\bevidence\x18\x04 \x03(\v2\x1d.cotmoc.reporting.v1.EvidenceR\bevidence\x122\n" +
 	"\x15not_applicable_reason\x18\x05 \x01(\tR\x13notApplicableReason\x126\n" +
-	"\x04text\x18\x06 \x01(\v2\".cotmoc.reporting.v1.LocalizedTextR\x04textBDZBgithub.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1;reportingv1b\x06proto3"
+	"\x04text\x18\x06 \x01(\v2\".cotmoc.reporting.v1.LocalizedTextR\x04text\x12\x16\n" +
+	"\x06caller\x18\a \x01(\tR\x06callerBDZBgithub.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1;reportingv1b\x06proto3"
 
 var (
 	file_cotmoc_reporting_v1_submission_proto_rawDescOnce sync.Once
