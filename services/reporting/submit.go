@@ -5,6 +5,7 @@ import (
 
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/cotmoc/cotmoc/services/internal/calendar"
+	"github.com/cotmoc/cotmoc/services/internal/failpoint"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
 
@@ -31,8 +32,10 @@ func (s *Service) Submit(ctx context.Context, req *reportingv1.SubmitRequest) (*
 		if req.GetValidateOnly() {
 			return s.engine.Try(ctx, decide)
 		}
-		_, err := s.engine.Do(ctx, decide)
-		return err
+		if _, err := s.engine.Do(ctx, decide); err != nil {
+			return err
+		}
+		return failpoint.Hit(failpoint.SubmitBeforeReply)
 	}
 	first, err := s.settle(ctx, sub, req.GetSubmission(), run)
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/cotmoc/cotmoc/services/internal/failpoint"
 )
 
 const (
@@ -64,7 +66,13 @@ func (e *Engine[S]) append(b *Block) error {
 func (e *Engine[S]) appendOnce(b *Block) error {
 	ctx, cancel := context.WithTimeout(e.ctx, storeTimeout)
 	defer cancel()
-	return e.cfg.Store.Append(ctx, b)
+	if err := failpoint.Hit(failpoint.LedgerBeforeAppend); err != nil {
+		return err
+	}
+	if err := e.cfg.Store.Append(ctx, b); err != nil {
+		return err
+	}
+	return failpoint.Hit(failpoint.LedgerAfterAppend)
 }
 
 // blockAt returns the stored block that holds the entry, nil when there is none.

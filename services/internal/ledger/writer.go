@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+
+	"github.com/cotmoc/cotmoc/services/internal/failpoint"
 )
 
 // loop is the one writer: it alone merges, and it answers every command it takes.
@@ -119,6 +121,7 @@ func (e *Engine[S]) round() {
 			e.counts.blocks.Add(1)
 			e.counts.entries.Add(uint64(len(b.Entries)))
 			e.advance(layer, b)
+			_ = failpoint.Hit(failpoint.LedgerBeforeAnswer)
 		}
 		e.answer(n, b.First, err)
 		return
@@ -210,6 +213,7 @@ func (e *Engine[S]) run(t time.Time, careful bool) (layer S, n int, ok bool) {
 		if careful {
 			in.Merge()
 		}
+		_ = failpoint.Hit(failpoint.LedgerMidBatch)
 		seen, size = seen+len(own), size+added
 		c.to = seen
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/cotmoc/cotmoc/services/internal/failpoint"
 )
 
 const (
@@ -110,7 +112,7 @@ func (p *pipe) send(ctx context.Context, last bool) error {
 		return fmt.Errorf("publish event %d: %w", p.sent, err)
 	}
 	p.held = nil
-	return nil
+	return failpoint.Hit(failpoint.StreamSent)
 }
 
 // throttle waits while too much is unanswered.
@@ -155,6 +157,10 @@ type ack struct {
 func (p *pipe) answered(m *nats.Msg) {
 	n, err := strconv.ParseUint(strings.TrimPrefix(m.Subject, p.prefix), 10, 64)
 	if err != nil {
+		return
+	}
+	if err := failpoint.Hit(failpoint.StreamBeforeAck); err != nil {
+		p.fail(err)
 		return
 	}
 	if err := accepted(m, n); err != nil {
