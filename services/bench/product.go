@@ -124,9 +124,9 @@ func openFull(ctx context.Context, dir string) (process, error) {
 		return nil, err
 	}
 	metrics := obs.NewRegistry()
-	server, err := run.NewServer(run.ServerConfig{Listener: l, AdminListen: "127.0.0.1:0", Metrics: metrics,
-		Calls: obs.NewMetrics(metrics, "reporting"), Log: log, Parts: []run.Part{asPart{s.api}}})
-	return &full{s, server, file}, err
+	server := run.NewServer(run.ServerConfig{Listener: l, Calls: obs.NewMetrics(metrics, "reporting"), Log: log,
+		Parts: []run.Part{asPart{s.api}}})
+	return &full{s, server, file}, nil
 }
 
 // asPart makes a service a part of a server.
@@ -168,7 +168,7 @@ func openUp(ctx context.Context, dir string) (process, error) {
 		return nil, err
 	}
 	run.KeepMemoryNear()
-	p, err := embedded.Up(ctx, embedded.Config{Dir: dir, Listen: "127.0.0.1:0", AdminListen: "127.0.0.1:0",
+	p, err := embedded.Up(ctx, embedded.Config{Dir: dir, Listen: "127.0.0.1:0", MetricsListen: "127.0.0.1:0",
 		NATSListen: "127.0.0.1:0", Log: log})
 	if err != nil {
 		return nil, err

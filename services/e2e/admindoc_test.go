@@ -37,7 +37,7 @@ func TestAdminPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	calls, admin := freePort(t), freePort(t)
-	p := launch(t, "cotmoc", "up", "--dir", t.TempDir(), "--listen", calls, "--admin-listen", admin, "--nats-listen", freePort(t))
+	p := launch(t, "cotmoc", "up", "--dir", t.TempDir(), "--listen", calls, "--metrics-listen", admin, "--nats-listen", freePort(t))
 	serving(t, p, calls)
 	path := withGrpcurl(t)
 	text := strings.NewReplacer("127.0.0.1:7600", calls, "127.0.0.1:7601", admin).Replace(string(page))

@@ -74,7 +74,7 @@ func TestKill(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	addr, natsAddr, dir := freePort(t), freePort(t), t.TempDir()
 	up := func() *process {
-		return launch(t, "cotmoc", "up", "--dir", filepath.Join(dir, "state"), "--listen", addr, "--admin-listen", "127.0.0.1:0",
+		return launch(t, "cotmoc", "up", "--dir", filepath.Join(dir, "state"), "--listen", addr, "--metrics-listen", "127.0.0.1:0",
 			"--nats-listen", natsAddr, "--clock", "manual", "--start", start.Format(time.RFC3339), "--log-level", "warn")
 	}
 	p := up()

@@ -138,9 +138,9 @@ func processes(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	natsd := launch(t, "nats-server", "-a", "127.0.0.1", "-p", port, "-js", "-sd", filepath.Join(dir, "nats"))
-	reg := launch(t, "cotmoc", "registry", "--dir", filepath.Join(dir, "registry"), "--listen", registry, "--admin-listen", "127.0.0.1:0")
+	reg := launch(t, "cotmoc", "registry", "--dir", filepath.Join(dir, "registry"), "--listen", registry, "--metrics-listen", "127.0.0.1:0")
 	serving(t, reg, registry)
-	rep := launch(t, "cotmoc", "reporting", "--dir", filepath.Join(dir, "reporting"), "--listen", reporting, "--admin-listen", "127.0.0.1:0",
+	rep := launch(t, "cotmoc", "reporting", "--dir", filepath.Join(dir, "reporting"), "--listen", reporting, "--metrics-listen", "127.0.0.1:0",
 		"--registry-addr", registry, "--nats-url", "nats://"+natsAddr, "--clock", "manual", "--start", start.Format(time.RFC3339))
 	serving(t, rep, reporting)
 	t.Cleanup(func() {

@@ -39,8 +39,8 @@ func TestStartRefused(t *testing.T) {
 		{"folder_in_use", "another process runs the registry service", embedded.Config{Dir: dir}},
 		{"nats_off_loopback", "not on loopback", embedded.Config{NATSListen: "0.0.0.0:0"}},
 		{"nats_port_taken", "address already in use", embedded.Config{NATSListen: taken.Addr().String()}},
-		{"metrics_port_taken", "address already in use", embedded.Config{AdminListen: taken.Addr().String()}},
-		{"metrics_off_loopback", "not on loopback", embedded.Config{AdminListen: "0.0.0.0:0"}},
+		{"metrics_port_taken", "address already in use", embedded.Config{MetricsListen: taken.Addr().String()}},
+		{"metrics_off_loopback", "not on loopback", embedded.Config{MetricsListen: "0.0.0.0:0"}},
 		{"calls_off_loopback", "not on loopback", embedded.Config{Listen: "0.0.0.0:0"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -18,16 +18,16 @@ const stopWithin = 10 * time.Second
 
 // serving is what all commands have in common that run a service.
 type serving struct {
-	Dir         string `help:"Folder that holds all state." default:"var/cotmoc" env:"COTMOC_DIR" type:"path"`
-	Listen      string `help:"Address for gRPC calls; loopback only." default:"127.0.0.1:7600" env:"COTMOC_LISTEN"`
-	AdminListen string `help:"Address for metrics, health and profiles; loopback only." default:"127.0.0.1:7601" env:"COTMOC_ADMIN_LISTEN"`
-	LogFormat   string `help:"Format of the log on standard error: ${enum}." enum:"console,json" default:"console" env:"COTMOC_LOG_FORMAT"`
-	LogLevel    string `help:"Least level that is logged: ${enum}." enum:"debug,info,warn,error" default:"info" env:"COTMOC_LOG_LEVEL"`
+	Dir           string `help:"Folder that holds all state." default:"var/cotmoc" env:"COTMOC_DIR" type:"path"`
+	Listen        string `help:"Address for gRPC calls; loopback only." default:"127.0.0.1:7600" env:"COTMOC_LISTEN"`
+	MetricsListen string `help:"Address for metrics, health and profiles over HTTP; loopback only." default:"127.0.0.1:7601" env:"COTMOC_METRICS_LISTEN"`
+	LogFormat     string `help:"Format of the log on standard error: ${enum}." enum:"console,json" default:"console" env:"COTMOC_LOG_FORMAT"`
+	LogLevel      string `help:"Least level that is logged: ${enum}." enum:"debug,info,warn,error" default:"info" env:"COTMOC_LOG_LEVEL"`
 }
 
 func (s *serving) config() (embedded.Config, error) {
 	log, err := obs.NewLog(os.Stderr, obs.Format(s.LogFormat), s.LogLevel)
-	return embedded.Config{Dir: s.Dir, Listen: s.Listen, AdminListen: s.AdminListen, Log: log}, err
+	return embedded.Config{Dir: s.Dir, Listen: s.Listen, MetricsListen: s.MetricsListen, Log: log}, err
 }
 
 // clocked is how time goes in a reporting service.
@@ -89,7 +89,7 @@ type registryCmd struct{ serving }
 // Help shows how the command is used.
 func (*registryCmd) Help() string {
 	return `Example:
-  cotmoc registry --dir var/registry --listen 127.0.0.1:7610 --admin-listen 127.0.0.1:7611`
+  cotmoc registry --dir var/registry --listen 127.0.0.1:7610 --metrics-listen 127.0.0.1:7611`
 }
 
 // Run runs the registry until it is told to stop.
@@ -112,7 +112,7 @@ type reportingCmd struct {
 // Help shows how the command is used.
 func (*reportingCmd) Help() string {
 	return `Example:
-  cotmoc reporting --dir var/reporting --listen 127.0.0.1:7620 --admin-listen 127.0.0.1:7621 \
+  cotmoc reporting --dir var/reporting --listen 127.0.0.1:7620 --metrics-listen 127.0.0.1:7621 \
     --registry-addr 127.0.0.1:7610 --nats-url nats://127.0.0.1:4222`
 }
 
@@ -137,7 +137,7 @@ func serve(ctx context.Context, c embedded.Config, start func(context.Context, e
 	if err != nil {
 		return err
 	}
-	c.Log.Info("serving", zap.String("calls", p.Addr), zap.String("admin", p.AdminAddr), zap.String("nats", p.NATSURL),
+	c.Log.Info("serving", zap.String("calls", p.Addr), zap.String("metrics", p.MetricsAddr), zap.String("nats", p.NATSURL),
 		zap.String("state", c.Dir), zap.Duration("took", time.Since(began)))
 	select {
 	case <-ctx.Done():

@@ -6,104 +6,108 @@ package run
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
+	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/cotmoc/cotmoc/services/internal/obs"
 	"github.com/cotmoc/cotmoc/services/internal/rpc"
 	"github.com/cotmoc/cotmoc/services/registry"
 	"github.com/cotmoc/cotmoc/services/reporting"
 )
 
-// Loopback refuses an address that others than this machine's own processes reach:
-// this release knows neither callers nor encryption.
-func Loopback(address string) error {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return fmt.Errorf("address %q: %w", address, err)
-	}
-	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
-		return nil
-	}
-	return fmt.Errorf("address %q is not on loopback: without TLS and identities, which come later, "+
-		"anybody who reaches the port could write; use 127.0.0.1", address)
-}
+// checkEvery is how often gRPC health is made true.
+const checkEvery = 100 * time.Millisecond
 
 // Part is a service that a server serves.
 type Part interface {
 	Register(grpc.ServiceRegistrar)
 }
 
-// Server answers calls for one or more parts, and health, metrics and profiles on
-// a port of its own.
+// Server answers calls for one or more parts, on one port or on two: then what only
+// those who run it need is on a port of its own.
 type Server struct {
-	grpc   *grpc.Server
+	calls  *grpc.Server
+	admin  *grpc.Server // calls itself when there is one port
 	health *health.Server
-	addr   net.Addr
-	admin  net.Addr
+	ports  []net.Listener
 	stop   context.CancelFunc // what goes on beside calls
 	hangUp context.CancelFunc // streams
 	done   chan error
 }
 
-// ServerConfig is what a server is made of.
+// ServerConfig is what a server is made of. Listener is required.
 type ServerConfig struct {
-	Listener    net.Listener // for calls, from Listen
-	AdminListen string       // for metrics and health; empty for none
-	Metrics     *prometheus.Registry
-	Calls       *obs.Metrics
-	Log         *zap.Logger
-	Ready       []obs.Check
-	Parts       []Part
+	Listener net.Listener // for calls
+	// Admin is for admin services and reflection; nil means that they are served
+	// together with the others.
+	Admin net.Listener
+	// TLS tells who calls; nil serves everybody, which is for loopback alone.
+	TLS   credentials.TransportCredentials
+	Calls *obs.Metrics
+	Log   *zap.Logger
+	Ready []obs.Check
+	Parts []Part
 }
 
-// Listen takes a port on loopback; port 0 takes a free one.
-func Listen(address string) (net.Listener, error) {
-	if err := Loopback(address); err != nil {
-		return nil, err
-	}
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("listen on %s: %w", address, err)
-	}
-	return l, nil
-}
-
-// NewServer serves. It closes the listener when it ends, also when it fails.
-func NewServer(c ServerConfig) (*Server, error) {
-	l := c.Listener
-	s := &Server{health: health.NewServer(), addr: l.Addr(), done: make(chan error, 2)}
+// NewServer serves. It closes the listeners when it ends.
+func NewServer(c ServerConfig) *Server {
+	s := &Server{health: health.NewServer(), ports: []net.Listener{c.Listener}, done: make(chan error, 2)}
 	var stopping context.Context
 	stopping, s.hangUp = context.WithCancel(context.Background())
-	s.grpc = rpc.NewServer(rpc.Config{Log: c.Log, Metrics: c.Calls, Stopping: stopping, Deferred: deferred, Deadlines: reporting.Deadlines()})
-	for _, p := range c.Parts {
-		p.Register(s.grpc)
+	s.calls = newGRPC(c, stopping)
+	s.admin = s.calls
+	if c.Admin != nil {
+		s.admin = newGRPC(c, stopping)
+		s.ports = append(s.ports, c.Admin)
+		grpc_health_v1.RegisterHealthServer(s.admin, s.health)
 	}
-	grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
-	reflection.Register(s.grpc)
+	for _, p := range c.Parts {
+		p.Register(ports{calls: s.calls, admin: s.admin})
+	}
+	grpc_health_v1.RegisterHealthServer(s.calls, s.health)
+	reflection.Register(s.admin)
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop = cancel
-	if c.AdminListen != "" {
-		if err := s.serveAdmin(ctx, c); err != nil {
-			cancel()
-			s.hangUp()
-			_ = l.Close()
-			return nil, err
-		}
-	}
+	s.look(ctx, c.Ready)
 	go s.watch(ctx, c.Ready)
-	go func() { s.done <- s.grpc.Serve(l) }()
-	return s, nil
+	go func() { s.done <- s.calls.Serve(c.Listener) }()
+	if c.Admin != nil {
+		go func() { s.done <- s.admin.Serve(c.Admin) }()
+	}
+	return s
+}
+
+func newGRPC(c ServerConfig, stopping context.Context) *grpc.Server {
+	var options []grpc.ServerOption
+	if c.TLS != nil {
+		options = append(options, grpc.Creds(c.TLS))
+	}
+	return rpc.NewServer(rpc.Config{Log: c.Log, Metrics: c.Calls, Stopping: stopping, Deferred: deferred,
+		Deadlines: reporting.Deadlines()}, options...)
+}
+
+// ports registers each service at the port where it is served.
+type ports struct{ calls, admin *grpc.Server }
+
+// RegisterService implements grpc.ServiceRegistrar.
+func (p ports) RegisterService(d *grpc.ServiceDesc, impl any) {
+	switch d.ServiceName {
+	case registryv1.RegistryAdminService_ServiceDesc.ServiceName, reportingv1.ReportingAdminService_ServiceDesc.ServiceName:
+		p.admin.RegisterService(d, impl)
+	default:
+		p.calls.RegisterService(d, impl)
+	}
 }
 
 // deferred leaves to each service's handlers what they check themselves.
@@ -114,69 +118,71 @@ func deferred(req proto.Message) protoreflect.FullName {
 	return reporting.Deferred(req)
 }
 
-func (s *Server) serveAdmin(ctx context.Context, c ServerConfig) error {
-	l, err := Listen(c.AdminListen)
-	if err != nil {
-		return fmt.Errorf("metrics and health: %w", err)
-	}
-	s.admin = l.Addr()
-	go func() {
-		if err := obs.Serve(ctx, l, obs.Handler(c.Metrics, c.Ready...)); err != nil {
-			s.done <- err
-		}
-	}()
-	return nil
-}
-
 // watch keeps gRPC health true: serving only while all checks are well.
 func (s *Server) watch(ctx context.Context, checks []obs.Check) {
-	tick := time.NewTicker(200 * time.Millisecond)
+	tick := time.NewTicker(checkEvery)
 	defer tick.Stop()
 	for {
-		status := grpc_health_v1.HealthCheckResponse_SERVING
-		for _, c := range checks {
-			if c.Run(ctx) != nil {
-				status = grpc_health_v1.HealthCheckResponse_NOT_SERVING
-			}
-		}
-		s.health.SetServingStatus("", status)
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+			s.look(ctx, checks)
 		}
 	}
 }
 
-// Addr is where calls are answered.
-func (s *Server) Addr() string { return s.addr.String() }
-
-// AdminAddr is where metrics and health are; empty when nowhere.
-func (s *Server) AdminAddr() string {
-	if s.admin == nil {
-		return ""
+func (s *Server) look(ctx context.Context, checks []obs.Check) {
+	status := grpc_health_v1.HealthCheckResponse_SERVING
+	for _, c := range checks {
+		if c.Run(ctx) != nil {
+			status = grpc_health_v1.HealthCheckResponse_NOT_SERVING
+		}
 	}
-	return s.admin.String()
+	s.health.SetServingStatus("", status)
 }
+
+// Addr is where calls are answered.
+func (s *Server) Addr() string { return s.ports[0].Addr().String() }
+
+// AdminAddr is where admin services are; Addr when they have no port of their own.
+func (s *Server) AdminAddr() string { return s.ports[len(s.ports)-1].Addr().String() }
 
 // Failed gets the error that ended a listener, if one did by itself.
 func (s *Server) Failed() <-chan error { return s.done }
 
-// Close ends streams and lets calls end, until ctx does, and then cuts off those
-// that are left.
+// Drain says that it is not serving any more, and goes on for a while, so that
+// callers which look at health send their next calls elsewhere.
+func (s *Server) Drain(ctx context.Context, while time.Duration) {
+	s.health.Shutdown()
+	if while <= 0 {
+		return
+	}
+	wait := time.NewTimer(while)
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-ctx.Done():
+	}
+}
+
+// Close takes no new calls, ends streams and lets calls end, until ctx does, and
+// then cuts off those that are left.
 func (s *Server) Close(ctx context.Context) error {
 	s.health.Shutdown()
 	s.hangUp()
 	stopped := make(chan struct{})
 	go func() {
-		s.grpc.GracefulStop()
+		s.calls.GracefulStop()
+		s.admin.GracefulStop()
 		close(stopped)
 	}()
 	var err error
 	select {
 	case <-stopped:
 	case <-ctx.Done():
-		s.grpc.Stop()
+		s.calls.Stop()
+		s.admin.Stop()
 		<-stopped
 		err = errors.New("calls were cut off")
 	}

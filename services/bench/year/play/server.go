@@ -53,7 +53,7 @@ func startServer(ctx context.Context, binary, dir string, at day) (*server, erro
 	}
 	s.while, s.fail = context.WithCancelCause(ctx)
 	s.start = func() *exec.Cmd {
-		return exec.Command(binary, "up", "--dir", dir, "--listen", s.addr, "--admin-listen", "127.0.0.1:0", "--nats-listen", "",
+		return exec.Command(binary, "up", "--dir", dir, "--listen", s.addr, "--metrics-listen", "127.0.0.1:0", "--nats-listen", "",
 			"--clock", "manual", "--start", at.morning().Format(time.RFC3339), "--log-level", "warn")
 	}
 	return s, s.run()

@@ -26,9 +26,10 @@ import (
 
 // Config is what to run, and where.
 type Config struct {
-	Dir         string // holds all state; made where there is none
-	Listen      string // for calls, on loopback; port 0 takes a free one
-	AdminListen string // for metrics and health; empty for none
+	Dir    string // holds all state; made where there is none
+	Listen string // for calls, on loopback; port 0 takes a free one
+	// MetricsListen is for metrics and health over HTTP; empty for none.
+	MetricsListen string
 	// NATSListen is where other processes reach the NATS inside; empty for nowhere.
 	NATSListen string
 	// NATSURL is a NATS server beside the process, instead of one inside.
@@ -43,11 +44,12 @@ type Config struct {
 
 // Process is one or both services at work.
 type Process struct {
-	Addr      string // for calls
-	AdminAddr string // for metrics and health; empty when nowhere
-	NATSURL   string // for subscribers in other processes; empty when there is none
+	Addr        string // for calls
+	MetricsAddr string // for metrics and health; empty when nowhere
+	NATSURL     string // for subscribers in other processes; empty when there is none
 
 	server  *run.Server
+	monitor *run.Monitor
 	quiet   []func() // ends watches, in order, before the server ends its calls
 	inside  *natsd.Server
 	closers []func(context.Context) error // in the order in which parts were made
@@ -75,7 +77,6 @@ func Reporting(ctx context.Context, c Config) (*Process, error) {
 type builder struct {
 	c       Config
 	p       *Process
-	self    string           // where the process itself answers
 	clock   *reporting.Clock // nil when time goes by itself
 	metrics *prometheus.Registry
 	parts   []run.Part
@@ -90,7 +91,7 @@ func start(ctx context.Context, c Config, name string, steps ...func(*builder, c
 	if err != nil {
 		return nil, err
 	}
-	b := &builder{c: c, p: &Process{}, self: l.Addr().String(), metrics: obs.NewRegistry()}
+	b := &builder{c: c, p: &Process{Addr: l.Addr().String()}, metrics: obs.NewRegistry()}
 	defer func() {
 		if err != nil {
 			_ = l.Close()
@@ -103,17 +104,18 @@ func start(ctx context.Context, c Config, name string, steps ...func(*builder, c
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the state folder: %w", err)
 	}
+	if b.p.monitor, err = run.NewMonitor(c.MetricsListen, b.metrics); err != nil {
+		return nil, err
+	}
+	b.p.MetricsAddr = b.p.monitor.Addr()
 	for _, step := range steps {
 		if err := step(b, ctx); err != nil {
 			return nil, err
 		}
 	}
-	b.p.server, err = run.NewServer(run.ServerConfig{Listener: l, AdminListen: c.AdminListen, Metrics: b.metrics,
-		Calls: obs.NewMetrics(b.metrics, name), Log: c.Log, Ready: b.ready, Parts: b.parts})
-	if err != nil {
-		return nil, err
-	}
-	b.p.Addr, b.p.AdminAddr = b.p.server.Addr(), b.p.server.AdminAddr()
+	b.p.server = run.NewServer(run.ServerConfig{Listener: l, Calls: obs.NewMetrics(b.metrics, name), Log: c.Log,
+		Ready: b.ready, Parts: b.parts})
+	b.p.monitor.Watch(b.ready...)
 	return b.p, nil
 }
 
@@ -164,7 +166,7 @@ func (b *builder) reporting(ctx context.Context) error {
 	}
 	address := b.c.RegistryAddr
 	if address == "" {
-		address = b.self
+		address = b.p.Addr
 	}
 	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -239,6 +241,7 @@ func (p *Process) Failed() <-chan error { return p.server.Failed() }
 // durable all the same.
 func (p *Process) Close(ctx context.Context) error {
 	var errs []error
+	p.monitor.NotReady("stop", "the service is stopping")
 	for _, end := range p.quiet {
 		end()
 	}
@@ -249,5 +252,5 @@ func (p *Process) Close(ctx context.Context) error {
 		errs = append(errs, p.closers[i](ctx))
 	}
 	p.closers = nil
-	return errors.Join(errs...)
+	return errors.Join(append(errs, p.monitor.Close())...)
 }
