@@ -2,20 +2,14 @@ package reporting
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math"
-	"net/http"
-	"time"
 
-	"github.com/nats-io/nats.go/jetstream"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/cotmoc/cotmoc/pkg/event"
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
-	"github.com/cotmoc/cotmoc/services/internal/stream"
 )
 
 // Bounds of one answer of ListEvents; the second also of ListCellHistory.
@@ -23,12 +17,6 @@ const (
 	maxScanned   = 20_000
 	maxListBytes = 2 << 20
 )
-
-// natsWithin is how long a caller waits for NATS, which may be away.
-const natsWithin = 5 * time.Second
-
-// maxSequence is the last number that an event can have in SQL and in a stream.
-const maxSequence = math.MaxInt64 - 1
 
 // ListEvents lists events from the log.
 func (s *Service) ListEvents(ctx context.Context, req *reportingv1.ListEventsRequest) (*reportingv1.ListEventsResponse, error) {
@@ -106,57 +94,4 @@ func (l *listing) wants(subject string) bool {
 		}
 	}
 	return len(l.subjects) == 0
-}
-
-// EnsureSubscription makes or finds a subscriber's durable consumer.
-func (s *Service) EnsureSubscription(ctx context.Context, req *reportingv1.EnsureSubscriptionRequest) (*reportingv1.EnsureSubscriptionResponse, error) {
-	if err := checkSubjects(req.GetSubjects()); err != nil {
-		return nil, err
-	}
-	if req.GetAfterSequence() > maxSequence {
-		return nil, refuse(errorv1.Reason_REASON_INVALID_FIELD, "after_sequence", "no event ever has such a number")
-	}
-	if s.js == nil {
-		return nil, refuse(errorv1.Reason_REASON_UNAVAILABLE, "", "this service has no NATS; read events by ListEvents")
-	}
-	epoch := s.engine.Head().Epoch
-	facts := stream.FactsName(epoch)
-	config := jetstream.ConsumerConfig{
-		Durable: req.GetSubscription(), Description: "cotmoc subscription", FilterSubjects: req.GetSubjects(),
-		AckPolicy: jetstream.AckExplicitPolicy, AckWait: 30 * time.Second, MaxAckPending: 4096,
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: req.GetAfterSequence() + 1,
-		InactiveThreshold: 30 * 24 * time.Hour,
-	}
-	ctx, cancel := context.WithTimeout(ctx, natsWithin)
-	defer cancel()
-	_, err := s.js.CreateConsumer(ctx, facts, config)
-	if errors.Is(err, jetstream.ErrConsumerExists) {
-		// It is there with another start or filter. Its start is where it was first
-		// made; only the filter follows the request.
-		err = s.refilter(ctx, facts, req)
-	}
-	if errors.Is(err, jetstream.ErrOverlappingFilterSubjects) {
-		return nil, refuse(errorv1.Reason_REASON_INVALID_FIELD, "subjects", "two of the subjects cover the same events")
-	}
-	var api *jetstream.APIError
-	if errors.As(err, &api) && api.Code == http.StatusBadRequest {
-		return nil, refuse(errorv1.Reason_REASON_INVALID_FIELD, "subjects", "NATS refuses these subjects: %s", api.Description)
-	}
-	if err != nil {
-		return nil, refuse(errorv1.Reason_REASON_UNAVAILABLE, "subscription", "NATS: %v; try again", err)
-	}
-	return &reportingv1.EnsureSubscriptionResponse{Stream: facts, Consumer: req.GetSubscription(),
-		ProgressStream: stream.ProgressName(epoch), NatsUrls: s.natsURLs, Epoch: epoch}, nil
-}
-
-// refilter makes a consumer that there is receive the subjects of a request.
-func (s *Service) refilter(ctx context.Context, facts string, req *reportingv1.EnsureSubscriptionRequest) error {
-	c, err := s.js.Consumer(ctx, facts, req.GetSubscription())
-	if err != nil {
-		return err
-	}
-	config := c.CachedInfo().Config
-	config.FilterSubject, config.FilterSubjects = "", req.GetSubjects()
-	_, err = s.js.UpdateConsumer(ctx, facts, config)
-	return err
 }

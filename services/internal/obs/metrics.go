@@ -1,6 +1,9 @@
 package obs
 
 import (
+	"context"
+	"time"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 )
@@ -20,6 +23,7 @@ const (
 	nameRelayLag         = "cotmoc_relay_lag_events"
 	nameRelayProblem     = "cotmoc_relay_problem"
 	nameRegistryRevision = "cotmoc_registry_revision"
+	nameSubscriptionLag  = "cotmoc_subscription_pending"
 )
 
 // Labels of metrics.
@@ -28,6 +32,8 @@ const (
 	labelMethod  = "method"
 	labelCode    = "code"
 	labelReason  = "reason"
+
+	labelSubscription = "subscription"
 )
 
 // NewRegistry returns a registry of its own, with the metrics of the Go runtime
@@ -106,6 +112,34 @@ func WatchRelay(r *prometheus.Registry, service string, y Relay) {
 		gauge(nameRelayLag, "Events of the log that are not on the stream yet.", y.Lag),
 		gauge(nameRelayProblem, "1 while the relay cannot do its work.", y.Problem),
 		gauge(nameRegistryRevision, "Newest registry revision in the service's copy.", y.Revision))
+}
+
+// scrapeWithin bounds how long a scrape waits for NATS, which may be away.
+const scrapeWithin = 2 * time.Second
+
+// subscriptions reads how far each subscription is behind when metrics are read.
+type subscriptions struct {
+	pending *prometheus.Desc
+	read    func(context.Context) map[string]uint64
+}
+
+// WatchSubscriptions registers how many messages wait for each subscription; read
+// returns them by its name, nil when that cannot be told now.
+func WatchSubscriptions(r *prometheus.Registry, service string, read func(context.Context) map[string]uint64) {
+	labelled(r, service).MustRegister(&subscriptions{read: read, pending: prometheus.NewDesc(nameSubscriptionLag,
+		"Messages of the stream that wait for a subscription.", []string{labelSubscription}, nil)})
+}
+
+// Describe implements prometheus.Collector.
+func (s *subscriptions) Describe(to chan<- *prometheus.Desc) { to <- s.pending }
+
+// Collect implements prometheus.Collector.
+func (s *subscriptions) Collect(to chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeWithin)
+	defer cancel()
+	for name, n := range s.read(ctx) {
+		to <- prometheus.MustNewConstMetric(s.pending, prometheus.GaugeValue, float64(n), name)
+	}
 }
 
 func gauge(name, help string, read func() uint64) prometheus.Collector {

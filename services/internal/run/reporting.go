@@ -120,6 +120,7 @@ func (r *Reporting) watchRelay(m *prometheus.Registry) {
 		},
 		Revision: func() uint64 { return uint64(r.directory.Revision(context.Background())) },
 	})
+	obs.WatchSubscriptions(m, "reporting", r.service.Lags)
 }
 
 // sameClock refuses to let time go by itself over a log whose clock was set by hand:

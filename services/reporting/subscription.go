@@ -1,0 +1,260 @@
+package reporting
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
+	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	"github.com/cotmoc/cotmoc/services/internal/stream"
+)
+
+// natsWithin is how long a caller waits for NATS, which may be away.
+const natsWithin = 5 * time.Second
+
+// maxSequence is the last number that an event can have in SQL and in a stream.
+const maxSequence = math.MaxInt64 - 1
+
+// What a subscription may hold, and when NATS forgets one that nobody asks.
+const (
+	ackWithin      = 30 * time.Second
+	mostUnacked    = 4096
+	forgetFacts    = 30 * 24 * time.Hour
+	forgetProgress = time.Minute // a reader of last values begins anew anyway
+)
+
+// EnsureSubscription makes or finds a subscriber's consumer. One on last values is
+// always made anew, so that it begins with the whole board.
+func (s *Service) EnsureSubscription(ctx context.Context, req *reportingv1.EnsureSubscriptionRequest) (*reportingv1.EnsureSubscriptionResponse, error) {
+	progress, err := checkSubscription(req)
+	if err != nil {
+		return nil, err
+	}
+	if s.js == nil {
+		return nil, errNoNATS()
+	}
+	epoch := s.engine.Head().Epoch
+	resp := &reportingv1.EnsureSubscriptionResponse{Stream: stream.FactsName(epoch), Consumer: req.GetSubscription(),
+		ProgressStream: stream.ProgressName(epoch), NatsUrls: s.natsURLs, Epoch: epoch}
+	ctx, cancel := context.WithTimeout(ctx, natsWithin)
+	defer cancel()
+	if progress {
+		resp.Stream = resp.ProgressStream
+		err = s.ensureProgress(ctx, resp.Stream, req)
+	} else {
+		err = s.ensureFacts(ctx, resp.Stream, req)
+	}
+	if err != nil {
+		return nil, ofConsumer(err)
+	}
+	return resp, nil
+}
+
+// checkSubscription refuses what no consumer can be made of, and reports whether it
+// is about last values instead of facts.
+func checkSubscription(req *reportingv1.EnsureSubscriptionRequest) (progress bool, _ error) {
+	if err := checkSubjects(req.GetSubjects()); err != nil {
+		return false, err
+	}
+	if req.GetAfterSequence() > maxSequence {
+		return false, refuse(errorv1.Reason_REASON_INVALID_FIELD, "after_sequence", "no event ever has such a number")
+	}
+	for i, filter := range req.GetSubjects() {
+		of := ofProgress(filter)
+		if i > 0 && of != progress {
+			return false, refuse(errorv1.Reason_REASON_INVALID_FIELD, fmt.Sprintf("subjects[%d]", i),
+				"facts and the progress of totals come by subscriptions of their own")
+		}
+		progress = of
+	}
+	return progress, nil
+}
+
+// ofProgress reports whether a filter is about last values: it says so in its third
+// token, where facts have their entity.
+func ofProgress(filter string) bool {
+	const entity = 2
+	tokens := strings.SplitN(filter, ".", entity+2)
+	return len(tokens) > entity && tokens[entity] == "progress"
+}
+
+// ensureFacts makes or finds a durable consumer on the stream of facts.
+func (s *Service) ensureFacts(ctx context.Context, facts string, req *reportingv1.EnsureSubscriptionRequest) error {
+	_, err := s.js.CreateConsumer(ctx, facts, jetstream.ConsumerConfig{
+		Durable: req.GetSubscription(), Description: "cotmoc subscription", FilterSubjects: req.GetSubjects(),
+		AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWithin, MaxAckPending: mostUnacked,
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: req.GetAfterSequence() + 1,
+		InactiveThreshold: forgetFacts,
+	})
+	if errors.Is(err, jetstream.ErrConsumerExists) {
+		// It is there with another start or filter. Its start is where it was first
+		// made; only the filter follows the request.
+		return s.refilter(ctx, facts, req)
+	}
+	return err
+}
+
+// refilter makes a consumer that there is receive the subjects of a request.
+func (s *Service) refilter(ctx context.Context, facts string, req *reportingv1.EnsureSubscriptionRequest) error {
+	c, err := s.js.Consumer(ctx, facts, req.GetSubscription())
+	if err != nil {
+		return err
+	}
+	config := c.CachedInfo().Config
+	config.FilterSubject, config.FilterSubjects = "", req.GetSubjects()
+	_, err = s.js.UpdateConsumer(ctx, facts, config)
+	return err
+}
+
+// ensureProgress makes a consumer that begins with each subject's last value. It
+// lives in memory: where it is lost, its reader asks for another and gets the whole
+// board again.
+func (s *Service) ensureProgress(ctx context.Context, progress string, req *reportingv1.EnsureSubscriptionRequest) error {
+	err := s.js.DeleteConsumer(ctx, progress, req.GetSubscription())
+	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return err
+	}
+	_, err = s.js.CreateConsumer(ctx, progress, jetstream.ConsumerConfig{
+		Name: req.GetSubscription(), Description: "cotmoc subscription", FilterSubjects: req.GetSubjects(),
+		AckPolicy: jetstream.AckNonePolicy, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy,
+		InactiveThreshold: forgetProgress, MemoryStorage: true, Replicas: 1,
+	})
+	return err
+}
+
+// ofConsumer is what a caller sees of a consumer that could not be made.
+func ofConsumer(err error) error {
+	if errors.Is(err, jetstream.ErrOverlappingFilterSubjects) {
+		return refuse(errorv1.Reason_REASON_INVALID_FIELD, "subjects", "two of the subjects cover the same events")
+	}
+	var api *jetstream.APIError
+	if errors.As(err, &api) && api.Code == http.StatusBadRequest {
+		return refuse(errorv1.Reason_REASON_INVALID_FIELD, "subjects", "NATS refuses these subjects: %s", api.Description)
+	}
+	return natsAway("subscription", err)
+}
+
+// natsAway is what a caller sees of NATS's failures.
+func natsAway(field string, err error) error {
+	return refuse(errorv1.Reason_REASON_UNAVAILABLE, field, "NATS: %v; try again", err)
+}
+
+// errNoNATS is the answer of a service that runs without NATS.
+func errNoNATS() error {
+	return refuse(errorv1.Reason_REASON_UNAVAILABLE, "", "this service has no NATS; read events by ListEvents")
+}
+
+// ListSubscriptions lists the consumers that subscribers have.
+func (s *Service) ListSubscriptions(ctx context.Context, _ *reportingv1.ListSubscriptionsRequest) (*reportingv1.ListSubscriptionsResponse, error) {
+	if s.js == nil {
+		return nil, errNoNATS()
+	}
+	ctx, cancel := context.WithTimeout(ctx, natsWithin)
+	defer cancel()
+	all, err := s.subscriptions(ctx)
+	if err != nil {
+		return nil, natsAway("", err)
+	}
+	return &reportingv1.ListSubscriptionsResponse{Subscriptions: all}, nil
+}
+
+// subscriptions reads the consumers on both streams, and what was set aside for them.
+func (s *Service) subscriptions(ctx context.Context) ([]*reportingv1.SubscriptionStatus, error) {
+	epoch := s.engine.Head().Epoch
+	dead, err := s.deadLetters(ctx, epoch, "*")
+	if err != nil {
+		return nil, err
+	}
+	var all []*reportingv1.SubscriptionStatus
+	for _, name := range []string{stream.FactsName(epoch), stream.ProgressName(epoch)} {
+		st, err := s.js.Stream(ctx, name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			continue // not made yet, so nobody reads it
+		}
+		if err != nil {
+			return nil, err
+		}
+		list := st.ListConsumers(ctx)
+		for info := range list.Info() {
+			one := subscriptionStatus(info)
+			if name == stream.FactsName(epoch) {
+				one.DeadLetters = uint64(len(dead[info.Name]))
+			}
+			all = append(all, one)
+		}
+		if err := list.Err(); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortStableFunc(all, func(a, b *reportingv1.SubscriptionStatus) int {
+		return cmp.Compare(a.GetSubscription(), b.GetSubscription())
+	})
+	return all, nil
+}
+
+// subscriptionStatus is where a consumer stands.
+func subscriptionStatus(info *jetstream.ConsumerInfo) *reportingv1.SubscriptionStatus {
+	status := &reportingv1.SubscriptionStatus{Subscription: info.Name, Subjects: info.Config.FilterSubjects,
+		AckedSequence: info.AckFloor.Stream, Pending: info.NumPending, Unacked: uint64(info.NumAckPending)}
+	if one := info.Config.FilterSubject; one != "" {
+		status.Subjects = []string{one}
+	}
+	if info.Config.AckPolicy == jetstream.AckNonePolicy {
+		status.AckedSequence = info.Delivered.Stream
+	}
+	return status
+}
+
+// Lags returns how many messages wait for each subscription, by its name, for
+// metrics. It is nil when NATS does not answer before ctx ends.
+func (s *Service) Lags(ctx context.Context) map[string]uint64 {
+	if s.js == nil {
+		return nil
+	}
+	all, err := s.subscriptions(ctx)
+	if err != nil {
+		return nil
+	}
+	lags := make(map[string]uint64, len(all))
+	for _, one := range all {
+		lags[one.GetSubscription()] += one.GetPending()
+	}
+	return lags
+}
+
+// DeleteSubscription ends a subscription and forgets what it set aside.
+func (s *Service) DeleteSubscription(ctx context.Context, req *reportingv1.DeleteSubscriptionRequest) (*reportingv1.DeleteSubscriptionResponse, error) {
+	if s.js == nil {
+		return nil, errNoNATS()
+	}
+	ctx, cancel := context.WithTimeout(ctx, natsWithin)
+	defer cancel()
+	epoch := s.engine.Head().Epoch
+	found := false
+	for _, name := range []string{stream.FactsName(epoch), stream.ProgressName(epoch)} {
+		err := s.js.DeleteConsumer(ctx, name, req.GetSubscription())
+		if errors.Is(err, jetstream.ErrConsumerNotFound) || errors.Is(err, jetstream.ErrStreamNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, natsAway("subscription", err)
+		}
+		found = true
+	}
+	if !found {
+		return nil, refuse(errorv1.Reason_REASON_SUBSCRIPTION_NOT_FOUND, "subscription", "there is no subscription %s", req.GetSubscription())
+	}
+	if err := s.forgetDeadLetters(ctx, epoch, req.GetSubscription()); err != nil {
+		return nil, natsAway("subscription", err)
+	}
+	return &reportingv1.DeleteSubscriptionResponse{}, nil
+}
