@@ -6,16 +6,11 @@ package client
 import (
 	"context"
 	"fmt"
-	"net"
 	"time"
 
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/backoff"
-	"google.golang.org/grpc/connectivity"
-	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/keepalive"
 )
 
 // Limits of the connection. The server allows a ping every 30 s.
@@ -29,67 +24,47 @@ const (
 
 // Options are how a client behaves. The zero Options work.
 type Options struct {
+	// TLS is by what both sides know each other. Nil means none, which is for
+	// services on this machine alone.
+	TLS *TLS
 	// Attempt is how long one attempt may take before its outcome counts as unknown
 	// and it is made again; 0 means 10 s.
 	Attempt time.Duration
 	// OnRetry, when set, is told before an attempt is made again: how many were
 	// made, what came of the last, and how long is waited. It must not block.
 	OnRetry func(attempts int, err error, wait time.Duration)
+	// StaleReads lets reads come from a replica that has not yet seen what this
+	// client wrote or read before. By default they wait for it: requests that have
+	// a min_sequence, and leave it 0, get the newest that the client saw.
+	StaleReads bool
+	// Unready lets calls go to replicas that say that they are not serving, as those
+	// who look after a service need it.
+	Unready bool
 	// Dial are further options of the connection, applied last.
 	Dial []grpc.DialOption
 }
 
-// Client is a connection to a service. It is safe for concurrent use.
+// Client is a connection to all replicas of a service. It is safe for concurrent
+// use. It is of one log: after a new epoch was declared it is made anew.
 type Client struct {
 	conn *grpc.ClientConn
 	o    Options
 }
 
-// Dial connects to a service on this machine, such as `127.0.0.1:7060`, and waits
-// until it is reached or ctx ends. Any other address is refused: it would need an
-// identity and TLS, which this release does not have.
-func Dial(ctx context.Context, address string, o Options) (*Client, error) {
-	if err := checkLoopback(address); err != nil {
+// Dial connects to a service, such as `127.0.0.1:7600`, and waits until it is reached
+// or ctx ends. Several addresses, with commas between, are replicas: calls go to them
+// in turn, past those that are away or not serving. Without TLS, addresses that are
+// not on this machine are refused.
+func Dial(ctx context.Context, addresses string, o Options) (*Client, error) {
+	c, err := Open(addresses, o)
+	if err != nil {
 		return nil, err
 	}
-	if o.Attempt == 0 {
-		o.Attempt = defaultAttempt
+	if err := c.reach(ctx); err != nil {
+		_ = c.Close()
+		return nil, fmt.Errorf("dial %s: %w", addresses, err)
 	}
-	opts := []grpc.DialOption{
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithDefaultCallOptions(grpc.WaitForReady(true), grpc.MaxCallRecvMsgSize(maxAnswerBytes)),
-		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
-		grpc.WithConnectParams(grpc.ConnectParams{
-			Backoff:           backoff.Config{BaseDelay: firstWait, Multiplier: 2, Jitter: 0.2, MaxDelay: longestWait},
-			MinConnectTimeout: connectTimeout,
-		}),
-		grpc.WithUserAgent("cotmoc-client"),
-	}
-	conn, err := grpc.NewClient("passthrough:///"+address, append(opts, o.Dial...)...)
-	if err != nil {
-		return nil, fmt.Errorf("dial %s: %w", address, err)
-	}
-	conn.Connect()
-	for s := conn.GetState(); s != connectivity.Ready; s = conn.GetState() {
-		if !conn.WaitForStateChange(ctx, s) {
-			_ = conn.Close()
-			return nil, fmt.Errorf("dial %s: %w", address, ctx.Err())
-		}
-		conn.Connect()
-	}
-	return &Client{conn: conn, o: o}, nil
-}
-
-// checkLoopback refuses an address that is not on this machine.
-func checkLoopback(address string) error {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return fmt.Errorf("dial %s: %w", address, err)
-	}
-	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
-		return nil
-	}
-	return fmt.Errorf("dial %s: only addresses of this machine, such as 127.0.0.1: without TLS nothing else is safe", address)
+	return c, nil
 }
 
 // Close ends the connection; calls under way fail.

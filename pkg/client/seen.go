@@ -1,0 +1,72 @@
+package client
+
+import (
+	"context"
+	"sync/atomic"
+
+	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// seen is the newest event that a client knows of from its answers. Reads ask for a
+// state that holds it, so that whichever replica answers, a caller sees what it wrote
+// and never goes back behind what it read.
+type seen struct{ sequence atomic.Uint64 }
+
+// unary fills in min_sequence where a request has it and leaves it 0.
+func (s *seen) unary(ctx context.Context, method string, req, resp any, conn *grpc.ClientConn,
+	call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	err := call(ctx, method, s.fill(req), resp, conn, opts...)
+	if err == nil {
+		s.note(sequenceOf(resp))
+	}
+	return err
+}
+
+// fill returns the request, or a copy that asks for what was seen.
+func (s *seen) fill(req any) any {
+	r, ok := req.(interface {
+		proto.Message
+		GetMinSequence() uint64
+	})
+	at := s.sequence.Load()
+	if !ok || at == 0 || r.GetMinSequence() != 0 {
+		return req
+	}
+	m := proto.Clone(r).ProtoReflect()
+	m.Set(m.Descriptor().Fields().ByName("min_sequence"), protoreflect.ValueOfUint64(at))
+	return m.Interface()
+}
+
+func (s *seen) note(sequence uint64) {
+	for was := s.sequence.Load(); sequence > was; was = s.sequence.Load() {
+		if s.sequence.CompareAndSwap(was, sequence) {
+			return
+		}
+	}
+}
+
+// sequenceOf is the newest event that an answer of reporting tells of, 0 for none.
+func sequenceOf(resp any) uint64 {
+	switch r := resp.(type) {
+	case *reportingv1.SubmitBatchResponse:
+		var last uint64
+		for _, result := range r.GetResults() {
+			last = max(last, result.GetReceipt().GetSequence())
+		}
+		return last
+	case interface{ GetReceipt() *reportingv1.Receipt }:
+		return r.GetReceipt().GetSequence()
+	case interface{ GetHeadSequence() uint64 }:
+		return r.GetHeadSequence()
+	case interface{ GetClosing() *reportingv1.Closing }:
+		return r.GetClosing().GetSequence()
+	case interface{ GetFigure() *reportingv1.Figure }:
+		return r.GetFigure().GetSequence()
+	case interface{ GetSequence() uint64 }:
+		return r.GetSequence()
+	}
+	return 0
+}
