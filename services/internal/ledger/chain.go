@@ -14,8 +14,12 @@ func Link(prev Hash, n uint64, e Entry) Hash {
 	return l.link(prev, n, e)
 }
 
-// linker computes links one after another and keeps its buffer.
-type linker struct{ buf []byte }
+// linker computes links one after another and keeps its buffer. It takes blocks up
+// to a level, 0 for this release's.
+type linker struct {
+	buf   []byte
+	level uint32
+}
 
 func (l *linker) link(prev Hash, n uint64, e Entry) Hash {
 	var annex Hash
@@ -50,8 +54,8 @@ func (b *Block) Head() Head {
 	return Head{Sequence: b.End(), Hash: b.Last, Time: b.Time, Epoch: b.Epoch, Level: b.Level}
 }
 
-// Follows checks that b is whole and goes on where h ends: number, chain, time
-// and epoch. The error wraps ErrDamaged and names the first block that does not hold,
+// Follows checks that b is whole and goes on where h ends: number, chain, time,
+// level and epoch. The error wraps ErrDamaged and names the first block that does not hold,
 // or ErrLevel when b is of a level above this release's.
 func (b *Block) Follows(h Head) error {
 	var l linker
@@ -59,9 +63,13 @@ func (b *Block) Follows(h Head) error {
 }
 
 func (l *linker) follows(b *Block, h Head) error {
+	most := l.level
+	if most == 0 {
+		most = Level
+	}
 	switch {
-	case b.Level > Level:
-		return fmt.Errorf("block %d is of level %d, this release reads up to %d: %w", b.First, b.Level, Level, ErrLevel)
+	case b.Level > most:
+		return fmt.Errorf("block %d is of level %d, this release reads up to %d: %w", b.First, b.Level, most, ErrLevel)
 	case len(b.Entries) == 0:
 		return fmt.Errorf("block %d has no entries: %w", b.First, ErrDamaged)
 	case b.First != h.Sequence+1:
@@ -70,6 +78,8 @@ func (l *linker) follows(b *Block, h Head) error {
 		return fmt.Errorf("block %d does not link to the chain before it: %w", b.First, ErrDamaged)
 	case b.Time.Before(h.Time):
 		return fmt.Errorf("block %d is older than the block before it: %w", b.First, ErrDamaged)
+	case b.Level < h.Level:
+		return fmt.Errorf("block %d is of a lower level than the block before it: %w", b.First, ErrDamaged)
 	case b.Epoch < h.Epoch:
 		return fmt.Errorf("block %d is of an earlier epoch than the block before it: %w", b.First, ErrDamaged)
 	case l.run(b) != b.Last:

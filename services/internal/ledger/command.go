@@ -19,9 +19,10 @@ type Committed struct {
 // command is one caller's wish and the way to answer it. It goes back to the pool
 // by the caller, and only when answered.
 type command[S any] struct {
-	decide func(S) error
-	done   chan answer // holds one, so that the loop never waits for a caller
-	claim  atomic.Int32
+	decide  func(S) error
+	declare Declaration // what its block declares; most declare nothing
+	done    chan answer // holds one, so that the loop never waits for a caller
+	claim   atomic.Int32
 
 	// What the last run came to; the loop's.
 	err      error
@@ -65,11 +66,15 @@ func (c *command[S]) run(layer S) (err error, panicked bool) {
 // ErrBusy, ErrStopped, ErrFull and an error of ctx without ErrUnknown mean that
 // nothing was done. After ErrUnknown decide may still be running, or run again.
 func (e *Engine[S]) Do(ctx context.Context, decide func(S) error) (Committed, error) {
+	return e.do(ctx, Declaration{}, decide)
+}
+
+func (e *Engine[S]) do(ctx context.Context, d Declaration, decide func(S) error) (Committed, error) {
 	if err := ctx.Err(); err != nil {
 		return Committed{}, fmt.Errorf("ledger: not begun: %w", context.Cause(ctx))
 	}
 	c := e.pool.Get().(*command[S])
-	c.decide, c.err, c.fault = decide, nil, nil
+	c.decide, c.declare, c.err, c.fault = decide, d, nil, nil
 	c.claim.Store(unclaimed)
 	if err := e.enqueue(c); err != nil {
 		e.release(c)

@@ -36,9 +36,14 @@ type Config[S State[S]] struct {
 	// Now is the time that blocks are stamped with; the store's when it is nil.
 	Now func() time.Time
 	// Follow says that other engines may append to the same store: the state then
-	// follows their blocks within about 50 ms, and a command that yields no event
-	// is decided on the store's present head.
+	// follows their blocks, for which it looks each 20 ms, and a command that yields
+	// no event is decided on the store's present head. Engines that meet each other's
+	// blocks take turns where the store is a Turner.
 	Follow bool
+	// Level is the highest level that this release reads and writes, the constant
+	// Level by default. Blocks are written with the log's own level, which only
+	// Declare raises; an empty log begins with this one.
+	Level uint32
 	// Log gets what goes wrong in the background; nothing is logged when it is nil.
 	Log *zap.Logger
 }
@@ -50,7 +55,7 @@ const (
 	defaultMaxBlock   = 4096
 	maxBlockBytes     = 4 << 20
 	dueEvery          = time.Second
-	followEvery       = 50 * time.Millisecond
+	followEvery       = 20 * time.Millisecond
 )
 
 func (c *Config[S]) defaults() {
@@ -65,6 +70,9 @@ func (c *Config[S]) defaults() {
 	}
 	if c.MaxBlock <= 0 {
 		c.MaxBlock = defaultMaxBlock
+	}
+	if c.Level == 0 {
+		c.Level = Level
 	}
 	if c.Log == nil {
 		c.Log = zap.NewNop()
@@ -94,6 +102,10 @@ type Engine[S State[S]] struct {
 	pool    sync.Pool
 	sulk    atomic.Bool // Tick failed, and is not called again before the next ticker
 	linker  linker
+	turns   turns         // the loop's
+	look    chan struct{} // holds one when a reader waits for another writer's block
+	contact contact
+	lags    lags
 
 	ctx    context.Context // the loop's; ends when Close gives up
 	cancel context.CancelCauseFunc
@@ -122,7 +134,8 @@ func Open[S State[S]](ctx context.Context, cfg Config[S]) (*Engine[S], error) {
 	e := &Engine[S]{
 		cfg: cfg, log: cfg.Log, writer: rand.Uint64(),
 		queue: make(chan *command[S], cfg.Queue),
-		stop:  make(chan struct{}), done: make(chan struct{}),
+		stop:  make(chan struct{}), done: make(chan struct{}), look: make(chan struct{}, 1),
+		linker: linker{level: cfg.Level}, contact: contact{began: time.Now()},
 	}
 	e.pool.New = func() any { return &command[S]{done: make(chan answer, 1)} }
 	state, head, err := e.restore(ctx)
@@ -143,7 +156,7 @@ func (e *Engine[S]) restore(ctx context.Context) (S, Head, error) {
 	if err != nil {
 		return state, Head{}, err
 	}
-	head, err := replay(ctx, e.cfg.Store, state, from, ^uint64(0))
+	head, err := e.replay(ctx, state, from, ^uint64(0))
 	if err != nil {
 		return state, Head{}, fmt.Errorf("replay after entry %d: %w", from.Sequence, err)
 	}
@@ -208,9 +221,12 @@ type Stats struct {
 	Imaged    uint64 // sequence of the last image
 	Rebuilt   uint64 // past states built
 	Reapplied uint64 // entries applied for them
+	Turns     uint64 // turns taken
+	Followed  uint64 // blocks of other writers taken in
+	Lags      Lags   // how late those were; of a Follow engine whose time is the store's
 }
 
-type counts struct{ commands, blocks, entries, conflicts, unsettled, rebuilt, reapplied atomic.Uint64 }
+type counts struct{ commands, blocks, entries, conflicts, unsettled, rebuilt, reapplied, turns, followed atomic.Uint64 }
 
 // Stats returns the counts so far.
 func (e *Engine[S]) Stats() Stats {
@@ -219,6 +235,7 @@ func (e *Engine[S]) Stats() Stats {
 		Waiting: len(e.queue), Commands: c.commands.Load(), Blocks: c.blocks.Load(), Entries: c.entries.Load(),
 		Conflicts: c.conflicts.Load(), Unsettled: c.unsettled.Load(), Imaged: e.imaged.Load(),
 		Rebuilt: c.rebuilt.Load(), Reapplied: c.reapplied.Load(),
+		Turns: c.turns.Load(), Followed: c.followed.Load(), Lags: e.lags.read(),
 	}
 }
 

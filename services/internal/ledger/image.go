@@ -31,7 +31,7 @@ const (
 // when there is no image that can be used. Only a store that cannot be read is an error.
 func (e *Engine[S]) loadImage(ctx context.Context) (S, Head, error) {
 	if e.cfg.ImagePath == "" {
-		return e.cfg.Empty(), emptyHead, nil
+		return e.cfg.Empty(), e.emptyHead(), nil
 	}
 	s, head, err := e.openImage(ctx, e.cfg.ImagePath)
 	switch {
@@ -43,7 +43,7 @@ func (e *Engine[S]) loadImage(ctx context.Context) (S, Head, error) {
 	default:
 		return s, Head{}, err
 	}
-	return e.cfg.Empty(), emptyHead, nil
+	return e.cfg.Empty(), e.emptyHead(), nil
 }
 
 // errUnusable says that there is no image, or one that this engine cannot use.
@@ -55,6 +55,9 @@ func (e *Engine[S]) openImage(ctx context.Context, path string) (S, Head, error)
 	s, head, err := readImage(path, e.cfg.Empty())
 	if err != nil {
 		return s, Head{}, fmt.Errorf("%w: %w", errUnusable, err)
+	}
+	if head.Level > e.cfg.Level {
+		return s, Head{}, fmt.Errorf("%w: it is of level %d", errUnusable, head.Level)
 	}
 	agrees, err := agree(ctx, e.cfg.Store, head)
 	if err != nil {

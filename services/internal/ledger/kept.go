@@ -112,7 +112,7 @@ func (e *Engine[S]) nearestImage(ctx context.Context, sequence uint64) (S, Head,
 			return s, h, err
 		}
 	}
-	return e.cfg.Empty(), emptyHead, nil
+	return e.cfg.Empty(), e.emptyHead(), nil
 }
 
 // keptPath names the kept image of an entry.

@@ -45,7 +45,7 @@ var ErrLevel = errors.New("ledger: written by a newer release")
 // ErrAbsent says that the log has no entry of that number.
 var ErrAbsent = errors.New("ledger: no such entry")
 
-// Level is the format of events and blocks that this release writes.
+// Level is the highest level of events and blocks that this release reads and writes.
 const Level = 1
 
 // FirstEpoch is the epoch of a log on which no other was declared.
@@ -103,6 +103,15 @@ type Store interface {
 	Close() error
 }
 
+// Turner is a Store whose engines can take turns, in one process or in many. It is
+// only for speed: what is right does not depend on it.
+type Turner interface {
+	// Turn waits until it is the caller's turn, those who asked first first, and
+	// returns how to end it. It waits no longer than ctx allows. A turn also ends
+	// when its holder's connection does.
+	Turn(ctx context.Context) (release func(), err error)
+}
+
 // ErrFull says that the store had no room: the block was not stored.
 var ErrFull = errors.New("ledger: no space left for the log")
 
@@ -131,8 +140,8 @@ type State[S any] interface {
 	// Due reports whether time alone asks for a Tick, given the time now.
 	Due(now time.Time) bool
 	// Tick decides what the passing of time brings about. It is called first in
-	// each block whose time makes Due true. It may do a part: as long as Due stays
-	// true, the next block follows at once.
+	// each block whose time makes Due true, but for one that declares. It may do a
+	// part: as long as Due stays true, the next block follows at once.
 	Tick() error
 	// Apply folds in an entry of the log; entries come in order, from 1, without
 	// gaps. It must refuse an entry that it cannot digest. Blocks of other writers

@@ -178,7 +178,7 @@ func (e *Engine[S]) rebuild(sc *scratch[S]) {
 	state, from, err := e.nearestImage(e.ctx, sc.sequence)
 	if err == nil {
 		sc.state = state
-		sc.head, err = replay(e.ctx, e.cfg.Store, state, from, sc.sequence)
+		sc.head, err = e.replay(e.ctx, state, from, sc.sequence)
 	}
 	switch {
 	case e.ctx.Err() != nil:

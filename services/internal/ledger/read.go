@@ -28,6 +28,10 @@ func (e *Engine[S]) View(ctx context.Context, minSequence uint64, read func(S) e
 
 // reach waits until the state has seen the entry.
 func (e *Engine[S]) reach(ctx context.Context, sequence uint64) error {
+	select {
+	case e.look <- struct{}{}: // at the store now, not at the next poll
+	default:
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, reachWithin, ErrNotReached)
 	defer cancel()
 	_, err := e.Wait(ctx, sequence-1)
@@ -143,6 +147,6 @@ func (e *Engine[S]) Freeze() (S, Head) {
 // way. It takes as long as the log is and does not disturb the engine.
 func (e *Engine[S]) Replay(ctx context.Context, upTo uint64) (S, Head, error) {
 	s := e.cfg.Empty()
-	h, err := replay(ctx, e.cfg.Store, s, emptyHead, upTo)
+	h, err := e.replay(ctx, s, e.emptyHead(), upTo)
 	return s, h, err
 }

@@ -5,8 +5,9 @@ import (
 	"fmt"
 )
 
-// emptyHead is where an engine begins on an empty log.
-var emptyHead = Head{Epoch: FirstEpoch, Level: Level}
+// emptyHead is where an engine begins on an empty log: nobody else has read it, so
+// it begins with the newest level.
+func (e *Engine[S]) emptyHead() Head { return Head{Epoch: FirstEpoch, Level: e.cfg.Level} }
 
 // ahead is how many blocks may be decoded and not yet applied.
 const ahead = 16
@@ -14,7 +15,7 @@ const ahead = 16
 // replay applies the log after from to the state itself, up to upTo or its head,
 // and returns where it ended. Reading, decoding and checking the chain run ahead in
 // a goroutine of their own.
-func replay[S State[S]](ctx context.Context, store Store, s S, from Head, upTo uint64) (Head, error) {
+func (e *Engine[S]) replay(ctx context.Context, s S, from Head, upTo uint64) (Head, error) {
 	if from.Sequence >= upTo {
 		return from, nil
 	}
@@ -24,7 +25,7 @@ func replay[S State[S]](ctx context.Context, store Store, s S, from Head, upTo u
 	failed := make(chan error, 1)
 	go func() {
 		defer close(blocks)
-		failed <- verified(ctx, store, from, upTo, blocks)
+		failed <- e.verified(ctx, from, upTo, blocks)
 	}()
 	head, err := applyAll(s, from, upTo, blocks)
 	if err != nil {
@@ -37,12 +38,12 @@ func replay[S State[S]](ctx context.Context, store Store, s S, from Head, upTo u
 }
 
 // verified sends the blocks after from whose chain holds, up to the one with upTo.
-func verified(ctx context.Context, store Store, from Head, upTo uint64, to chan<- *Block) error {
-	var l linker
+func (e *Engine[S]) verified(ctx context.Context, from Head, upTo uint64, to chan<- *Block) error {
+	l := linker{level: e.cfg.Level}
 	if from.Sequence == 0 {
 		from = Head{}
 	}
-	for b, err := range store.Blocks(ctx, from.Sequence) {
+	for b, err := range e.cfg.Store.Blocks(ctx, from.Sequence) {
 		if err != nil {
 			return err
 		}

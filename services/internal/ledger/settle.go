@@ -41,6 +41,7 @@ func (e *Engine[S]) append(b *Block) error {
 		return err
 	}
 	e.counts.unsettled.Add(1)
+	e.turns.end() // this may take long, and others need not wait for it
 	e.log.Warn("append with unknown outcome; settling it", zap.Uint64("first", b.First), zap.Error(err))
 	for wait := (backoff{}); ; {
 		found, err := e.blockAt(b.First)
@@ -69,7 +70,7 @@ func (e *Engine[S]) appendOnce(b *Block) error {
 	if err := failpoint.Hit(failpoint.LedgerBeforeAppend); err != nil {
 		return err
 	}
-	if err := e.cfg.Store.Append(ctx, b); err != nil {
+	if err := e.contact.ask(func() error { return e.cfg.Store.Append(ctx, b) }); err != nil {
 		return err
 	}
 	return failpoint.Hit(failpoint.LedgerAfterAppend)
@@ -134,10 +135,14 @@ func (e *Engine[S]) reconcile(h Head) error {
 	return e.catchUp()
 }
 
-func (e *Engine[S]) storeHead() (Head, error) {
+func (e *Engine[S]) storeHead() (h Head, err error) {
 	ctx, cancel := context.WithTimeout(e.ctx, storeTimeout)
 	defer cancel()
-	return e.cfg.Store.Head(ctx)
+	err = e.contact.ask(func() (err error) {
+		h, err = e.cfg.Store.Head(ctx)
+		return err
+	})
+	return h, err
 }
 
 // follow takes in what other writers appended, if the store answers.
@@ -183,6 +188,9 @@ func (e *Engine[S]) takeIn() error {
 			return e.fail(err)
 		}
 		e.advance(layer, b)
+		e.counts.followed.Add(1)
+		e.turns.met()
+		e.late(b)
 	}
 	return nil
 }

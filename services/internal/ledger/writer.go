@@ -66,6 +66,8 @@ func (e *Engine[S]) idle(due, follow <-chan time.Time) bool {
 			}
 		case <-follow:
 			e.follow()
+		case <-e.look:
+			e.follow()
 		case <-e.stop:
 			e.gather() // nothing comes in any more
 			return len(e.pending) > 0
@@ -87,7 +89,9 @@ func (e *Engine[S]) gather() {
 
 // round decides and commits one block of what is pending, and answers its commands.
 func (e *Engine[S]) round() {
+	defer e.turns.end()
 	for {
+		e.takeTurn()
 		if err := e.Err(); err != nil {
 			e.answer(len(e.pending), 0, err)
 			return
@@ -101,8 +105,8 @@ func (e *Engine[S]) round() {
 			e.answer(len(e.pending), 0, err)
 			return
 		}
-		layer, n := e.decide(t)
-		b := e.block(layer, t)
+		layer, n, d := e.decide(t)
+		b := e.block(layer, t, d)
 		if b == nil {
 			if n > 0 && e.cfg.Follow && e.behind() {
 				continue
@@ -113,6 +117,7 @@ func (e *Engine[S]) round() {
 		err = e.append(b)
 		if errors.Is(err, ErrConflict) {
 			e.counts.conflicts.Add(1)
+			e.turns.lost()
 			if err = e.overtaken(); err == nil {
 				continue
 			}
@@ -120,6 +125,7 @@ func (e *Engine[S]) round() {
 		if err == nil {
 			e.counts.blocks.Add(1)
 			e.counts.entries.Add(uint64(len(b.Entries)))
+			e.turns.won()
 			e.advance(layer, b)
 			_ = failpoint.Hit(failpoint.LedgerBeforeAnswer)
 		}
@@ -160,19 +166,23 @@ func (e *Engine[S]) isDue() bool {
 	return e.state.Due(e.stamp(t).Time)
 }
 
-// decide runs the pending commands, as many as make a block, in a layer. When one
-// leaves something to undo, all are run again, each in a layer of its own.
-func (e *Engine[S]) decide(t time.Time) (S, int) {
+// decide runs the pending commands, as many as make a block, in a layer, and returns
+// what the block declares. When one leaves something to undo, all are run again,
+// each in a layer of its own. A declaration has a block of its own.
+func (e *Engine[S]) decide(t time.Time) (S, int, Declaration) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	for _, c := range e.pending {
 		c.fault = nil
 	}
-	if layer, n, ok := e.run(t, false); ok {
-		return layer, n
+	if len(e.pending) > 0 && e.pending[0].declare.any() {
+		return e.declared(t)
 	}
-	layer, n, _ := e.run(t, true)
-	return layer, n
+	layer, n, ok := e.run(t, false)
+	if !ok {
+		layer, n, _ = e.run(t, true)
+	}
+	return layer, n, Declaration{}
 }
 
 // run is one attempt of decide. Not careful, it ends with false at the first
@@ -182,7 +192,7 @@ func (e *Engine[S]) run(t time.Time, careful bool) (layer S, n int, ok bool) {
 	layer = e.ticked(stamp)
 	size, seen := 0, len(layer.Drafts())
 	for _, c := range e.pending {
-		if size >= maxBlockBytes {
+		if size >= maxBlockBytes || n >= e.turns.most(len(e.pending)) || c.declare.any() {
 			break
 		}
 		n++
@@ -243,13 +253,13 @@ func bytesOf(es []Entry) int {
 }
 
 // block returns the layer's drafts as a block after the head, nil when there are none.
-func (e *Engine[S]) block(layer S, t time.Time) *Block {
+func (e *Engine[S]) block(layer S, t time.Time, d Declaration) *Block {
 	es := layer.Drafts()
 	if len(es) == 0 {
 		return nil
 	}
-	h, s := e.Head(), e.stamp(t)
-	b := &Block{Level: h.Level, Epoch: s.Epoch, First: s.Next, Time: s.Time, Prev: h.Hash, Writer: e.writer, Entries: es}
+	h, s := d.on(e.Head()), e.stamp(t)
+	b := &Block{Level: h.Level, Epoch: h.Epoch, First: s.Next, Time: s.Time, Prev: h.Hash, Writer: e.writer, Entries: es}
 	b.Last = e.linker.run(b)
 	return b
 }

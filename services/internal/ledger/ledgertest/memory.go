@@ -16,6 +16,7 @@ import (
 // passes the suite.
 type Memory struct {
 	mu     sync.Mutex
+	turn   chan struct{} // holds one while somebody has a turn
 	bodies [][]byte
 	head   ledger.Head
 }
@@ -78,6 +79,21 @@ func (m *Memory) Blocks(ctx context.Context, after uint64) iter.Seq2[*ledger.Blo
 
 // Now implements ledger.Store.
 func (m *Memory) Now(context.Context) (time.Time, error) { return time.Now().UTC(), nil }
+
+// Turn implements ledger.Turner: those who wait for a channel are served in order.
+func (m *Memory) Turn(ctx context.Context) (func(), error) {
+	m.mu.Lock()
+	if m.turn == nil {
+		m.turn = make(chan struct{}, 1)
+	}
+	m.mu.Unlock()
+	select {
+	case m.turn <- struct{}{}:
+		return func() { <-m.turn }, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
 
 // Close implements ledger.Store; the blocks stay.
 func (m *Memory) Close() error { return nil }

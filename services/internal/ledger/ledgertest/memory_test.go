@@ -12,3 +12,10 @@ func TestMemory(t *testing.T) {
 		return func(*testing.T) ledger.Store { return m }
 	})
 }
+
+func TestMemory_turns(t *testing.T) {
+	RunTurns(t, func(*testing.T) Opener {
+		m := new(Memory)
+		return func(*testing.T) ledger.Store { return m }
+	})
+}
