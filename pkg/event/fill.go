@@ -47,14 +47,10 @@ func (r *run) takePage(ctx context.Context, page *reportingv1.ListEventsResponse
 		}
 	}
 	for _, stored := range page.GetEvents() {
-		e, err := decodeStored(stored)
-		if err != nil {
-			return false, err
+		if n := stored.GetSequence(); n <= r.track.at.Sequence || !r.track.filtered && n != r.track.at.Sequence+1 {
+			return false, fmt.Errorf("the log gives event %d after event %d", n, r.track.at.Sequence)
 		}
-		if e.GetSequence() <= r.track.at.Sequence || !r.track.filtered && e.GetSequence() != r.track.at.Sequence+1 {
-			return false, fmt.Errorf("the log gives event %d after event %d", e.GetSequence(), r.track.at.Sequence)
-		}
-		if err := r.deliver(ctx, stored.GetSubject(), e); err != nil {
+		if err := r.deliverStored(ctx, stored); err != nil {
 			return false, err
 		}
 	}
@@ -76,14 +72,10 @@ func (r *run) fillSubject(ctx context.Context, subject string, e *eventv1.Event)
 			return err
 		}
 		for _, stored := range page.GetEvents() {
-			lost, err := decodeStored(stored)
-			if err != nil {
-				return err
-			}
-			if lost.GetSequence() >= e.GetSequence() {
+			if stored.GetSequence() >= e.GetSequence() {
 				break
 			}
-			if err := r.deliver(ctx, subject, lost); err != nil {
+			if err := r.deliverStored(ctx, stored); err != nil {
 				return err
 			}
 		}

@@ -4,48 +4,82 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
-	"time"
+	"log/slog"
+	"math"
 
 	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
+	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"google.golang.org/protobuf/proto"
 )
 
-// forgetAfter is when NATS may drop a reader's consumer that nobody asks any more.
-const forgetAfter = time.Minute
+// staleAfter is how many requests that brought nothing follow each other before the
+// log is asked whether it still has the epoch that is read, some 30 seconds.
+const staleAfter = 10
 
-// Progress hands over the last value of each total that the filters cover (none
-// means all), the whole board first and then what moves, until ctx ends or fn
-// fails. It is a view: values in between may be left out, and never does one
-// follow that is older than what was handed over for its subject. stream is the
-// progress_stream that EnsureSubscription names; while it is away, Progress waits
-// for it. It returns nil when ctx ended.
-func Progress(ctx context.Context, nc *nats.Conn, stream string, subjects []string,
-	fn func(context.Context, *eventv1.ProgressChanged) error) error {
-	for _, f := range subjects {
+// ProgressConfig is what Progress needs. All but Subjects and Log are required.
+type ProgressConfig struct {
+	// Conn is the connection to NATS, with automatic reconnection.
+	Conn *nats.Conn
+	// Events makes the consumer: a subscriber may not.
+	Events reportingv1.EventServiceClient
+	// Subscription is the name of the consumer, made of lower-case letters, digits and
+	// hyphens. Two running readers must not share one.
+	Subscription string
+	// Subjects are the filters of the totals to receive, with `progress` as their third
+	// token; none means all.
+	Subjects []string
+	// Log gets what went wrong and is being tried again. Nil discards it.
+	Log *slog.Logger
+}
+
+// check fills in defaults and says what is missing.
+func (c *ProgressConfig) check() error {
+	if c.Conn == nil || c.Events == nil || c.Subscription == "" {
+		return errors.New("progress: Conn, Events and Subscription are required")
+	}
+	for _, f := range c.Subjects {
 		if err := CheckFilter(f); err != nil {
 			return fmt.Errorf("progress: %w", err)
 		}
 	}
-	if len(subjects) == 0 {
-		subjects = []string{root + ".*.progress.>"}
+	if len(c.Subjects) == 0 {
+		c.Subjects = []string{root + ".*.progress.>"}
 	}
-	js, err := jetstream.New(nc)
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return nil
+}
+
+// Progress hands over the last value of each total that the filters cover, the
+// whole board first and then what moves, until ctx ends or fn fails. It is a view:
+// values in between may be left out, and never does one follow that is older than
+// what was handed over for its subject. After a new epoch of the log was declared,
+// the board of that epoch follows. While NATS or the service is away, Progress waits
+// for it. It returns nil when ctx ended, and an error of fn or of a request that the
+// service refuses.
+func Progress(ctx context.Context, c ProgressConfig, fn func(context.Context, *eventv1.ProgressChanged) error) error {
+	if err := c.check(); err != nil {
+		return err
+	}
+	js, err := jetstream.New(c.Conn)
 	if err != nil {
 		return fmt.Errorf("progress: open JetStream: %w", err)
 	}
-	b := &board{js: js, stream: stream, subjects: subjects, fn: fn, seen: map[string]Position{}}
+	b := &board{ProgressConfig: c, js: js, fn: fn, seen: map[string]Position{}}
 	for pause := firstPause; ctx.Err() == nil; pause = sleep(ctx, pause) {
 		moved, err := b.read(ctx)
 		var refused *refusedError
 		if errors.As(err, &refused) {
 			return refused.err
 		}
-		var api *jetstream.APIError
-		if errors.As(err, &api) && api.Code == http.StatusBadRequest {
+		if final(err) {
 			return fmt.Errorf("progress: %w", err)
+		}
+		if err != nil && ctx.Err() == nil {
+			c.Log.WarnContext(ctx, "progress cannot be read; trying again", "subscription", c.Subscription, "error", err)
 		}
 		if moved {
 			pause = firstPause
@@ -61,45 +95,66 @@ func (e *refusedError) Error() string { return e.err.Error() }
 
 // board is what a reader of progress knows.
 type board struct {
-	js       jetstream.JetStream
-	stream   string
-	subjects []string
-	fn       func(context.Context, *eventv1.ProgressChanged) error
-	seen     map[string]Position
+	ProgressConfig
+	js   jetstream.JetStream
+	fn   func(context.Context, *eventv1.ProgressChanged) error
+	seen map[string]Position
 }
 
-// read makes a consumer that begins with each subject's last value, and reads it
+// read asks for a consumer that begins with each subject's last value, and reads it
 // until something is wrong. A new consumer then gives the whole board again, so
 // nothing that was lost on the way stays lost; what is known is dropped.
 func (b *board) read(ctx context.Context) (moved bool, err error) {
-	open, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	c, err := b.js.CreateConsumer(open, b.stream, jetstream.ConsumerConfig{
-		DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, AckPolicy: jetstream.AckNonePolicy,
-		FilterSubjects: b.subjects, InactiveThreshold: forgetAfter, MemoryStorage: true,
-	})
+	connects := b.Conn.Stats().Reconnects
+	c, epoch, err := b.consumer(ctx)
 	if err != nil {
-		return false, fmt.Errorf("open %s: %w", b.stream, err)
+		return false, err
 	}
-	name := c.CachedInfo().Name
-	defer func() {
-		// Left over, NATS drops it by itself.
-		drop, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		_ = b.js.DeleteConsumer(drop, b.stream, name)
-	}()
-	connects := b.js.Conn().Stats().Reconnects
-	for ctx.Err() == nil {
+	for idle := 0; ctx.Err() == nil; {
 		n, err := fetchEach(ctx, c, func(m jetstream.Msg) error { return b.take(ctx, m) })
 		moved = moved || n > 0
 		if err != nil {
 			return moved, err
 		}
-		if b.js.Conn().Stats().Reconnects != connects {
+		if b.Conn.Stats().Reconnects != connects {
 			return moved, errors.New("reconnected: what was on its way is lost")
+		}
+		if idle++; n > 0 {
+			idle = 0
+		}
+		if idle == staleAfter {
+			if idle = 0; b.outdated(ctx, epoch) {
+				return true, fmt.Errorf("epoch %d of the log is over", epoch)
+			}
 		}
 	}
 	return moved, nil
+}
+
+// consumer has the service make a consumer, of the epoch that it names.
+func (b *board) consumer(ctx context.Context) (jetstream.Consumer, uint32, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	where, err := b.Events.EnsureSubscription(ctx, &reportingv1.EnsureSubscriptionRequest{
+		Subscription: b.Subscription, Subjects: b.Subjects,
+	})
+	if err != nil {
+		return nil, 0, fmt.Errorf("ensure subscription %s: %w", b.Subscription, err)
+	}
+	c, err := b.js.Consumer(ctx, where.GetStream(), where.GetConsumer())
+	if err != nil {
+		return nil, 0, fmt.Errorf("open consumer %s of %s: %w", where.GetConsumer(), where.GetStream(), err)
+	}
+	return c, where.GetEpoch(), nil
+}
+
+// outdated reports whether the log has another epoch by now. A page after the last
+// number that there can be names it and costs nothing.
+func (b *board) outdated(ctx context.Context, epoch uint32) bool {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	page, err := b.Events.ListEvents(ctx, &reportingv1.ListEventsRequest{AfterSequence: math.MaxUint64, PageSize: 1})
+	return err == nil && page.GetEpoch() != epoch
 }
 
 // take hands over a value that is newer than the one before.

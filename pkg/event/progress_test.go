@@ -48,6 +48,10 @@ func (b *boardRig) show(path string, sequence uint64) {
 	b.must(err)
 }
 
+func (b *boardRig) config(subjects ...string) event.ProgressConfig {
+	return event.ProgressConfig{Conn: b.connect(), Events: b.client, Subscription: "reader", Subjects: subjects}
+}
+
 func (b *boardRig) take(_ context.Context, p *eventv1.ProgressChanged) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -79,9 +83,9 @@ func TestProgressGivesTheBoardThenWhatMoves(t *testing.T) {
 	b.show("vn.01", 2)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	nc := b.connect()
+	c := b.config("cotmoc.*.progress.*.*.vn", "cotmoc.*.progress.*.*.vn.79.>", "cotmoc.*.progress.*.*.vn.79")
 	go func() {
-		done <- event.Progress(ctx, nc, boardName, []string{"cotmoc.*.progress.*.*.vn", "cotmoc.*.progress.*.*.vn.79.>", "cotmoc.*.progress.*.*.vn.79"}, b.take)
+		done <- event.Progress(ctx, c, b.take)
 	}()
 	b.wait(map[string][]uint64{"vn": {5}, "vn.79": {5}})
 	b.show("vn", 7)
@@ -114,11 +118,11 @@ func TestProgressEndsWithTheErrorOfItsReader(t *testing.T) {
 	b := newBoard(t)
 	b.show("vn", 1)
 	full := errors.New("screen full")
-	err := event.Progress(t.Context(), b.connect(), boardName, nil, func(context.Context, *eventv1.ProgressChanged) error { return full })
+	err := event.Progress(t.Context(), b.config(), func(context.Context, *eventv1.ProgressChanged) error { return full })
 	if !errors.Is(err, full) {
 		t.Errorf("Progress = %v", err)
 	}
-	if err := event.Progress(t.Context(), b.connect(), boardName, []string{"a..b"}, b.take); err == nil {
+	if err := event.Progress(t.Context(), b.config("a..b"), b.take); err == nil {
 		t.Error("a bad filter was taken")
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -27,6 +28,13 @@ import (
 
 const streamName = "COTMOC-FACTS-1"
 
+// strict may read what the service provides for the subscription `reader`, and no more.
+var strict = &server.User{Username: "strict", Password: "secret", Permissions: &server.Permissions{
+	Publish: &server.SubjectPermission{Allow: []string{
+		"$JS.API.CONSUMER.INFO.*.reader", "$JS.API.CONSUMER.MSG.NEXT.*.reader", "$JS.ACK.*.reader.>"}},
+	Subscribe: &server.SubjectPermission{Allow: []string{"_INBOX_reader.>"}},
+}}
+
 // service is a real EventService over a log in memory and a real NATS server.
 type service struct {
 	reportingv1.UnimplementedEventServiceServer
@@ -45,6 +53,8 @@ type service struct {
 	lag      int // how many events at the end ListEvents does not know yet
 	asked    []uint64
 	listed   int
+	dead     []*reportingv1.PutDeadLetterRequest
+	refuse   error // what PutDeadLetter answers, nil when it does its work
 }
 
 func newService(t testing.TB) *service {
@@ -77,7 +87,8 @@ func (s *service) must(err error) {
 }
 
 func (s *service) startNATS() {
-	n, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: s.port, JetStream: true, StoreDir: s.dir, NoSigs: true})
+	n, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: s.port, JetStream: true, StoreDir: s.dir, NoSigs: true,
+		NoAuthUser: "owner", Users: []*server.User{{Username: "owner", Password: "-"}, strict}})
 	s.must(err)
 	n.Start()
 	if !n.ReadyForConnections(10 * time.Second) {
@@ -223,6 +234,9 @@ func (s *service) EnsureSubscription(ctx context.Context, r *reportingv1.EnsureS
 	s.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
+	if len(r.GetSubjects()) > 0 && strings.Contains(r.GetSubjects()[0], ".progress.") {
+		return s.ensureProgress(ctx, fmt.Sprintf("COTMOC-PROGRESS-%d", epoch), r)
+	}
 	_, err := s.js.Consumer(ctx, streamName, r.GetSubscription())
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		_, err = s.js.CreateConsumer(ctx, streamName, consumerConfig(r.GetSubscription(), r.GetAfterSequence(), r.GetSubjects()))
@@ -231,6 +245,29 @@ func (s *service) EnsureSubscription(ctx context.Context, r *reportingv1.EnsureS
 		return nil, status.Error(codes.Unavailable, err.Error())
 	}
 	return &reportingv1.EnsureSubscriptionResponse{Stream: streamName, Consumer: r.GetSubscription(), Epoch: epoch}, nil
+}
+
+// ensureProgress makes a consumer of last values anew, as the service does.
+func (s *service) ensureProgress(ctx context.Context, stream string, r *reportingv1.EnsureSubscriptionRequest) (*reportingv1.EnsureSubscriptionResponse, error) {
+	_ = s.js.DeleteConsumer(ctx, stream, r.GetSubscription())
+	_, err := s.js.CreateConsumer(ctx, stream, jetstream.ConsumerConfig{Name: r.GetSubscription(), FilterSubjects: r.GetSubjects(),
+		AckPolicy: jetstream.AckNonePolicy, DeliverPolicy: jetstream.DeliverLastPerSubjectPolicy, InactiveThreshold: time.Minute})
+	if err != nil {
+		return nil, status.Error(codes.Unavailable, err.Error())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return &reportingv1.EnsureSubscriptionResponse{Stream: stream, Consumer: r.GetSubscription(), Epoch: s.epoch}, nil
+}
+
+func (s *service) PutDeadLetter(_ context.Context, r *reportingv1.PutDeadLetterRequest) (*reportingv1.PutDeadLetterResponse, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.refuse != nil {
+		return nil, s.refuse
+	}
+	s.dead = append(s.dead, r)
+	return &reportingv1.PutDeadLetterResponse{}, nil
 }
 
 func consumerConfig(name string, after uint64, subjects []string) jetstream.ConsumerConfig {
@@ -260,7 +297,10 @@ func (s *service) read(c event.Config, before func(*eventv1.Event) error) *reade
 	if c.Positions == nil {
 		c.Positions = &event.MemoryPositions{}
 	}
-	c.Events, c.Subscription = s.client, "reader"
+	c.Events = s.client
+	if c.Subscription == "" {
+		c.Subscription = "reader"
+	}
 	c.Log = slog.New(slog.NewTextHandler(testWriter{s.t}, nil))
 	sub, err := event.New(c)
 	s.must(err)

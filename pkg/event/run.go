@@ -165,9 +165,10 @@ func (r *run) take(ctx context.Context, subject string, e *eventv1.Event) error 
 	return r.deliver(ctx, subject, e)
 }
 
-// deliver hands an event over until it is taken, and saves the position.
+// deliver hands an event over until it is taken or set aside, and saves the position.
 func (r *run) deliver(ctx context.Context, subject string, e *eventv1.Event) error {
-	for pause := firstPause; ; pause = sleep(ctx, pause) {
+	pause := firstPause
+	for attempts := int32(1); ; attempts++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -175,8 +176,22 @@ func (r *run) deliver(ctx context.Context, subject string, e *eventv1.Event) err
 		if err == nil {
 			break
 		}
+		if r.MaxAttempts > 0 && attempts >= r.MaxAttempts && ctx.Err() == nil {
+			if err = r.setAside(ctx, e.GetSequence(), attempts, err); err == nil {
+				break
+			}
+			if final(err) {
+				return err
+			}
+		}
 		r.report(ctx, "the handler failed; it is given the same event again", err)
+		pause = sleep(ctx, pause)
 	}
+	return r.passed(ctx, subject, e)
+}
+
+// passed notes that an event was handled or set aside, and saves the position.
+func (r *run) passed(ctx context.Context, subject string, e *eventv1.Event) error {
 	before := r.track.at
 	r.track.handled(subject, e)
 	if r.track.at == before {

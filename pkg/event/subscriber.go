@@ -30,8 +30,9 @@ const (
 )
 
 // Handler takes in one event. When it fails it is called again with the same
-// event until it succeeds: no event is skipped. It may see an event twice only
-// when the process ended between its success and the saving of the position.
+// event until it succeeds, or until Config.MaxAttempts sets the event aside: no
+// event is skipped in silence. It may see an event twice only when the process ended
+// between its success and the saving of the position.
 type Handler func(ctx context.Context, e *eventv1.Event) error
 
 // Config is what a Subscriber needs.
@@ -48,6 +49,13 @@ type Config struct {
 	Subjects []string
 	// Positions keeps how far it has come. Required.
 	Positions PositionStore
+	// MaxAttempts is how often the handler may fail on one event before the event is
+	// set aside as a dead letter of the subscription, with the last error, and the next
+	// ones follow. So is at once an event that cannot be decoded. 0 means that the same
+	// event is tried for ever. Attempts are counted anew after a restart. The pauses
+	// between them grow from 0.1 to 10 seconds: a handler whose database may be away
+	// should wait for it by itself, or every event of that time is set aside.
+	MaxAttempts int32
 	// Log gets what went wrong and is being tried again. Nil discards it.
 	Log *slog.Logger
 }
@@ -73,6 +81,8 @@ func New(c Config) (*Subscriber, error) {
 		return nil, errors.New("subscriber: Subscription is required")
 	case c.Positions == nil:
 		return nil, errors.New("subscriber: Positions is required")
+	case c.MaxAttempts < 0:
+		return nil, errors.New("subscriber: MaxAttempts is negative")
 	}
 	for _, f := range c.Subjects {
 		if err := CheckFilter(f); err != nil {

@@ -11,21 +11,16 @@ import (
 	"github.com/cotmoc/cotmoc/pkg/event"
 	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
-	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
 )
 
 // board reads the last values of a target until they are as wanted, by path.
 func board(t *testing.T, r *rig, want map[string]*typev1.Tally) {
 	t.Helper()
-	sub, err := r.events.EnsureSubscription(t.Context(), &reportingv1.EnsureSubscriptionRequest{Subscription: "board"})
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	got := map[string]*typev1.Tally{}
-	err = event.Progress(ctx, r.nats(t), sub.GetProgressStream(), []string{"cotmoc.p.progress.changed.cards.>"},
+	err := event.Progress(ctx, event.ProgressConfig{Conn: r.nats(t), Events: r.events, Subscription: "board", Subjects: []string{"cotmoc.p.progress.changed.cards.>"}},
 		func(_ context.Context, p *eventv1.ProgressChanged) error {
 			got[p.GetPath()] = p.GetCurrent()
 			if cmp.Equal(want, got, protocmp.Transform()) {

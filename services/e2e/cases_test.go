@@ -342,15 +342,11 @@ func explanations(t *testing.T, r *rig) {
 
 func progressIsPublished(t *testing.T, r *rig) {
 	history(t, r)
-	sub, err := r.events.EnsureSubscription(t.Context(), &reportingv1.EnsureSubscriptionRequest{Subscription: "progress"})
-	if err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	want := r.figure(t, "cards", "79", "").GetTally()
 	var got *typev1.Tally
-	err = event.Progress(ctx, r.nats(t), sub.GetProgressStream(), []string{"cotmoc.p.progress.changed.cards.vn.79"},
+	err := event.Progress(ctx, event.ProgressConfig{Conn: r.nats(t), Events: r.events, Subscription: "progress", Subjects: []string{"cotmoc.p.progress.changed.cards.vn.79"}},
 		func(_ context.Context, p *eventv1.ProgressChanged) error {
 			if got = p.GetCurrent(); cmp.Equal(want, got, protocmp.Transform()) {
 				cancel()

@@ -17,6 +17,9 @@ import (
 	"github.com/cotmoc/cotmoc/services/cmd/cotmoc/internal/show"
 )
 
+// unsubscribeWithin is how long somebody who stopped a watch waits for its end.
+const unsubscribeWithin = 2 * time.Second
+
 // watchCmd prints what happens.
 type watchCmd struct {
 	target
@@ -25,7 +28,7 @@ type watchCmd struct {
 	Subject        []string `xor:"what" sep:"none" help:"NATS filter of what to print instead; may be given again." placeholder:"FILTER"`
 	FromSequence   *uint64  `xor:"start" help:"Begin after this event; 0 is the first of the log." placeholder:"N"`
 	New            bool     `xor:"start" help:"Begin with what happens from now on (the default)."`
-	Subscription   string   `help:"Name of the durable consumer; made up when not given." placeholder:"NAME"`
+	Subscription   string   `help:"Name of the subscription, which then stays; made up and ended with the command when not given." placeholder:"NAME"`
 	JSON           bool     `name:"json" help:"Print a line of JSON for each event, with its subject and sequence."`
 }
 
@@ -57,9 +60,13 @@ func (w *watchCmd) Run(ctx context.Context, c *console) error {
 	}
 	if w.Subscription == "" {
 		w.Subscription = "watch-" + uuid.NewString()[:8]
+		defer unsubscribe(ctx, s, w.Subscription)
 	}
-	where, err := s.events().EnsureSubscription(ctx, &reportingv1.EnsureSubscriptionRequest{
-		Subscription: w.Subscription, Subjects: facts, AfterSequence: at.Sequence})
+	first := &reportingv1.EnsureSubscriptionRequest{Subscription: w.Subscription, Subjects: facts, AfterSequence: at.Sequence}
+	if len(facts) == 0 {
+		first.Subjects = progress
+	}
+	where, err := s.events().EnsureSubscription(ctx, first)
 	if err != nil {
 		return show.Refusal(err)
 	}
@@ -77,12 +84,20 @@ func (w *watchCmd) Run(ctx context.Context, c *console) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	p := &printer{console: c, names: show.NewNames(s.registry()), json: w.JSON, from: at.Sequence, stop: stop}
-	follow := &following{nc: nc, stream: where.GetProgressStream(), progress: progress, facts: facts, at: at}
+	follow := &following{progress: progress, facts: facts, at: at}
 	err = follow.run(ctx, event.Config{Conn: nc, Events: s.events(), Subscription: w.Subscription, Subjects: facts, Log: subscriberLog(c)}, p)
 	if cause := context.Cause(ctx); errors.Is(cause, errOutput) {
 		return cause
 	}
 	return err
+}
+
+// unsubscribe ends a subscription that nobody will ask for again. Left over, it would
+// count as one that is behind until NATS forgets it after 30 days.
+func unsubscribe(ctx context.Context, s *services, name string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unsubscribeWithin)
+	defer cancel()
+	_, _ = s.events().DeleteSubscription(ctx, &reportingv1.DeleteSubscriptionRequest{Subscription: name})
 }
 
 // position is where to begin.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/nats-io/nats.go"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
@@ -21,8 +20,6 @@ var errOutput = errors.New("the output cannot be written")
 
 // following is what is read, and from where.
 type following struct {
-	nc              *nats.Conn
-	stream          string // of last values
 	facts, progress []string
 	at              event.Position
 }
@@ -45,7 +42,8 @@ func (f *following) run(ctx context.Context, config event.Config, p *printer) er
 		readers = append(readers, func() error { return subscriber.Run(ctx, p.fact) })
 	}
 	if len(f.progress) > 0 {
-		readers = append(readers, func() error { return event.Progress(ctx, f.nc, f.stream, f.progress, p.progress) })
+		values := event.ProgressConfig{Conn: config.Conn, Events: config.Events, Subscription: config.Subscription, Subjects: f.progress, Log: config.Log}
+		readers = append(readers, func() error { return event.Progress(ctx, values, p.progress) })
 	}
 	ended := make(chan error, len(readers))
 	for _, read := range readers {
