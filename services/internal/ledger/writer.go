@@ -117,7 +117,7 @@ func (e *Engine[S]) round() {
 		err = e.append(b)
 		if errors.Is(err, ErrConflict) {
 			e.counts.conflicts.Add(1)
-			e.turns.lost()
+			e.turns.met()
 			if err = e.overtaken(); err == nil {
 				continue
 			}
@@ -125,7 +125,7 @@ func (e *Engine[S]) round() {
 		if err == nil {
 			e.counts.blocks.Add(1)
 			e.counts.entries.Add(uint64(len(b.Entries)))
-			e.turns.won()
+			e.turns.blocks++
 			e.advance(layer, b)
 			_ = failpoint.Hit(failpoint.LedgerBeforeAnswer)
 		}
@@ -192,7 +192,7 @@ func (e *Engine[S]) run(t time.Time, careful bool) (layer S, n int, ok bool) {
 	layer = e.ticked(stamp)
 	size, seen := 0, len(layer.Drafts())
 	for _, c := range e.pending {
-		if size >= maxBlockBytes || n >= e.turns.most(len(e.pending)) || c.declare.any() {
+		if size >= maxBlockBytes || c.declare.any() {
 			break
 		}
 		n++
