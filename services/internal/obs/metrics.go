@@ -19,6 +19,9 @@ const (
 	nameLedgerConflicts  = "cotmoc_ledger_conflicts_total"
 	nameLedgerUnsettled  = "cotmoc_ledger_unsettled_total"
 	nameLedgerImage      = "cotmoc_ledger_image_sequence"
+	nameLedgerTurns      = "cotmoc_ledger_turns_total"
+	nameLedgerLag        = "cotmoc_ledger_follow_lag_seconds"
+	nameLedgerReachable  = "cotmoc_ledger_store_reachable"
 	nameRelayPublished   = "cotmoc_relay_published_sequence"
 	nameRelayLag         = "cotmoc_relay_lag_events"
 	nameRelayProblem     = "cotmoc_relay_problem"
@@ -84,6 +87,16 @@ type Ledger struct {
 	Conflicts func() uint64 // blocks decided again because another writer came first
 	Unsettled func() uint64 // appends whose outcome had to be read back
 	Image     func() uint64 // number of the last event in the newest image
+	Turns     func() uint64 // turns taken with other replicas; nil for none
+	Reachable func() uint64 // 1 while the store answers; nil for none
+	Lag       func() Lag    // how late blocks of other replicas came; nil for none
+}
+
+// Lag is how late things came, as a histogram has it.
+type Lag struct {
+	Count   uint64
+	Sum     float64            // seconds
+	Buckets map[float64]uint64 // how many were not later than so many seconds
 }
 
 // WatchLedger registers the metrics of a service's ledger.
@@ -95,6 +108,31 @@ func WatchLedger(r *prometheus.Registry, service string, l Ledger) {
 		counter(nameLedgerConflicts, "Blocks decided again because another writer came first.", l.Conflicts),
 		counter(nameLedgerUnsettled, "Appends whose outcome had to be read back.", l.Unsettled),
 		gauge(nameLedgerImage, "Number of the last event in the newest image.", l.Image))
+	if l.Turns != nil {
+		labelled(r, service).MustRegister(counter(nameLedgerTurns, "Turns taken with other replicas.", l.Turns))
+	}
+	if l.Reachable != nil {
+		labelled(r, service).MustRegister(gauge(nameLedgerReachable, "1 while the store answers.", l.Reachable))
+	}
+	if l.Lag != nil {
+		labelled(r, service).MustRegister(lagOf{l.Lag, prometheus.NewDesc(nameLedgerLag,
+			"From the time of another replica's block to when it can be read here.", nil, nil)})
+	}
+}
+
+// lagOf shows a Lag.
+type lagOf struct {
+	read func() Lag
+	desc *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (l lagOf) Describe(to chan<- *prometheus.Desc) { to <- l.desc }
+
+// Collect implements prometheus.Collector.
+func (l lagOf) Collect(to chan<- prometheus.Metric) {
+	lag := l.read()
+	to <- prometheus.MustNewConstHistogram(l.desc, lag.Count, lag.Sum, lag.Buckets)
 }
 
 // Relay says where a service's stream and its copy of the registry stand.

@@ -56,7 +56,8 @@ func TestMetricsOfTwoServicesShareARegistry(t *testing.T) {
 	number := func(n uint64) func() uint64 { return func() uint64 { return n } }
 	for service, head := range map[string]uint64{"registry": 3, "reporting": 4} {
 		WatchLedger(r, service, Ledger{Head: number(head), Queue: number(0), Blocks: number(2),
-			Conflicts: number(0), Unsettled: number(0), Image: number(1)})
+			Conflicts: number(0), Unsettled: number(0), Image: number(1), Turns: number(0), Reachable: number(1),
+			Lag: func() Lag { return Lag{Count: 9, Sum: 0.3, Buckets: map[float64]uint64{0.05: 7, 0.1: 9}} }})
 	}
 	WatchRelay(r, "reporting", Relay{Published: number(4), Lag: number(0), Problem: number(1), Revision: number(3)})
 	NewMetrics(r, "reporting").Calls.WithLabelValues("/m", "OK", "").Inc()
@@ -66,6 +67,8 @@ func TestMetricsOfTwoServicesShareARegistry(t *testing.T) {
 		`cotmoc_ledger_head_sequence{service="registry"} 3`, `cotmoc_ledger_head_sequence{service="reporting"} 4`,
 		`cotmoc_rpc_calls_total{code="OK",method="/m",reason="",service="reporting"} 1`, "go_goroutines ",
 		`cotmoc_ledger_blocks_total{service="reporting"} 2`, `cotmoc_relay_problem{service="reporting"} 1`,
+		`cotmoc_ledger_follow_lag_seconds_bucket{service="registry",le="0.05"} 7`, `cotmoc_ledger_follow_lag_seconds_count{service="registry"} 9`,
+		`cotmoc_ledger_store_reachable{service="registry"} 1`,
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("/metrics lacks %s", want)

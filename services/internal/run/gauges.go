@@ -19,5 +19,22 @@ func watchLedger[S ledger.State[S]](r *prometheus.Registry, service string, e *l
 		Conflicts: func() uint64 { return e.Stats().Conflicts },
 		Unsettled: func() uint64 { return e.Stats().Unsettled },
 		Image:     func() uint64 { return e.Stats().Imaged },
+		Turns:     func() uint64 { return e.Stats().Turns },
+		Reachable: func() uint64 {
+			if e.Reachable() != nil {
+				return 0
+			}
+			return 1
+		},
+		Lag: func() obs.Lag { return lagOf(e.Stats().Lags) },
 	})
+}
+
+// lagOf is an engine's lag as a metric.
+func lagOf(l ledger.Lags) obs.Lag {
+	out := obs.Lag{Count: l.Count, Sum: l.Sum.Seconds(), Buckets: make(map[float64]uint64, len(l.Buckets))}
+	for i, n := range l.Buckets {
+		out.Buckets[ledger.LagBounds[i]] = n
+	}
+	return out
 }
