@@ -8,6 +8,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/cotmoc/cotmoc/services/internal/auth"
 	"github.com/cotmoc/cotmoc/services/internal/obs"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
@@ -18,7 +19,8 @@ import (
 
 // Limits of every server; grpc-go's own defaults are open.
 const (
-	maxMessageBytes    = 4 << 20
+	maxBatchBytes      = 4 << 20
+	maxMessageBytes    = 1 << 20 // of all but a batch
 	maxHeaderBytes     = 16 << 10
 	maxStreams         = 250
 	connectionTimeout  = 10 * time.Second
@@ -54,6 +56,9 @@ type Config struct {
 	// checks itself by Checker.CheckAt, because a bad one shall not refuse the
 	// whole request. Nil, or an empty name, means that all is checked before.
 	Deferred func(req proto.Message) protoreflect.FullName
+	// Guard finds out who calls and denies what is not theirs. Nil means development
+	// mode: anybody may do everything.
+	Guard *auth.Guard
 }
 
 // NewServer returns a server with Cotmoc's limits and interceptors. Options are
@@ -68,7 +73,7 @@ func NewServer(c Config, opts ...grpc.ServerOption) *grpc.Server {
 // handler: what a server that does nothing has to have to be compared with one.
 func Limits() []grpc.ServerOption {
 	return []grpc.ServerOption{
-		grpc.MaxRecvMsgSize(maxMessageBytes),
+		grpc.MaxRecvMsgSize(maxBatchBytes),
 		grpc.MaxHeaderListSize(maxHeaderBytes),
 		grpc.MaxConcurrentStreams(maxStreams),
 		grpc.ConnectionTimeout(connectionTimeout),
