@@ -23,7 +23,9 @@ type Registry struct {
 
 // RegistryConfig is what a registry is made of.
 type RegistryConfig struct {
-	Store     ledger.Store
+	Store ledger.Store
+	// Shared says that other replicas append to the same store.
+	Shared    bool
 	ImagePath string
 	Now       func() time.Time     // nil means that time goes by itself
 	Metrics   *prometheus.Registry // nil for none
@@ -33,7 +35,7 @@ type RegistryConfig struct {
 // OpenRegistry replays the registry's ledger and makes it ready to serve.
 func OpenRegistry(ctx context.Context, c RegistryConfig) (*Registry, error) {
 	engine, err := ledger.Open(ctx, ledger.Config[*registrybook.Book]{
-		Store: c.Store, Empty: registrybook.New, ImagePath: c.ImagePath, Log: c.Log})
+		Store: c.Store, Follow: c.Shared, Empty: registrybook.New, ImagePath: c.ImagePath, Log: c.Log})
 	if err != nil {
 		return nil, fmt.Errorf("registry: %w", err)
 	}

@@ -38,11 +38,14 @@ type Reporting struct {
 
 // ReportingConfig is what a reporting service is made of.
 type ReportingConfig struct {
-	Store     ledger.Store
+	Store ledger.Store
+	// Shared says that other replicas append to the same store.
+	Shared    bool
 	ImagePath string
 	Registry  registryv1.RegistryServiceClient
 	NATS      *nats.Conn
 	NATSURLs  []string // where subscribers outside this process reach NATS
+	Replicas  int      // copies of each stream; 0 is 1
 	// Clock is the manual clock, moved to the log's last event where it stands
 	// before that; nil means that time goes by itself.
 	Clock   *reporting.Clock
@@ -57,13 +60,16 @@ func OpenReporting(ctx context.Context, c ReportingConfig) (*Reporting, error) {
 	if err != nil {
 		return nil, err
 	}
-	engine, err := ledger.Open(ctx, ledger.Config[*book.Book]{Store: c.Store, Empty: book.New,
+	engine, err := ledger.Open(ctx, ledger.Config[*book.Book]{Store: c.Store, Follow: c.Shared, Empty: book.New,
 		ImagePath: c.ImagePath, Now: now, Log: c.Log})
 	if err != nil {
 		return nil, fmt.Errorf("reporting: %w", err)
 	}
 	if err := sameClock(ctx, engine, c.Clock); err != nil {
 		return nil, errors.Join(err, engine.Close(ctx))
+	}
+	if c.Clock != nil {
+		c.Clock.Follow(func() time.Time { return engine.Head().Time })
 	}
 	js, err := jetstream.New(c.NATS, jetstream.WithPublishAsyncMaxPending(8192))
 	if err != nil {
@@ -123,12 +129,15 @@ func (r *Reporting) watchRelay(m *prometheus.Registry) {
 	obs.WatchSubscriptions(m, "reporting", r.service.Lags)
 }
 
+// ErrClock says that a log's clock was set by hand, and was to go by itself.
+var ErrClock = errors.New("the clock of this log was set by hand")
+
 // sameClock refuses to let time go by itself over a log whose clock was set by hand:
 // all days since would fall due at once, and time never goes back.
 func sameClock(ctx context.Context, engine *reporting.Engine, manual *reporting.Clock) error {
 	return engine.View(ctx, 0, func(b *book.Book) error {
 		if b.HandSet() && manual == nil {
-			return fmt.Errorf("reporting: this log's clock was set by hand and stands at %s: go on with --clock=manual, or begin in another folder", b.Today())
+			return fmt.Errorf("reporting: %w and stands at %s: go on with --clock=manual, or begin a log of its own", ErrClock, b.Today())
 		}
 		return nil
 	})

@@ -1,0 +1,69 @@
+package distributed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"go.uber.org/zap"
+	"sigs.k8s.io/yaml"
+
+	"github.com/cotmoc/cotmoc/services/internal/ledger/postgres"
+	"github.com/cotmoc/cotmoc/services/internal/obs"
+	"github.com/cotmoc/cotmoc/services/internal/run"
+)
+
+// Serve runs a replica until ctx ends or a listener fails, and stops it cleanly.
+// start is given the settings' log; c is what the replica is started with.
+func Serve(ctx context.Context, c *Config, start func(context.Context) (*Process, error)) error {
+	log, err := obs.NewLog(os.Stderr, obs.Format(c.LogFormat), c.LogLevel)
+	if err != nil {
+		return err
+	}
+	c.Log = log
+	run.KeepMemoryNear()
+	began := time.Now()
+	p, err := start(ctx)
+	if err != nil {
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			return nil // it was told to stop before it could work
+		}
+		return err
+	}
+	log.Info("serving", zap.String("calls", p.Addr), zap.String("admin", p.AdminAddr),
+		zap.String("metrics", p.MetricsAddr), zap.Duration("took", time.Since(began)))
+	select {
+	case <-ctx.Done():
+	case err = <-p.Failed():
+	}
+	log.Info("stopping")
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.StopWithin)
+	defer cancel()
+	if closeErr := p.Close(stop); err == nil {
+		err = closeErr
+	}
+	log.Info("stopped", zap.Error(err))
+	return err
+}
+
+// Migrate brings the tables to this release's, as the database's owner.
+func (d Database) Migrate(ctx context.Context) error {
+	if err := checkURL("--database-owner-url", d.OwnerURL); err != nil {
+		return err
+	}
+	return postgres.Migrate(ctx, postgres.Config{URL: d.OwnerURL, PasswordFile: d.OwnerPasswordFile})
+}
+
+// Print writes settings as YAML. Settings hold no secrets but the names of files
+// with them: an URL with a password is refused before.
+func Print(w io.Writer, settings any) error {
+	text, err := yaml.Marshal(settings)
+	if err != nil {
+		return fmt.Errorf("print the settings: %w", err)
+	}
+	_, err = w.Write(text)
+	return err
+}
