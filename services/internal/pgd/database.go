@@ -38,13 +38,18 @@ func (s *Server) Empty(ctx context.Context, name string) (Database, error) {
 	if err != nil {
 		return Database{}, fmt.Errorf("make database %s: %w", name, err)
 	}
+	return s.Database(name), nil
+}
+
+// Database is a database that was made before.
+func (s *Server) Database(name string) Database {
 	d := Database{
 		Owner: s.url(name+"_owner", name, false), App: s.url(name+"_app", name, false), Reader: s.url(name+"_reader", name, false),
 	}
 	if s.cfg.Port != 0 {
 		d.PasswordFile = s.passwords()
 	}
-	return d, nil
+	return d
 }
 
 // Drop removes a database and its roles, also while it is in use.

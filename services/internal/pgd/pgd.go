@@ -27,7 +27,7 @@ const (
 	unixPort     = 5432
 )
 
-// Config says where a server runs. All settings that durability rests on are on.
+// Config says where a server runs. Its settings are those that a ledger asks for.
 type Config struct {
 	// Dir keeps the server's files, and is taken up again where there are some.
 	// Empty means a temporary folder, which Close removes.
@@ -130,7 +130,7 @@ func (s *Server) initdb(ctx context.Context) error {
 func (s *Server) command() *exec.Cmd {
 	args := []string{
 		"-D", s.data(), "-k", s.socket, "-p", strconv.Itoa(s.port()),
-		"-c", "listen_addresses=", "-c", "fsync=on", "-c", "max_connections=200",
+		"-c", "listen_addresses=", "-c", "max_connections=200",
 		"-c", "shared_buffers=64MB", "-c", "min_wal_size=32MB", "-c", "max_wal_size=256MB",
 		"-c", "dynamic_shared_memory_type=mmap", "-c", "log_min_messages=warning",
 	}
