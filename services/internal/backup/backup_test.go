@@ -15,15 +15,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
 
 	"github.com/cotmoc/cotmoc/services/internal/backup"
 	"github.com/cotmoc/cotmoc/services/internal/ledger"
 	"github.com/cotmoc/cotmoc/services/internal/ledger/ledgertest"
 	"github.com/cotmoc/cotmoc/services/internal/ledger/sqlite"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // grow appends blocks of one to four entries, some with an annex.
 func grow(t *testing.T, s ledger.Store, blocks int, seed uint64) {
