@@ -18,7 +18,7 @@ import (
 // cli is the command line. A setting is taken from its flag, else from its variable,
 // else from the file, else it is the default.
 type cli struct {
-	Config kong.ConfigFlag `help:"YAML file with settings, their names as those of the flags." short:"c" type:"path" placeholder:"FILE"`
+	Config kong.ConfigFlag `help:"YAML file with settings, their names as those of the flags." short:"c" env:"-" placeholder:"FILE"`
 
 	Serve       serveCmd       `cmd:"" help:"Run a replica until it is told to stop."`
 	Migrate     migrateCmd     `cmd:"" help:"Bring the tables to this release's, as the database's owner."`

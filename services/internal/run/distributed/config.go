@@ -21,7 +21,7 @@ type Config struct {
 	Domain        string        `help:"Trust domain of the identities, as in spiffe://DOMAIN/unit/79." default:"cotmoc.vn" placeholder:"DOMAIN"`
 	TLS           TLS           `embed:"" prefix:"tls-"`
 	Database      Database      `embed:"" prefix:"database-"`
-	State         string        `help:"Folder for images of the book, which make starting fast; a cache, for this process alone." default:"var/state" type:"path" placeholder:"DIR"`
+	State         string        `help:"Folder for images of the book, which make starting fast; a cache, for this process alone." default:"var/state" placeholder:"DIR"`
 	Drain         time.Duration `help:"How long calls are still taken after the health was set to not serving." default:"500ms"`
 	StopWithin    time.Duration `help:"How long a stop may take before calls are cut off." default:"10s"`
 	LogFormat     string        `help:"Format of the log on standard error: ${enum}." enum:"console,json" default:"json"`
@@ -33,10 +33,10 @@ type Config struct {
 // TLS names the files of a process's own certificate and of what it trusts. None
 // of them given means no TLS.
 type TLS struct {
-	Cert string `help:"Certificate, PEM; read again when it changes." type:"path" placeholder:"FILE"`
-	Key  string `help:"Its key, PEM." type:"path" placeholder:"FILE"`
-	CA   string `name:"ca" help:"Authorities that are trusted, PEM." type:"path" placeholder:"FILE"`
-	CRL  string `name:"crl" help:"Revocation list, PEM; read again when it changes." type:"path" placeholder:"FILE"`
+	Cert string `help:"Certificate, PEM; read again when it changes." placeholder:"FILE"`
+	Key  string `help:"Its key, PEM." placeholder:"FILE"`
+	CA   string `name:"ca" help:"Authorities that are trusted, PEM." placeholder:"FILE"`
+	CRL  string `name:"crl" help:"Revocation list, PEM; read again when it changes." placeholder:"FILE"`
 }
 
 // On reports whether there is TLS.
@@ -45,9 +45,9 @@ func (t TLS) On() bool { return t != TLS{} }
 // Database is where the ledger is.
 type Database struct {
 	URL               string `name:"url" help:"PostgreSQL, as the application's role; without a password." placeholder:"URL"`
-	PasswordFile      string `help:"File with the password of that role." type:"path" placeholder:"FILE"`
+	PasswordFile      string `help:"File with the password of that role." placeholder:"FILE"`
 	OwnerURL          string `name:"owner-url" help:"PostgreSQL, as the owner's role: for migrate alone." placeholder:"URL"`
-	OwnerPasswordFile string `help:"File with the password of the owner's role." type:"path" placeholder:"FILE"`
+	OwnerPasswordFile string `help:"File with the password of the owner's role." placeholder:"FILE"`
 	Readers           int    `help:"Connections for reads beside the one that writes; 0 for the default."`
 }
 
@@ -55,8 +55,8 @@ type Database struct {
 type NATS struct {
 	URLs       []string `name:"urls" help:"Servers of the cluster, such as tls://nats-1:4222." placeholder:"URL"`
 	PublicURLs []string `name:"public-urls" help:"Where subscribers reach them; the same when not given." placeholder:"URL"`
-	Seed       string   `help:"File with the nkey seed of this service's user." type:"path" placeholder:"FILE"`
-	CA         string   `name:"ca" help:"Authorities that NATS's certificates are checked by, PEM." type:"path" placeholder:"FILE"`
+	Seed       string   `help:"File with the nkey seed of this service's user." placeholder:"FILE"`
+	CA         string   `name:"ca" help:"Authorities that NATS's certificates are checked by, PEM." placeholder:"FILE"`
 	Inbox      string   `help:"Prefix of the subjects on which this user gets its answers." default:"_INBOX"`
 	Replicas   int      `help:"Copies of each stream." default:"3"`
 }
