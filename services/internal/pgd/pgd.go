@@ -115,7 +115,7 @@ func (s *Server) initdb(ctx context.Context) error {
 	if err := os.WriteFile(s.passwords(), []byte(rand.Text()+"\n"), 0o600); err != nil {
 		return err
 	}
-	args := []string{"-D", s.data(), "--username=postgres", "--auth-local=trust", "--auth-host=scram-sha-256", "--encoding=UTF8", "--locale=C"}
+	args := []string{"-D", s.data(), "--username=postgres", "--auth-local=trust", "--auth-host=scram-sha-256", "--encoding=UTF8", "--locale=C", "--data-checksums"}
 	if !s.cfg.Durable {
 		args = append(args, "--no-sync")
 	}

@@ -57,7 +57,7 @@ type Store struct {
 	where string
 	write *sql.DB // one connection
 	read  *sql.DB
-	turn  turn
+	turn  *sql.DB // one connection, as a turn is a session's
 	clock clock
 }
 
@@ -75,9 +75,8 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open ledger: %w", err)
 	}
-	s := &Store{where: where(con.cc), write: con.pool(1, nil), read: con.pool(c.Readers, nil)}
-	s.turn.db = con.pool(1, turnLimits())
-	s.turn.db.SetConnMaxIdleTime(turnIdle / 2)
+	s := &Store{where: where(con.cc), write: con.pool(1, nil), read: con.pool(c.Readers, nil), turn: con.pool(1, turnLimits())}
+	s.turn.SetConnMaxIdleTime(turnIdle / 2) // before the server cuts it off
 	if err := s.check(ctx); err != nil {
 		return nil, fmt.Errorf("open ledger in %s: %w", s.where, errors.Join(s.refused(err), s.Close()))
 	}
@@ -261,7 +260,7 @@ func (s *Store) page(ctx context.Context, after, end uint64, limit int) ([]row, 
 
 // Close implements ledger.Store.
 func (s *Store) Close() error {
-	return errors.Join(s.turn.db.Close(), s.read.Close(), s.write.Close())
+	return errors.Join(s.turn.Close(), s.read.Close(), s.write.Close())
 }
 
 // refused makes ErrDamaged, with what to do, of an error that says the log is.

@@ -39,6 +39,7 @@ DECLARE
     app    text := quote_ident(current_database() || '_app');
     reader text := quote_ident(current_database() || '_reader');
 BEGIN
+    PERFORM pg_advisory_xact_lock(4920550462); -- rights that two change at once are an error
     EXECUTE format('REVOKE ALL ON DATABASE %s FROM PUBLIC', db);
     EXECUTE format('GRANT CONNECT ON DATABASE %s TO %s, %s', db, app, reader);
     EXECUTE format('GRANT USAGE ON SCHEMA public TO %s, %s', app, reader);

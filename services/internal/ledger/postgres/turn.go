@@ -2,11 +2,10 @@ package postgres
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
-	"sync"
 	"time"
+
+	"github.com/cotmoc/cotmoc/services/internal/ledger"
 )
 
 const (
@@ -14,13 +13,14 @@ const (
 	turnSQL   = `SELECT pg_advisory_lock(4920550461)`
 	unturnSQL = `SELECT pg_advisory_unlock(4920550461)`
 
-	turnWait = time.Second     // the longest wait for a turn
-	turnIdle = 2 * time.Second // a holder that does nothing for so long loses its turn
-	turnRest = 5 * time.Second // after a wait in vain
+	turnWait = 400 * time.Millisecond // the longest wait, a little less than an engine's own limit
+	turnIdle = 2 * time.Second        // a holder that says nothing for so long loses its turn
 )
 
+var _ ledger.Turner = (*Store)(nil)
+
 // turnLimits are settings of the session that waits for turns. A holder that was
-// stopped, or whose machine is gone, is cut off by the server, which frees the lock.
+// stopped is cut off by the server, which frees the lock.
 func turnLimits() map[string]string {
 	return map[string]string{
 		"lock_timeout":         fmt.Sprint(turnWait.Milliseconds()),
@@ -28,41 +28,19 @@ func turnLimits() map[string]string {
 	}
 }
 
-// turn is the queue at the server in which writers of one ledger may stand.
-type turn struct {
-	db *sql.DB // one connection, as a lock belongs to a session
-
-	mu   sync.Mutex
-	rest time.Time // no waiting before
-}
-
-var errNoTurn = errors.New("postgres: no turn: one was waited for in vain a moment ago")
-
-// Turn waits, a second at most, until no other replica has the turn. The server
-// serves in the order of asking. Nothing depends on it but speed: after an error
-// the caller goes on without, and for some seconds further calls fail at once.
+// Turn implements ledger.Turner by a lock of a session of its own, which the server
+// gives in the order of asking. A turn ends after 2 seconds at the latest.
 func (s *Store) Turn(ctx context.Context) (release func(), err error) {
-	t := &s.turn
-	t.mu.Lock()
-	resting := time.Now().Before(t.rest)
-	t.mu.Unlock()
-	if resting {
-		return nil, errNoTurn
-	}
-	ctx, cancel := context.WithTimeout(ctx, turnWait+turnWait/2)
-	defer cancel()
-	conn, err := t.db.Conn(ctx)
+	conn, err := s.turn.Conn(ctx)
 	if err != nil {
-		t.fail()
 		return nil, fmt.Errorf("wait for the turn: %w", err)
 	}
 	if _, err := conn.ExecContext(ctx, turnSQL); err != nil {
-		t.fail()
-		drop(conn)
+		drop(conn) // the lock may have been given at the last moment
 		return nil, fmt.Errorf("wait for the turn: %w", err)
 	}
 	return func() {
-		ctx, cancel := context.WithTimeout(context.Background(), turnWait)
+		ctx, cancel := context.WithTimeout(context.Background(), turnIdle)
 		defer cancel()
 		if _, err := conn.ExecContext(ctx, unturnSQL); err != nil {
 			drop(conn) // which ends the session, and so the turn
@@ -70,10 +48,4 @@ func (s *Store) Turn(ctx context.Context) (release func(), err error) {
 		}
 		_ = conn.Close()
 	}, nil
-}
-
-func (t *turn) fail() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.rest = time.Now().Add(turnRest)
 }
