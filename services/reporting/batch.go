@@ -13,6 +13,7 @@ import (
 	"github.com/cotmoc/cotmoc/pkg/apierr"
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	"github.com/cotmoc/cotmoc/services/internal/auth"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
 
@@ -37,7 +38,7 @@ func (s *Service) SubmitBatch(ctx context.Context, req *reportingv1.SubmitBatchR
 	b := &batch{s: s, items: req.GetItems(), subs: make([]*book.Submission, n), receipts: make([]book.Receipt, n),
 		first: make([]*reportingv1.Receipt, n), errs: make([]error, n), same: map[int]int{},
 		whole: req.GetMode() != reportingv1.BatchMode_BATCH_MODE_PER_ITEM}
-	b.parse(req.GetProgramme())
+	b.parse(ctx, req.GetProgramme())
 	if err := b.refusal(); err != nil {
 		return nil, err
 	}
@@ -60,16 +61,20 @@ func (s *Service) SubmitBatch(ctx context.Context, req *reportingv1.SubmitBatchR
 
 // parse reads the items. In a batch that is taken whole the contract's rules were
 // checked before; otherwise they are checked here, item by item.
-func (b *batch) parse(programme string) {
+func (b *batch) parse(ctx context.Context, programme string) {
+	caller := auth.URI(ctx)
 	ids := make(map[uint64]int, len(b.items))
 	room := make([]book.Submission, len(b.items))
 	for i, item := range b.items {
 		if !b.whole {
-			if b.errs[i] = b.s.check.CheckAt("", item); b.errs[i] != nil {
+			if b.errs[i] = b.s.check.CheckAt("", item); b.errs[i] == nil {
+				b.errs[i] = auth.DeniedItem(ctx, i)
+			}
+			if b.errs[i] != nil {
 				continue
 			}
 		}
-		if b.errs[i] = parse(&room[i], programme, item.GetRequestId(), item.GetSubmission()); b.errs[i] == nil {
+		if b.errs[i] = parse(&room[i], programme, item.GetRequestId(), caller, item.GetSubmission()); b.errs[i] == nil {
 			b.subs[i] = &room[i]
 			b.unique(ids, i)
 		}

@@ -10,6 +10,7 @@ import (
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	"github.com/cotmoc/cotmoc/services/internal/auth"
 )
 
 // Bounds of one answer of ListEvents; the second also of ListCellHistory.
@@ -23,9 +24,13 @@ func (s *Service) ListEvents(ctx context.Context, req *reportingv1.ListEventsReq
 	if err := checkSubjects(req.GetSubjects()); err != nil {
 		return nil, err
 	}
+	sight, err := auth.SightOf(ctx)
+	if err != nil {
+		return nil, err
+	}
 	head := s.engine.Head()
 	resp := &reportingv1.ListEventsResponse{LastSequence: req.GetAfterSequence(), HeadSequence: head.Sequence, Epoch: head.Epoch}
-	l := listing{resp: resp, subjects: req.GetSubjects(), limit: pageSize(req.GetPageSize())}
+	l := listing{resp: resp, sight: sight, subjects: req.GetSubjects(), limit: pageSize(req.GetPageSize())}
 	if req.GetAfterSequence() >= head.Sequence {
 		return resp, nil
 	}
@@ -60,6 +65,7 @@ func checkSubjects(subjects []string) error {
 // listing is an answer of ListEvents under way.
 type listing struct {
 	resp     *reportingv1.ListEventsResponse
+	sight    auth.Sight
 	subjects []string
 	limit    int
 	bytes    int
@@ -76,7 +82,7 @@ func (l *listing) take(n uint64, data []byte) (more bool, _ error) {
 	if err != nil {
 		return false, fmt.Errorf("subject of event %d: %w", n, err)
 	}
-	if l.wants(subject) {
+	if l.wants(subject) && l.sight.Sees(event.Path(e)) {
 		if l.bytes += len(data); l.bytes > maxListBytes && len(l.resp.Events) > 0 {
 			return false, nil
 		}

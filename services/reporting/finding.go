@@ -9,6 +9,7 @@ import (
 
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	"github.com/cotmoc/cotmoc/services/internal/auth"
 	"github.com/cotmoc/cotmoc/services/internal/rpc"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
@@ -22,7 +23,7 @@ func (s *Service) ResolveFinding(ctx context.Context, req *reportingv1.ResolveFi
 	if err := impersonalText("comment", req.GetComment()); err != nil {
 		return nil, err
 	}
-	annex, err := annexOf(&reportingv1.Submission{Reason: req.GetComment()})
+	annex, err := annexOf(&reportingv1.Submission{Reason: req.GetComment()}, auth.URI(ctx))
 	if err != nil {
 		return nil, err
 	}

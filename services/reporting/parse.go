@@ -13,8 +13,8 @@ import (
 )
 
 // parse reads a submission that keeps the contract's rules, for the book to judge.
-// Fields of errors begin with `submission`.
-func parse(out *book.Submission, programme, requestID string, s *reportingv1.Submission) error {
+// Fields of errors begin with `submission`. caller is the identity by which it was sent.
+func parse(out *book.Submission, programme, requestID, caller string, s *reportingv1.Submission) error {
 	period, err := calendar.EndOfMonth.Parse(s.GetPeriod())
 	if err != nil {
 		return refuse(errorv1.Reason_REASON_INVALID_FIELD, "submission.period", "%v", err)
@@ -38,7 +38,7 @@ func parse(out *book.Submission, programme, requestID string, s *reportingv1.Sub
 		RequestID: requestID, Itemised: s.GetItems() != nil,
 	}
 	out.Hash() // here, and not where all others wait for it
-	out.Annex, err = annexOf(s)
+	out.Annex, err = annexOf(s, caller)
 	return err
 }
 
@@ -95,12 +95,12 @@ func countItems(list *reportingv1.ItemList) (book.Value, error) {
 }
 
 // annexOf is what is kept beside the event; nil when there is nothing.
-func annexOf(s *reportingv1.Submission) ([]byte, error) {
-	if s.GetNote() == "" && s.GetReason() == "" && s.GetItems() == nil && s.GetEvidence() == nil && s.GetNotApplicable() == nil && s.GetText() == nil {
+func annexOf(s *reportingv1.Submission, caller string) ([]byte, error) {
+	if caller == "" && s.GetNote() == "" && s.GetReason() == "" && s.GetItems() == nil && s.GetEvidence() == nil && s.GetNotApplicable() == nil && s.GetText() == nil {
 		return nil, nil
 	}
 	a := &reportingv1.SubmissionAnnex{Note: s.GetNote(), Reason: s.GetReason(), Items: s.GetItems().GetItems(),
-		Evidence: s.GetEvidence(), NotApplicableReason: s.GetNotApplicable().GetReason(), Text: s.GetText()}
+		Evidence: s.GetEvidence(), NotApplicableReason: s.GetNotApplicable().GetReason(), Text: s.GetText(), Caller: caller}
 	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(a)
 	if err != nil {
 		return nil, fmt.Errorf("encode annex: %w", err)

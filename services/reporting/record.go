@@ -57,9 +57,12 @@ func recordedIn(e *eventv1.Event) *eventv1.SubmissionRecorded {
 	return nil
 }
 
+// unitOf is the id at the end of a path.
+func unitOf(path string) string { return path[strings.LastIndexByte(path, '.')+1:] }
+
 func recordOf(e *eventv1.Event, r *eventv1.SubmissionRecorded, annex *reportingv1.SubmissionAnnex) *reportingv1.SubmissionRecord {
 	sub := &reportingv1.Submission{
-		Unit: r.GetPath()[strings.LastIndexByte(r.GetPath(), '.')+1:], Target: r.GetTarget(), Period: r.GetPeriod(),
+		Unit: unitOf(r.GetPath()), Target: r.GetTarget(), Period: r.GetPeriod(),
 		Qualifier: book.QualifierOf(r.GetQualifier()).Proto(), Note: annex.GetNote(), ExpectedRevision: r.GetRevision() - 1,
 		Reason: annex.GetReason(), Evidence: annex.GetEvidence(),
 	}
@@ -72,6 +75,7 @@ func recordOf(e *eventv1.Event, r *eventv1.SubmissionRecorded, annex *reportingv
 			RegistryRevision: e.GetRegistryRevision(), TimeUnixMicros: e.GetTimeUnixMicros()}),
 		State: r.GetState(), Tally: r.GetTally(), Supersedes: r.GetSupersedes(),
 		Late: r.GetLate(), ReturnCode: r.GetReturnCode(), Reviewer: r.GetReviewer(),
+		Caller: annex.GetCaller(),
 	}
 }
 

@@ -10,13 +10,14 @@ import (
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	"github.com/cotmoc/cotmoc/services/internal/auth"
 	"github.com/cotmoc/cotmoc/services/internal/calendar"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
 
 // ReviewCompletion accepts or returns a completion of a task.
 func (s *Service) ReviewCompletion(ctx context.Context, req *reportingv1.ReviewCompletionRequest) (*reportingv1.ReviewCompletionResponse, error) {
-	sub, sent, err := parseReview(req)
+	sub, sent, err := parseReview(req, auth.URI(ctx))
 	if err != nil {
 		return nil, named(err, reviewField)
 	}
@@ -42,7 +43,7 @@ func (s *Service) ReviewCompletion(ctx context.Context, req *reportingv1.ReviewC
 
 // parseReview reads a decision for the book to judge, with the submission that its
 // record will show.
-func parseReview(req *reportingv1.ReviewCompletionRequest) (*book.Submission, *reportingv1.Submission, error) {
+func parseReview(req *reportingv1.ReviewCompletionRequest, caller string) (*book.Submission, *reportingv1.Submission, error) {
 	period, err := calendar.EndOfMonth.Parse(req.GetPeriod())
 	if err != nil {
 		return nil, nil, refuse(errorv1.Reason_REASON_INVALID_FIELD, "period", "%v", err)
@@ -58,7 +59,7 @@ func parseReview(req *reportingv1.ReviewCompletionRequest) (*book.Submission, *r
 	sub := &book.Submission{Programme: req.GetProgramme(), Target: req.GetTask(), Unit: req.GetUnit(), Period: period,
 		ExpectedRevision: req.GetExpectedRevision(), RequestID: req.GetRequestId(),
 		Review: &book.Review{Reviewer: req.GetReviewer(), Code: req.GetReturnCode()}}
-	sub.Annex, err = annexOf(sent)
+	sub.Annex, err = annexOf(sent, caller)
 	return sub, sent, err
 }
 
@@ -110,7 +111,7 @@ func named(err error, rename func(field string) string) error {
 
 // GrantException gives a unit another due date, or excuses it.
 func (s *Service) GrantException(ctx context.Context, req *reportingv1.GrantExceptionRequest) (*reportingv1.GrantExceptionResponse, error) {
-	grant, err := parseGrant(req)
+	grant, err := parseGrant(req, auth.URI(ctx))
 	if err != nil {
 		return nil, named(err, ownField)
 	}
@@ -130,7 +131,7 @@ func (s *Service) GrantException(ctx context.Context, req *reportingv1.GrantExce
 }
 
 // parseGrant reads an exception for the book to judge.
-func parseGrant(req *reportingv1.GrantExceptionRequest) (*book.Grant, error) {
+func parseGrant(req *reportingv1.GrantExceptionRequest, caller string) (*book.Grant, error) {
 	grant := &book.Grant{Programme: req.GetProgramme(), Target: req.GetTarget(), Unit: req.GetUnit(), Period: req.GetPeriod(),
 		By: req.GetGrantedBy()}
 	if !req.GetExcused() {
@@ -147,6 +148,6 @@ func parseGrant(req *reportingv1.GrantExceptionRequest) (*book.Grant, error) {
 		return nil, err
 	}
 	var err error
-	grant.Annex, err = annexOf(why)
+	grant.Annex, err = annexOf(why, caller)
 	return grant, err
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	"github.com/cotmoc/cotmoc/services/internal/auth"
 	"github.com/cotmoc/cotmoc/services/internal/calendar"
 	"github.com/cotmoc/cotmoc/services/internal/failpoint"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
@@ -16,7 +17,7 @@ const tries = 3
 // Submit takes in one submission.
 func (s *Service) Submit(ctx context.Context, req *reportingv1.SubmitRequest) (*reportingv1.SubmitResponse, error) {
 	sub := new(book.Submission)
-	if err := parse(sub, req.GetProgramme(), req.GetRequestId(), req.GetSubmission()); err != nil {
+	if err := parse(sub, req.GetProgramme(), req.GetRequestId(), auth.URI(ctx), req.GetSubmission()); err != nil {
 		return nil, err
 	}
 	var receipt book.Receipt

@@ -33,8 +33,13 @@ type cli struct {
 	Close     closeCmd     `cmd:"" help:"Freeze everything at a day; list and export what was frozen."`
 	Watch     watchCmd     `cmd:"" help:"Print milestones and progress as they happen."`
 	Doctor    doctorCmd    `cmd:"" help:"Check the log, the totals and the stream of a running service."`
+	Events    eventsCmd    `cmd:"" help:"Subscriptions, what they set aside, and the epoch of the stream."`
+	Log       logCmd       `cmd:"" help:"The logs of the services."`
+	Backup    backupCmd    `cmd:"" help:"Copy a service's ledger to a file, or check such a file."`
+	Restore   restoreCmd   `cmd:"" help:"Make a ledger of a backup."`
 	Load      loadCmd      `cmd:"" help:"Play a wave of reports and print rate and latencies."`
 	Clock     clockCmd     `cmd:"" help:"Set the manual clock."`
+	Certs     certsCmd     `cmd:"" help:"Make and revoke certificates for tests."`
 	Demo      demoCmd      `cmd:"" help:"Play Project 06 on a scratch instance and compare its figures."`
 }
 

@@ -109,8 +109,7 @@ func figureRows() map[string]Row {
 func monitoringRows() map[string]Row {
 	units := []Ask{{Programme: "programme", Target: "target", Unit: "unit", Period: "period"}}
 	return map[string]Row{
-		reportingv1.MonitoringService_ListObligations_FullMethodName: {Roles: readers, Asks: units, Shown: &Ask{
-			Each: "obligations", Programme: "programme", Target: "target", Unit: "unit", Period: "period"}},
+		reportingv1.MonitoringService_ListObligations_FullMethodName:  {Roles: readers, Asks: units},
 		reportingv1.MonitoringService_CountObligations_FullMethodName: {Roles: readers, Asks: units},
 		// Who stands below whom is today's tree, whatever the day asked for.
 		reportingv1.MonitoringService_GetTimeliness_FullMethodName: {Roles: readers, Asks: []Ask{
@@ -135,8 +134,8 @@ func eventRows() map[string]Row {
 		reportingv1.EventService_ListEvents_FullMethodName: {Roles: listeners},
 		reportingv1.EventService_EnsureSubscription_FullMethodName: {Roles: followers, Asks: []Ask{
 			{Subscription: "subscription"}, {Subjects: "subjects"}}},
-		// Its handler lists the caller's own: see OwnSubscription.
-		reportingv1.EventService_ListSubscriptions_FullMethodName:  {Roles: followers},
+		reportingv1.EventService_ListSubscriptions_FullMethodName: {Roles: followers, Shown: &Ask{
+			Each: "subscriptions", Subscription: "subscription"}},
 		reportingv1.EventService_DeleteSubscription_FullMethodName: {Roles: followers, Asks: own},
 		reportingv1.EventService_PutDeadLetter_FullMethodName: {Roles: followers, Asks: []Ask{
 			{Subscription: "subscription"}, {Event: "sequence"}}},
