@@ -4,17 +4,11 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
-	"google.golang.org/protobuf/proto"
 
-	"github.com/cotmoc/cotmoc/pkg/event"
-	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
-	"github.com/cotmoc/cotmoc/services/internal/stream"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
 
@@ -24,29 +18,48 @@ const boardEvery = time.Second
 // boardWithin bounds how long a page may take to be stored.
 const boardWithin = 10 * time.Second
 
+// boardSilence is how long the stream must have been still before another replica
+// begins to publish. The one that publishes shows each boardEvery that it is there.
+const boardSilence = 4 * time.Second
+
 // boardPage bounds how many figures are read under one read lock.
 const boardPage = 1000
 
 // Board publishes the current totals of units above others on the stream of last
 // values: the whole board first, then what moved. It is a view: what is lost is
 // made good by the next value, or by the whole board after a time without NATS. The
-// whole board also follows a move in the tree, which gives totals another subject.
+// whole board also follows a move in the tree, which gives totals another subject,
+// and a new epoch, which has a stream of its own.
+//
+// Of several replicas one publishes. Each message names the number that the stream
+// ends with before it, so what a replica sends that was frozen, or lost touch, is
+// refused; it then stands by until the stream is still. Whoever begins publishes the
+// whole board.
 type Board struct {
-	engine *Engine
-	js     jetstream.JetStream
-	log    *zap.Logger
-	every  time.Duration
-	owed   map[book.FigureKey]struct{}
-	whole  bool   // owed is the whole board
-	moves  uint32 // moves in the tree when owed was collected
+	engine   *Engine
+	js       jetstream.JetStream
+	replicas int
+	log      *zap.Logger
+	every    time.Duration
+	silence  time.Duration
+
+	owed  map[book.FigureKey]struct{}
+	whole bool   // owed is the whole board
+	moves uint32 // moves in the tree when owed was collected
+
+	epoch   uint32    // whose stream it works on
+	last    uint64    // the stream's last number, as far as is known
+	standby bool      // another replica publishes
+	moved   time.Time // standing by: when the stream last was seen to move
 }
 
-// NewBoard returns a board of an engine's totals.
-func NewBoard(engine *Engine, js jetstream.JetStream, log *zap.Logger) *Board {
+// NewBoard returns a board of an engine's totals, whose stream is kept on so many
+// servers; 0 is one.
+func NewBoard(engine *Engine, js jetstream.JetStream, replicas int, log *zap.Logger) *Board {
 	if log == nil {
 		log = zap.NewNop()
 	}
-	return &Board{engine: engine, js: js, log: log, every: boardEvery, whole: true}
+	return &Board{engine: engine, js: js, replicas: replicas, log: log, every: boardEvery, silence: boardSilence, whole: true}
 }
 
 // Run publishes until ctx ends.
@@ -54,19 +67,55 @@ func (d *Board) Run(ctx context.Context) {
 	tick := time.NewTicker(d.every)
 	defer tick.Stop()
 	for {
-		if err := d.collect(ctx); err == nil {
-			err = d.publish(ctx)
-			if err != nil && !d.whole && ctx.Err() == nil {
-				d.log.Warn("progress is not published; the whole board follows", zap.Error(err))
-			}
-			d.whole = err != nil
-		}
+		d.turn(ctx)
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
 	}
+}
+
+// turn publishes what is owed, or looks whether another replica does.
+func (d *Board) turn(ctx context.Context) {
+	if epoch := d.engine.Head().Epoch; epoch != d.epoch {
+		d.epoch, d.whole, d.standby = epoch, true, false
+	}
+	if d.standby && !d.takeOver(ctx) {
+		return
+	}
+	if d.collect(ctx) != nil {
+		return
+	}
+	err := d.publish(ctx)
+	switch {
+	case err == nil:
+	case foreign(err):
+		d.standby, d.moved = true, time.Now()
+		d.log.Info("another replica publishes progress", zap.Error(err))
+	case !d.whole && ctx.Err() == nil:
+		d.log.Warn("progress is not published; the whole board follows", zap.Error(err))
+	}
+	d.whole = err != nil
+}
+
+// takeOver reports whether the stream has been still for so long that nobody
+// publishes.
+func (d *Board) takeOver(ctx context.Context) bool {
+	last, err := d.lastOf(ctx)
+	if err != nil {
+		return false
+	}
+	if last != d.last {
+		d.last, d.moved = last, time.Now()
+		return false
+	}
+	if time.Since(d.moved) < d.silence {
+		return false
+	}
+	d.log.Info("nobody publishes progress; taking over")
+	d.standby, d.whole = false, true
+	return true
 }
 
 // collect notes what is to be published; units that nothing stands below are left
@@ -87,22 +136,18 @@ func (d *Board) collect(ctx context.Context) error {
 	})
 }
 
-// publish sends the present value of what is owed, page by page. Before the whole
-// board it makes sure of the stream, and after it sees to what else stands there.
+// publish sends the present value of what is owed, page by page, and then that it is
+// at work. Before the whole board it makes sure of the stream, and after it sees to
+// what else stands there.
 func (d *Board) publish(ctx context.Context) error {
 	var stale map[string]uint64
 	if d.whole {
-		epoch := d.engine.Head().Epoch
-		if err := stream.EnsureStreams(ctx, d.js, epoch); err != nil {
-			return err
-		}
 		var err error
-		if stale, err = stream.Subjects(ctx, d.js, stream.ProgressName(epoch)); err != nil {
+		if stale, err = d.begin(ctx); err != nil {
 			return err
 		}
 	}
-	keys := slices.Collect(maps.Keys(d.owed))
-	for page := range slices.Chunk(keys, boardPage) {
+	for page := range slices.Chunk(slices.Collect(maps.Keys(d.owed)), boardPage) {
 		messages, err := d.read(ctx, page)
 		if err != nil {
 			return err
@@ -123,86 +168,5 @@ func (d *Board) publish(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
-}
-
-// send publishes a page and waits until all of it is stored.
-func (d *Board) send(ctx context.Context, messages []*nats.Msg) error {
-	stored := make([]jetstream.PubAckFuture, len(messages))
-	for i, m := range messages {
-		var err error
-		if stored[i], err = d.js.PublishMsgAsync(m); err != nil {
-			return err
-		}
-	}
-	ctx, cancel := context.WithTimeout(ctx, boardWithin)
-	defer cancel()
-	for _, f := range stored {
-		select {
-		case <-f.Ok():
-		case err := <-f.Err():
-			return err
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-	return nil
-}
-
-// read makes the messages of a page of figures.
-func (d *Board) read(ctx context.Context, keys []book.FigureKey) (out []*nats.Msg, err error) {
-	err = d.engine.View(ctx, 0, func(b *book.Book) error {
-		for _, k := range keys {
-			m, err := d.message(b.Moved(k))
-			if err != nil {
-				return err
-			}
-			out = append(out, m)
-		}
-		return nil
-	})
-	return out, err
-}
-
-// readStale makes the messages of subjects that the board no longer has: of totals
-// that are gone, of units that nothing stands below any more, and of places where a
-// unit no longer stands, at which there is nothing.
-func (d *Board) readStale(ctx context.Context, subjects []string) (out []*nats.Msg, err error) {
-	err = d.engine.View(ctx, 0, func(b *book.Book) error {
-		for _, subject := range subjects {
-			// cotmoc.<programme>.progress.changed.<target>.<path>
-			parts := strings.SplitN(subject, ".", 6)
-			if len(parts) < 6 {
-				continue
-			}
-			k, known := b.FigureKeyOf(parts[1], parts[4], parts[5][strings.LastIndexByte(parts[5], '.')+1:])
-			if !known {
-				continue // not of this log
-			}
-			target, path, total, q := b.Moved(k)
-			if path != parts[5] {
-				path, total, q = parts[5], book.Tally{}, book.Exact
-			}
-			m, err := d.message(target, path, total, q)
-			if err != nil {
-				return err
-			}
-			out = append(out, m)
-		}
-		return nil
-	})
-	return out, err
-}
-
-// message is a total as it is published. It is called while the book is read.
-func (d *Board) message(m *book.Measure, path string, total book.Tally, q book.Qualifier) (*nats.Msg, error) {
-	head := d.engine.Head()
-	p := &eventv1.ProgressChanged{Programme: m.Programme(), Target: m.ID(), Path: path,
-		Current: total.Proto(), Qualifier: q.Proto(), Sequence: head.Sequence, Epoch: head.Epoch}
-	subject, err := event.ProgressSubject(p)
-	if err != nil {
-		return nil, err
-	}
-	data, err := proto.Marshal(p)
-	return &nats.Msg{Subject: subject, Data: data}, err
+	return d.sign(ctx)
 }

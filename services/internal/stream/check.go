@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
@@ -15,10 +16,28 @@ import (
 // errMade ends a session in which the stream turned out to be gone or broken.
 var errMade = errors.New("stream: to be made again")
 
+// errHole is why, where messages are missing.
+var errHole = fmt.Errorf("%w: it is broken", errMade)
+
+// holeGrace is how long a stream with a hole is given to turn out whole.
+const holeGrace = 500 * time.Millisecond
+
 // check returns the number that the stream ends with, after making it where it is
 // missing and again where it has a hole. The last message is then the log's.
 func (r *Relay) check(ctx context.Context) (uint64, error) {
+	if err := r.latest(ctx); err != nil {
+		return 0, err
+	}
 	last, err := r.inspect(ctx)
+	if errors.Is(err, errHole) {
+		// A server that leads since a moment ago may not know all it has yet.
+		select {
+		case <-time.After(holeGrace):
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+		last, err = r.inspect(ctx)
+	}
 	if !errors.Is(err, errMade) {
 		return last, err
 	}
@@ -32,6 +51,33 @@ func (r *Relay) check(ctx context.Context) (uint64, error) {
 	}
 	r.rebuilt.Add(1)
 	return r.inspect(ctx)
+}
+
+// latest checks that there is no stream of a later epoch than the log's: either this
+// replica's log is behind, or the log was restored to before that epoch.
+func (r *Relay) latest(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	all, err := factsFamily().epochs(ctx, r.js)
+	if err != nil || len(all) == 0 {
+		return err
+	}
+	newest := all[len(all)-1]
+	for wait := time.Duration(0); newest > r.cfg.Source.Head().Epoch; wait += aheadGrace / 20 {
+		if wait >= aheadGrace {
+			return fmt.Errorf("%w: there is stream %s, the log is of epoch %d; was the log restored from a backup? declare new epochs up to %d",
+				errProblem, FactsName(newest), r.epoch, newest+1)
+		}
+		select {
+		case <-time.After(aheadGrace / 20):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if r.cfg.Source.Head().Epoch != r.epoch {
+		return errEpoch
+	}
+	return nil
 }
 
 // watch looks at the stream while messages may be under way.
@@ -57,7 +103,7 @@ func (r *Relay) inspect(ctx context.Context) (uint64, error) {
 	}
 	info := s.CachedInfo()
 	if why := hole(info); why != "" {
-		return 0, fmt.Errorf("%w: %s", errMade, why)
+		return 0, fmt.Errorf("%w: %s", errHole, why)
 	}
 	last := info.State.LastSeq
 	if last == 0 {
@@ -138,5 +184,5 @@ func (r *Relay) remake(ctx context.Context) error {
 			return err
 		}
 	}
-	return ensure(ctx, r.js, Facts(r.cfg.Epoch))
+	return ensure(ctx, r.js, factsFamily(), r.epoch, r.cfg.Replicas)
 }

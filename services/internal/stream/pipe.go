@@ -61,6 +61,9 @@ func (p *pipe) fill(ctx context.Context, until time.Time) error {
 		if err != nil {
 			return fmt.Errorf("read the log after %d: %w", p.sent, err)
 		}
+		if b.Epoch > p.r.epoch {
+			return errEpoch
+		}
 		for n := p.sent + 1; n <= b.End(); n++ {
 			if err := p.add(ctx, n, b.Entries[n-b.First].Event); err != nil {
 				return err
@@ -168,6 +171,7 @@ func (p *pipe) answered(m *nats.Msg) {
 		return
 	}
 	p.r.published.Store(n)
+	p.r.well()
 	p.progress.Store(time.Now().UnixNano())
 	p.answers.Add(1)
 	select {

@@ -22,10 +22,12 @@ type Source interface {
 	Blocks(ctx context.Context, after uint64) iter.Seq2[*ledger.Block, error]
 }
 
-// RelayConfig says what a relay publishes and where. All but Log are required.
+// RelayConfig says what a relay publishes and where. Conn, Source and Describe are
+// required.
 type RelayConfig struct {
-	Conn  *nats.Conn
-	Epoch uint32
+	Conn *nats.Conn
+	// Replicas is on how many servers of the cluster the stream is kept; 0 is 1.
+	Replicas int
 	// Source is the log.
 	Source Source
 	// Describe returns an event's subject and headers; the relay adds its own to
@@ -41,22 +43,27 @@ const (
 	aheadGrace   = 2 * time.Second // for a log that follows another replica's
 	backoffFirst = 20 * time.Millisecond
 	backoffMost  = 2 * time.Second
+	stalledAfter = 5 * time.Second // without an answer, what is owed is a problem
 )
 
-// Relay publishes event n of a log as message n of the facts stream of an epoch.
+// Relay publishes event n of a log as message n of the facts stream of its epoch.
 // Any number of relays may work on one stream: each publishes with the sequence it
 // expects the stream to have, so at most one publication of a number can win, and
 // the others read where the stream is and go on from there.
 //
 // It watches the stream each second: one that was deleted is made again and filled
 // from 1; one with a hole is deleted and made again. One that is ahead of the log,
-// or has other content than the log, stops the relay until that is resolved: see
-// Problem. While NATS is away it waits; the log is not held up by that.
+// or has other content than the log, or is of a later epoch, stops the relay until
+// that is resolved: see Problem. While NATS is away it waits; the log is not held up
+// by that. When the log begins a new epoch, so does the relay, with a new stream.
 type Relay struct {
 	cfg       RelayConfig
 	js        jetstream.JetStream
-	name      string
+	epoch     uint32 // that it works for, and
+	name      string // its stream; both are Run's
 	log       *zap.Logger
+	good      atomic.Int64 // when it last published what it owed, or owed nothing, in Unix nanoseconds
+	failed    atomic.Pointer[string]
 	published atomic.Uint64
 	rebuilt   atomic.Uint64
 	problem   atomic.Pointer[string]
@@ -65,10 +72,13 @@ type Relay struct {
 // errProblem is a state of the stream that a person has to resolve.
 var errProblem = errors.New("stream: not of this log")
 
+// errEpoch ends a session when the log has begun a new epoch.
+var errEpoch = errors.New("stream: the log began a new epoch")
+
 // NewRelay returns a relay that does nothing before Run.
 func NewRelay(cfg RelayConfig) (*Relay, error) {
-	if cfg.Conn == nil || cfg.Source == nil || cfg.Describe == nil || cfg.Epoch == 0 {
-		return nil, errors.New("stream: relay without connection, source, description or epoch")
+	if cfg.Conn == nil || cfg.Source == nil || cfg.Describe == nil {
+		return nil, errors.New("stream: relay without connection, source or description")
 	}
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
@@ -77,8 +87,22 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 	if err != nil {
 		return nil, fmt.Errorf("stream: relay: %w", err)
 	}
-	return &Relay{cfg: cfg, js: js, name: FactsName(cfg.Epoch), log: cfg.Log}, nil
+	r := &Relay{cfg: cfg, js: js, log: cfg.Log}
+	r.begin(cfg.Source.Head().Epoch)
+	r.well()
+	return r, nil
 }
+
+// begin makes it work for an epoch.
+func (r *Relay) begin(epoch uint32) {
+	if epoch != r.epoch {
+		r.epoch, r.name = epoch, FactsName(epoch)
+		r.published.Store(0)
+	}
+}
+
+// well notes that it does its work.
+func (r *Relay) well() { r.good.Store(time.Now().UnixNano()) }
 
 // Published is the number up to which the stream is known to hold the log.
 func (r *Relay) Published() uint64 { return r.published.Load() }
@@ -86,13 +110,25 @@ func (r *Relay) Published() uint64 { return r.published.Load() }
 // Rebuilt counts how often the relay made the stream, the first time included.
 func (r *Relay) Rebuilt() uint64 { return r.rebuilt.Load() }
 
-// Problem says why nothing is published although NATS answers, in words for an
-// operator; it is empty while all is well.
+// Problem says why nothing is published, in words for an operator: what the stream
+// has that it should not, or that nothing of what is owed could be published for some
+// seconds. It is empty while all is well.
 func (r *Relay) Problem() string {
 	if p := r.problem.Load(); p != nil {
 		return *p
 	}
-	return ""
+	since := time.Since(time.Unix(0, r.good.Load()))
+	if since < stalledAfter || r.cfg.Source.Head().Sequence <= r.Published() {
+		return ""
+	}
+	if !r.cfg.Conn.IsConnected() {
+		return fmt.Sprintf("nothing was published for %v: NATS is away", since.Round(time.Second))
+	}
+	why := "no answer"
+	if f := r.failed.Load(); f != nil {
+		why = *f
+	}
+	return fmt.Sprintf("nothing was published for %v although NATS is there (is its disk full?): %s", since.Round(time.Second), why)
 }
 
 // Run relays until ctx ends and returns nil then.
@@ -127,6 +163,7 @@ func (r *Relay) Run(ctx context.Context) error {
 // returns it.
 func (r *Relay) note(err error, before string) string {
 	text := err.Error()
+	r.failed.Store(&text)
 	if errors.Is(err, errProblem) {
 		r.problem.Store(&text)
 	}
@@ -146,6 +183,7 @@ func (r *Relay) session(ctx context.Context) error {
 	if !r.cfg.Conn.IsConnected() {
 		return nats.ErrDisconnected
 	}
+	r.begin(r.cfg.Source.Head().Epoch)
 	at, err := r.check(ctx)
 	if err != nil {
 		return err
@@ -177,6 +215,12 @@ func (r *Relay) session(ctx context.Context) error {
 		}
 		if err := p.overdue(); err != nil {
 			return err
+		}
+		if r.cfg.Source.Head().Epoch != r.epoch {
+			return errEpoch
+		}
+		if r.Published() == p.sent {
+			r.well()
 		}
 		next = time.Now().Add(checkEvery)
 	}

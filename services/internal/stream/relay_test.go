@@ -70,7 +70,7 @@ func describe(sequence uint64, event []byte) (string, nats.Header, error) {
 // run starts a relay and returns it with the way to stop it.
 func run(t testing.TB, nc *nats.Conn, e stream.Source, change ...func(*stream.RelayConfig)) (*stream.Relay, func()) {
 	t.Helper()
-	cfg := stream.RelayConfig{Conn: nc, Epoch: 1, Source: e, Describe: describe}
+	cfg := stream.RelayConfig{Conn: nc, Source: e, Describe: describe}
 	for _, f := range change {
 		f(&cfg)
 	}

@@ -15,7 +15,7 @@ func TestEnsureStreams(t *testing.T) {
 	nc, _ := natstest.Start(t)
 	js := jsOf(t, nc)
 	for range 2 {
-		if err := stream.EnsureStreams(t.Context(), js, 1); err != nil {
+		if err := stream.EnsureStreams(t.Context(), js, 1, 1); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -46,14 +46,14 @@ func TestEnsureStreams_puts_in_order_what_others_made(t *testing.T) {
 	if _, err := js.CreateStream(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	if err := stream.EnsureStreams(t.Context(), js, 1); err != nil {
+	if err := stream.EnsureStreams(t.Context(), js, 1, 1); err != nil {
 		t.Fatal(err)
 	}
 	s, err := js.Stream(t.Context(), c.Name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := s.CachedInfo().Config; !got.DenyDelete || !got.DenyPurge || len(got.Subjects) != 10 || got.MaxBytes != 123<<20 {
+	if got := s.CachedInfo().Config; !got.DenyDelete || !got.DenyPurge || len(got.Subjects) != 11 || got.MaxBytes != 123<<20 {
 		t.Errorf("%+v", got)
 	}
 }
@@ -108,7 +108,7 @@ func TestStart_within_the_process_alone(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer nc.Close()
-	if err := stream.EnsureStreams(t.Context(), jsOf(t, nc), 3); err != nil {
+	if err := stream.EnsureStreams(t.Context(), jsOf(t, nc), 3, 1); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -3,10 +3,12 @@
 package natsd
 
 import (
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"net"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -24,6 +26,13 @@ type Config struct {
 	Listen string
 	// FactsKept keeps clients of other processes from publishing facts.
 	FactsKept bool
+	// Name is the server's; "cotmoc" when it is empty. Servers of a cluster have
+	// different ones.
+	Name string
+	// Cluster is host:port for the other servers of a cluster, and Routes are theirs;
+	// the server stands alone when it is empty.
+	Cluster string
+	Routes  []string
 	// Log gets the server's warnings and errors; nothing is logged when it is nil.
 	Log *zap.Logger
 }
@@ -70,7 +79,7 @@ func Start(cfg Config) (*Server, error) {
 	password := rand.Text()
 	o := &server.Options{
 		CustomClientAuthentication: doorman{password, cfg.FactsKept},
-		ServerName:                 "cotmoc", JetStream: true, StoreDir: cfg.StoreDir,
+		ServerName:                 cmp.Or(cfg.Name, "cotmoc"), JetStream: true, StoreDir: cfg.StoreDir,
 		JetStreamMaxStore: mostStore, JetStreamMaxMemory: mostMemory,
 		NoSigs: true, NoLog: true, DontListen: cfg.Listen == "",
 	}
@@ -84,6 +93,9 @@ func Start(cfg Config) (*Server, error) {
 		} else if o.Port, err = strconv.Atoi(port); err != nil {
 			return nil, fmt.Errorf("nats server: listen address: %w", err)
 		}
+	}
+	if err := join(o, cfg); err != nil {
+		return nil, err
 	}
 	srv, err := server.NewServer(o)
 	if err != nil {
@@ -99,6 +111,25 @@ func Start(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("nats server: not ready at %q within %v (is the address taken, is %s writable?)", cfg.Listen, readyWithin, cfg.StoreDir)
 	}
 	return &Server{srv, password}, nil
+}
+
+// join makes a server one of a cluster, if it is to be.
+func join(o *server.Options, cfg Config) error {
+	if cfg.Cluster == "" {
+		return nil
+	}
+	host, port, err := net.SplitHostPort(cfg.Cluster)
+	if err != nil {
+		return fmt.Errorf("nats server: cluster address: %w", err)
+	}
+	o.Cluster.Name, o.Cluster.Host = "cotmoc", host
+	if o.Cluster.Port, err = strconv.Atoi(port); err != nil {
+		return fmt.Errorf("nats server: cluster address: %w", err)
+	}
+	for _, r := range cfg.Routes {
+		o.Routes = append(o.Routes, &url.URL{Scheme: "nats-route", Host: r})
+	}
+	return nil
 }
 
 // Connect returns a connection within the process, without a port. It may publish
