@@ -17,6 +17,7 @@ import (
 	"github.com/cotmoc/cotmoc/pkg/event"
 	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
+	"github.com/cotmoc/cotmoc/services/internal/auth"
 	"github.com/cotmoc/cotmoc/services/internal/ledger"
 	"github.com/cotmoc/cotmoc/services/internal/obs"
 	"github.com/cotmoc/cotmoc/services/internal/stream"
@@ -76,7 +77,7 @@ func OpenReporting(ctx context.Context, c ReportingConfig) (*Reporting, error) {
 		return nil, errors.Join(err, engine.Close(ctx))
 	}
 	r := &Reporting{engine: engine, directory: reporting.NewDirectory(engine, c.Registry, c.Log)}
-	r.relay, err = stream.NewRelay(stream.RelayConfig{Conn: c.NATS, Epoch: engine.Head().Epoch, Source: engine, Describe: describe, Log: c.Log})
+	r.relay, err = stream.NewRelay(stream.RelayConfig{Conn: c.NATS, Replicas: c.Replicas, Source: engine, Describe: describe, Log: c.Log})
 	if err != nil {
 		return nil, errors.Join(err, engine.Close(ctx))
 	}
@@ -98,7 +99,7 @@ func OpenReporting(ctx context.Context, c ReportingConfig) (*Reporting, error) {
 func (r *Reporting) begin(c ReportingConfig, boardJS jetstream.JetStream) {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
-	board := reporting.NewBoard(r.engine, boardJS, c.Log)
+	board := reporting.NewBoard(r.engine, boardJS, c.Replicas, c.Log)
 	following, unfollow := context.WithCancel(ctx)
 	r.unfollow = unfollow
 	r.work.Go(func() { r.directory.Run(following) })
@@ -168,6 +169,9 @@ func describe(_ uint64, data []byte) (string, nats.Header, error) {
 
 // Register makes a server serve it.
 func (r *Reporting) Register(s grpc.ServiceRegistrar) { r.service.Register(s) }
+
+// Tree implements Guarded.
+func (r *Reporting) Tree() (string, auth.Tree) { return "cotmoc.reporting.v1", r.service.Tree() }
 
 // Ready reports whether it can do its work: append, and judge by a copy of the
 // registry. NATS is not asked: intake goes on without it.
