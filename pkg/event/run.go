@@ -25,6 +25,7 @@ type run struct {
 	Config
 	handle Handler
 	track  *track
+	stream uint32 // epoch of the stream that is read
 }
 
 // follow reads the stream until something is wrong with it or ctx ends.
@@ -74,6 +75,7 @@ func (r *run) consumer(ctx context.Context) (jetstream.Consumer, error) {
 	if err := r.checkEpoch(resp.GetEpoch()); err != nil {
 		return nil, err
 	}
+	r.stream = resp.GetEpoch()
 	js, err := jetstream.New(r.Conn)
 	if err != nil {
 		return nil, fmt.Errorf("open JetStream: %w", err)
@@ -144,8 +146,11 @@ func fetchEach(ctx context.Context, c jetstream.Consumer, f func(jetstream.Msg) 
 
 // take deals with an event of the stream.
 func (r *run) take(ctx context.Context, subject string, e *eventv1.Event) error {
-	if err := r.checkEpoch(e.GetEpoch()); err != nil {
-		return err
+	if r.stream != r.track.at.Epoch {
+		return fmt.Errorf("the stream that is read is of epoch %d, the log of %d", r.stream, r.track.at.Epoch)
+	}
+	if e.GetEpoch() > r.track.at.Epoch { // earlier ones are part of the log of this epoch
+		return r.checkEpoch(e.GetEpoch())
 	}
 	switch r.track.judge(subject, e) {
 	case old:
@@ -217,12 +222,16 @@ func (r *run) save(ctx context.Context) error {
 	}
 }
 
-// checkEpoch compares an epoch with that of the position; the first one is taken.
+// checkEpoch compares the log's epoch with that of the position; the first one is
+// taken. A replica that is behind may still be at an earlier one.
 func (r *run) checkEpoch(epoch uint32) error {
 	if r.track.at.Sequence == 0 {
 		r.track.at.Epoch = epoch
 	}
-	if r.track.at.Epoch != epoch {
+	if epoch < r.track.at.Epoch {
+		return fmt.Errorf("the replica asked is at epoch %d of the log, the position at %d", epoch, r.track.at.Epoch)
+	}
+	if epoch > r.track.at.Epoch {
 		return fmt.Errorf("%w: the log has %d, the position %d", ErrEpoch, epoch, r.track.at.Epoch)
 	}
 	return nil

@@ -137,6 +137,8 @@ func kindOfReview(e *eventv1.Event) (entity, name string) {
 		return "finding", "resolved"
 	case *eventv1.Event_ClosingPublished:
 		return "closing", "published"
+	case *eventv1.Event_LogDeclared:
+		return "log", "declared"
 	default:
 		return "", ""
 	}
@@ -191,6 +193,8 @@ func placeOfReview(e *eventv1.Event) (token, path string) {
 		return p.FindingResolved.GetTarget(), p.FindingResolved.GetPath()
 	case *eventv1.Event_ClosingPublished:
 		return "closing", p.ClosingPublished.GetPath()
+	case *eventv1.Event_LogDeclared:
+		return "log", ""
 	default:
 		return "", ""
 	}
@@ -207,6 +211,8 @@ func changeToken(c *registryv1.Change) string {
 		return "unit"
 	case *registryv1.Change_Calendar:
 		return "calendar"
+	case *registryv1.Change_LevelRaised:
+		return "level"
 	case *registryv1.Change_Regime:
 		name = r.Regime.GetName()
 	case *registryv1.Change_Task:

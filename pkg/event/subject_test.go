@@ -36,6 +36,8 @@ func TestSubjectOfEveryKind(t *testing.T) {
 		"cotmoc.p.scope.changed.x.vn":                                  {Programme: "p", Payload: &eventv1.Event_ScopeChanged{ScopeChanged: &eventv1.ScopeChanged{Target: "x", Path: "vn"}}},
 		"cotmoc.all.unit.moved.unit.vn.79":                             {Payload: &eventv1.Event_UnitMoved{UnitMoved: &eventv1.UnitMoved{Unit: "79", Path: "vn.79"}}},
 		"cotmoc.all.clock.set.clock":                                   {Payload: &eventv1.Event_ClockSet{ClockSet: &eventv1.ClockSet{}}},
+		"cotmoc.all.log.declared.log":                                  {Payload: &eventv1.Event_LogDeclared{LogDeclared: &eventv1.LogDeclared{}}},
+		"cotmoc.all.registry.changed.level.vn":                         {Payload: &eventv1.Event_RegistryChanged{RegistryChanged: &eventv1.RegistryChanged{Path: "vn", Change: &registryv1.Change{Resource: &registryv1.Change_LevelRaised{LevelRaised: &registryv1.LevelRaised{}}}}}},
 		"cotmoc.all.clock.turned.clock":                                {Payload: &eventv1.Event_ClockTurned{ClockTurned: &eventv1.ClockTurned{}}},
 		"cotmoc.p.registry.changed.programme.vn":                       registryChange(&registryv1.Change{Resource: &registryv1.Change_Programme{Programme: &registryv1.Programme{Name: "programmes/p"}}}),
 		"cotmoc.p.registry.changed.unit.vn":                            registryChange(&registryv1.Change{Resource: &registryv1.Change_Unit{Unit: &registryv1.Unit{Name: "units/vn"}}}),

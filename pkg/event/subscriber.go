@@ -16,8 +16,11 @@ import (
 )
 
 // ErrEpoch says that the log has another epoch than the subscriber's position:
-// an operator declared that history was cut. What was built from the events has
-// to be built anew, from a position of the new epoch.
+// an operator declared that history was cut, because the log was restored from a
+// backup that subscribers may have seen more of. What was built from the events has
+// to be built anew: drop it, save the zero Position and run again. The log of the new
+// epoch begins with event 1, and its events up to the declaration still carry the
+// epoch in which they were written.
 var ErrEpoch = errors.New("event: the log has another epoch than the position")
 
 // How long things wait.

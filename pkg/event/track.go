@@ -55,7 +55,7 @@ func (t *track) newest(subject string) uint64 { return max(t.floor, t.last[subje
 // handled notes an event.
 func (t *track) handled(subject string, e *eventv1.Event) {
 	if e.GetSequence() > t.at.Sequence {
-		t.at = Position{Epoch: e.GetEpoch(), Sequence: e.GetSequence()}
+		t.at.Sequence = e.GetSequence() // the epoch is the log's, not that of which the event was
 	}
 	if !t.filtered {
 		return
