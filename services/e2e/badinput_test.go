@@ -161,9 +161,14 @@ func (r *rig) deepMark(t *testing.T) []proto.Message {
 	}
 }
 
-// TestBadInput sends what must be refused, and looks after each whether anything moved.
+// TestBadInput sends what must be refused, and looks after each whether anything
+// moved, on both databases.
 func TestBadInput(t *testing.T) {
-	r := inProcess(t)
+	t.Run("sqlite", func(t *testing.T) { refuseBadInput(t, inProcess(t)) })
+	t.Run("postgres", func(t *testing.T) { refuseBadInput(t, inProcessPostgres(t)) })
+}
+
+func refuseBadInput(t *testing.T, r *rig) {
 	seq := r.badTree(t)
 	slow := r.readTooFarAhead(t)
 	before, deep := r.markNow(t), r.deepMark(t)

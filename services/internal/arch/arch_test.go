@@ -102,6 +102,11 @@ func TestImportRules(t *testing.T) {
 		{"reporting links SQLite", Package{Path: "services/reporting", Deps: []string{"modernc.org/sqlite"}}, "imports modernc.org/sqlite"},
 		{"the ledger links SQLite", Package{Path: "services/internal/ledger", Deps: []string{"modernc.org/sqlite/lib"}}, "imports modernc.org/sqlite/lib"},
 		{"a production binary links nats-server", Package{Path: "services/cmd/cotmoc-reporting", Deps: []string{"github.com/nats-io/nats-server/v2/server"}}, "imports github.com/nats-io/nats-server/v2/server"},
+		{"a production binary links SQLite", Package{Path: "services/cmd/cotmoc-registry", Deps: []string{"modernc.org/sqlite"}}, "imports modernc.org/sqlite"},
+		{"a production binary links pgx", Package{Path: "services/cmd/cotmoc-registry", Deps: []string{"github.com/jackc/pgx/v5"}}, ""},
+		{"a service speaks SQL", Package{Path: "services/reporting", Imports: []string{"github.com/jackc/pgx/v5"}}, "imports github.com/jackc/pgx/v5"},
+		{"a test speaks SQL", Package{Path: "services/reporting", TestImports: []string{"github.com/jackc/pgx/v5"}}, ""},
+		{"the ledger in PostgreSQL speaks SQL", Package{Path: "services/internal/ledger/postgres", Imports: []string{"github.com/jackc/pgx/v5/stdlib"}}, ""},
 		{"cotmoc links both", Package{Path: "services/cmd/cotmoc", Deps: []string{"modernc.org/sqlite", "github.com/nats-io/nats-server/v2/server"}}, ""},
 		{"a test file left out of the build", Package{Path: "services/e2e", IgnoredFiles: []string{"a_windows_test.go"}}, "a_windows_test.go is left out"},
 	} {

@@ -66,6 +66,11 @@ func importRules() []importRule {
 			of:     func(p string) bool { return !mayEmbed(p) },
 			linked: func(_, to string) bool { return embedded(to) },
 		},
+		{
+			name:   "PostgreSQL is spoken to by its ledger and by what runs servers for tests only",
+			of:     func(p string) bool { return !maySpeakSQL(p) },
+			direct: func(_, to string) bool { return under("github.com/jackc/pgx", "github.com/lib/pq")(to) },
+		},
 	}
 }
 
@@ -131,6 +136,8 @@ var (
 		"services/internal/ledger/sqlite", "services/internal/stream/natsd", "services/internal/run/embedded",
 	)
 )
+
+var maySpeakSQL = under("services/internal/ledger/postgres", "services/internal/pgd", "services/internal/pgtest")
 
 func isBook(p string) bool { return strings.HasPrefix(p, "services/") && path.Base(p) == "book" }
 
