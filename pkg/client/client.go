@@ -37,6 +37,9 @@ type Options struct {
 	// client wrote or read before. By default they wait for it: requests that have
 	// a min_sequence, and leave it 0, get the newest that the client saw.
 	StaleReads bool
+	// Session is shared by clients of one service that are one caller together, such
+	// as one that writes and one that reads; nil means that this client is alone.
+	Session *Session
 	// Unready lets calls go to replicas that say that they are not serving, as those
 	// who look after a service need it.
 	Unready bool

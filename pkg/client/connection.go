@@ -73,8 +73,11 @@ func Open(addresses string, o Options) (*Client, error) {
 		}),
 		grpc.WithUserAgent("cotmoc-client"),
 	}
+	if o.Session == nil {
+		o.Session = &Session{}
+	}
 	if !o.StaleReads {
-		opts = append(opts, grpc.WithChainUnaryInterceptor((&seen{}).unary))
+		opts = append(opts, grpc.WithChainUnaryInterceptor(o.Session.unary))
 	}
 	target, more := targetOf(list)
 	conn, err := grpc.NewClient(target, append(append(opts, more...), o.Dial...)...)

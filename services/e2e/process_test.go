@@ -3,7 +3,6 @@ package e2e_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -15,6 +14,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/cotmoc/cotmoc/services/internal/cluster"
 )
 
 // binaries are built once for all tests that run real processes.
@@ -35,25 +36,22 @@ func TestMain(m *testing.M) {
 // binary returns the path of a program of this module, or of nats-server.
 func binary(t *testing.T, name string) string {
 	t.Helper()
+	return filepath.Join(binaryFolder(t), name)
+}
+
+// binaryFolder returns where they all are.
+func binaryFolder(t *testing.T) string {
+	t.Helper()
 	binaries.Do(func() {
 		if binaries.dir, binaries.err = os.MkdirTemp("", "cotmoc-e2e-"); binaries.err != nil {
 			return
 		}
-		for _, pkg := range []string{"github.com/cotmoc/cotmoc/services/cmd/cotmoc", "github.com/nats-io/nats-server/v2"} {
-			out := filepath.Join(binaries.dir, "cotmoc")
-			if pkg != "github.com/cotmoc/cotmoc/services/cmd/cotmoc" {
-				out = filepath.Join(binaries.dir, "nats-server")
-			}
-			if text, err := exec.Command("go", "build", "-o", out, pkg).CombinedOutput(); err != nil {
-				binaries.err = fmt.Errorf("build %s: %w\n%s", pkg, err, text)
-				return
-			}
-		}
+		binaries.err = cluster.Build(t.Context(), binaries.dir, "")
 	})
 	if binaries.err != nil {
 		t.Fatal(binaries.err)
 	}
-	return filepath.Join(binaries.dir, name)
+	return binaries.dir
 }
 
 // process is a program at work.

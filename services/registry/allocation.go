@@ -16,7 +16,7 @@ func (s *Service) GetAllocation(ctx context.Context, req *registryv1.GetAllocati
 		return nil, badName("name", err)
 	}
 	resp := &registryv1.GetAllocationResponse{}
-	err = s.engine.View(ctx, 0, func(b *book.Book) error {
+	err = s.view(ctx, func(b *book.Book) error {
 		resp.Allocation = b.Allocation(id)
 		return nil
 	})
@@ -40,7 +40,7 @@ func (s *Service) ListAllocations(ctx context.Context, req *registryv1.ListAlloc
 		return nil, err
 	}
 	resp, next := &registryv1.ListAllocationsResponse{}, ""
-	err = s.engine.View(ctx, 0, func(b *book.Book) error {
+	err = s.view(ctx, func(b *book.Book) error {
 		if b.Target(parent) == nil {
 			return missing(errorv1.Reason_REASON_TARGET_NOT_FOUND, "parent", req.GetParent())
 		}

@@ -16,7 +16,7 @@ func (s *Service) GetCalendar(ctx context.Context, req *registryv1.GetCalendarRe
 		return nil, badName("name", err)
 	}
 	resp := &registryv1.GetCalendarResponse{}
-	err = s.engine.View(ctx, 0, func(b *book.Book) error {
+	err = s.view(ctx, func(b *book.Book) error {
 		resp.Calendar = b.Calendar(id)
 		return nil
 	})
@@ -36,7 +36,7 @@ func (s *Service) ListCalendars(ctx context.Context, req *registryv1.ListCalenda
 		return nil, err
 	}
 	resp, next := &registryv1.ListCalendarsResponse{}, ""
-	err = s.engine.View(ctx, 0, func(b *book.Book) error {
+	err = s.view(ctx, func(b *book.Book) error {
 		resp.Calendars, next = b.Calendars(after, limit)
 		return nil
 	})

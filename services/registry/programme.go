@@ -16,7 +16,7 @@ func (s *Service) GetProgramme(ctx context.Context, req *registryv1.GetProgramme
 		return nil, badName("name", err)
 	}
 	resp := &registryv1.GetProgrammeResponse{}
-	err = s.engine.View(ctx, 0, func(b *book.Book) error {
+	err = s.view(ctx, func(b *book.Book) error {
 		resp.Programme = b.Programme(id)
 		return nil
 	})
@@ -36,7 +36,7 @@ func (s *Service) ListProgrammes(ctx context.Context, req *registryv1.ListProgra
 		return nil, err
 	}
 	resp, next := &registryv1.ListProgrammesResponse{}, ""
-	err = s.engine.View(ctx, 0, func(b *book.Book) error {
+	err = s.view(ctx, func(b *book.Book) error {
 		resp.Programmes, next = b.Programmes(after, limit)
 		return nil
 	})

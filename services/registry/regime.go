@@ -16,7 +16,7 @@ func (s *Service) GetRegime(ctx context.Context, req *registryv1.GetRegimeReques
 		return nil, badName("name", err)
 	}
 	resp := &registryv1.GetRegimeResponse{}
-	err = s.engine.View(ctx, 0, func(b *book.Book) error {
+	err = s.view(ctx, func(b *book.Book) error {
 		resp.Regime = b.Regime(id)
 		return nil
 	})
@@ -40,7 +40,7 @@ func (s *Service) ListRegimes(ctx context.Context, req *registryv1.ListRegimesRe
 		return nil, err
 	}
 	resp, next := &registryv1.ListRegimesResponse{}, ""
-	err = s.engine.View(ctx, 0, func(b *book.Book) error {
+	err = s.view(ctx, func(b *book.Book) error {
 		if b.Programme(parent) == nil {
 			return missing(errorv1.Reason_REASON_PROGRAMME_NOT_FOUND, "parent", req.GetParent())
 		}

@@ -96,6 +96,25 @@ func Deferred(req proto.Message) protoreflect.FullName {
 	return fields.ByNumber(1).Message().FullName() // by the contract, what is updated comes first
 }
 
+// freshWithin bounds how long a read waits for what other replicas wrote.
+const freshWithin = time.Second
+
+// fresh brings this replica to where the log is, so that a caller sees what it wrote
+// through another. While the database is away, reads go on with what was seen last.
+func (s *Service) fresh(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, freshWithin)
+	defer cancel()
+	if err := s.engine.Fresh(ctx); err != nil {
+		s.log.Debug("read from what was seen last", zap.Error(err))
+	}
+}
+
+// view reads the book.
+func (s *Service) view(ctx context.Context, read func(*book.Book) error) error {
+	s.fresh(ctx)
+	return s.engine.View(ctx, 0, read)
+}
+
 // decide runs a write and waits until it is durable, or only tries it.
 func (s *Service) decide(ctx context.Context, tryOnly bool, write func(*book.Book) error) error {
 	if tryOnly {

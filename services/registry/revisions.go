@@ -43,7 +43,7 @@ func (s *Service) ListRevisions(ctx context.Context, req *registryv1.ListRevisio
 
 // revisionOf returns the present revision of any resource.
 func (s *Service) revisionOf(ctx context.Context, resource string) (at int64, err error) {
-	err = s.engine.View(ctx, 0, func(b *book.Book) error {
+	err = s.view(ctx, func(b *book.Book) error {
 		revision, reason, err := b.Revision(resource)
 		switch {
 		case err != nil:

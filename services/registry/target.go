@@ -16,7 +16,7 @@ func (s *Service) GetTarget(ctx context.Context, req *registryv1.GetTargetReques
 		return nil, badName("name", err)
 	}
 	resp := &registryv1.GetTargetResponse{}
-	err = s.engine.View(ctx, 0, func(b *book.Book) error {
+	err = s.view(ctx, func(b *book.Book) error {
 		resp.Target = b.Target(id)
 		return nil
 	})
@@ -40,7 +40,7 @@ func (s *Service) ListTargets(ctx context.Context, req *registryv1.ListTargetsRe
 		return nil, err
 	}
 	resp, next := &registryv1.ListTargetsResponse{}, ""
-	err = s.engine.View(ctx, 0, func(b *book.Book) error {
+	err = s.view(ctx, func(b *book.Book) error {
 		if b.Programme(parent) == nil {
 			return missing(errorv1.Reason_REASON_PROGRAMME_NOT_FOUND, "parent", req.GetParent())
 		}

@@ -17,7 +17,7 @@ func (s *Service) GetTask(ctx context.Context, req *registryv1.GetTaskRequest) (
 		return nil, badName("name", err)
 	}
 	resp := &registryv1.GetTaskResponse{}
-	err = s.engine.View(ctx, 0, func(b *book.Book) error {
+	err = s.view(ctx, func(b *book.Book) error {
 		resp.Task = b.Task(id)
 		return nil
 	})
@@ -41,7 +41,7 @@ func (s *Service) ListTasks(ctx context.Context, req *registryv1.ListTasksReques
 		return nil, err
 	}
 	resp, next := &registryv1.ListTasksResponse{}, ""
-	err = s.engine.View(ctx, 0, func(b *book.Book) error {
+	err = s.view(ctx, func(b *book.Book) error {
 		if b.Programme(parent) == nil {
 			return missing(errorv1.Reason_REASON_PROGRAMME_NOT_FOUND, "parent", req.GetParent())
 		}

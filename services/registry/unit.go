@@ -17,7 +17,7 @@ func (s *Service) GetUnit(ctx context.Context, req *registryv1.GetUnitRequest) (
 		return nil, badName("name", err)
 	}
 	resp := &registryv1.GetUnitResponse{}
-	err = s.engine.View(ctx, 0, func(b *book.Book) error {
+	err = s.view(ctx, func(b *book.Book) error {
 		resp.Unit = b.Unit(id)
 		return nil
 	})
@@ -40,7 +40,7 @@ func (s *Service) ListUnits(ctx context.Context, req *registryv1.ListUnitsReques
 		Parent: name.Unit(req.GetParentUnit()), Kind: req.GetKind(), Today: calendar.DateOf(s.now()),
 	}
 	resp, next := &registryv1.ListUnitsResponse{}, ""
-	err = s.engine.View(ctx, 0, func(b *book.Book) error {
+	err = s.view(ctx, func(b *book.Book) error {
 		resp.Units, next = b.Units(filter, after, limit)
 		return nil
 	})

@@ -33,6 +33,7 @@ func (s *Service) WatchRegistry(req *registryv1.WatchRegistryRequest, stream grp
 	defer cancel(nil)
 	defer context.AfterFunc(s.stopping, func() { cancel(ledger.ErrStopped) })()
 
+	s.fresh(ctx) // the first message tells where the registry is, not this replica
 	w := watch{s: s, stream: stream, sent: uint64(req.GetAfterRevision())}
 	err := w.begin(ctx)
 	if err == nil {

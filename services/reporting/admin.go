@@ -3,7 +3,9 @@ package reporting
 import (
 	"context"
 	"fmt"
+	"time"
 
+	"go.uber.org/zap"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
@@ -57,8 +59,22 @@ func (s *Service) allTold(ctx context.Context) error {
 	return nil
 }
 
+// freshWithin bounds how long GetStatus waits for what other replicas wrote.
+const freshWithin = time.Second
+
+// fresh brings this replica to where the log is. While the database is away, it goes
+// on with what was seen last.
+func (s *Service) fresh(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, freshWithin)
+	defer cancel()
+	if err := s.engine.Fresh(ctx); err != nil {
+		s.log.Debug("status of what was seen last", zap.Error(err))
+	}
+}
+
 // GetStatus says where everything stands.
 func (s *Service) GetStatus(ctx context.Context, _ *reportingv1.GetStatusRequest) (*reportingv1.GetStatusResponse, error) {
+	s.fresh(ctx)
 	resp := &reportingv1.GetStatusResponse{ManualClock: s.clock != nil}
 	err := s.engine.View(ctx, 0, func(b *book.Book) error {
 		head := s.engine.Head()

@@ -52,6 +52,8 @@ type Config struct {
 	// Accounts is how many clusters can share the servers, this one included, by
 	// Another; 0 is 1.
 	Accounts int
+	// CallerRate is how many calls one caller may make each second; 0 for no limit.
+	CallerRate float64
 	// Insecure runs the services without certificates and identities.
 	Insecure bool
 	// Progress is told what is done, a line a thing; nil for nobody.
@@ -83,6 +85,9 @@ func Start(ctx context.Context, c Config) (_ *Cluster, err error) {
 		c.Replicas = 2
 	}
 	c.Accounts = max(c.Accounts, 1)
+	if c.CallerRate == 0 {
+		c.CallerRate = -1
+	}
 	if c.Progress == nil {
 		c.Progress = func(string) {}
 	}
@@ -124,7 +129,7 @@ func (k *Cluster) Another(ctx context.Context, c Config) (_ *Cluster, err error)
 	if c.Replicas == 0 {
 		c.Replicas = k.c.Replicas
 	}
-	c.Bin, c.Insecure, c.Progress, c.BasePort = k.c.Bin, k.c.Insecure, k.c.Progress, 0
+	c.Bin, c.Insecure, c.Progress, c.BasePort, c.CallerRate = k.c.Bin, k.c.Insecure, k.c.Progress, 0, k.c.CallerRate
 	next := &Cluster{c: c, parent: k, name: accountName(n), Dir: filepath.Join(k.Dir, accountName(n)),
 		Postgres: k.Postgres, NATS: k.NATS, Authority: k.Authority}
 	defer func() {

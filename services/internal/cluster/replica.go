@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -82,6 +83,7 @@ func (k *Cluster) replica(service string, i int, ports []string, db pgd.Database
 	}}
 	env := map[string]string{
 		"LISTEN": r.Addr, "ADMIN_LISTEN": r.Admin, "METRICS_LISTEN": r.Metrics, "DOMAIN": domain, "STATE": state,
+		"CALLER_RATE": strconv.FormatFloat(k.c.CallerRate, 'f', -1, 64), "LOG_LEVEL": "info",
 		"DATABASE_URL": db.App, "DATABASE_PASSWORD_FILE": db.PasswordFile,
 		"DATABASE_OWNER_URL": db.Owner, "DATABASE_OWNER_PASSWORD_FILE": db.PasswordFile,
 		"TLS_CERT": "", "TLS_KEY": "", "TLS_CA": "", "TLS_CRL": "",

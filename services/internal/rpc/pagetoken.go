@@ -42,10 +42,11 @@ func DecodePageToken(req proto.Message, token string) (key string, err error) {
 		"the page token was not made for this request; start again without one")
 }
 
-// pageSum binds a key to all of a request but its page fields.
+// pageSum binds a key to all of a request but its page fields, and how much the
+// answering replica must have seen, which may grow from page to page.
 func pageSum(req proto.Message, key string) [sha256.Size]byte {
 	r := proto.Clone(req).ProtoReflect()
-	for _, name := range []protoreflect.Name{"page_token", "page_size"} {
+	for _, name := range []protoreflect.Name{"page_token", "page_size", "min_sequence"} {
 		if f := r.Descriptor().Fields().ByName(name); f != nil {
 			r.Clear(f)
 		}

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 
+	"github.com/cotmoc/cotmoc/services/internal/auth"
 	"github.com/cotmoc/cotmoc/services/internal/ledger"
 	"github.com/cotmoc/cotmoc/services/internal/obs"
 	"github.com/cotmoc/cotmoc/services/registry"
@@ -49,6 +50,9 @@ func OpenRegistry(ctx context.Context, c RegistryConfig) (*Registry, error) {
 
 // Register makes a server serve it.
 func (r *Registry) Register(s grpc.ServiceRegistrar) { r.service.Register(s) }
+
+// Tree implements Guarded.
+func (r *Registry) Tree() (string, auth.Tree) { return "cotmoc.registry.v1", r.service.Tree() }
 
 // Ready reports whether it can do its work.
 func (r *Registry) Ready() obs.Check {

@@ -20,6 +20,7 @@ import (
 
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	"github.com/cotmoc/cotmoc/services/internal/auth"
 	"github.com/cotmoc/cotmoc/services/internal/obs"
 	"github.com/cotmoc/cotmoc/services/internal/rpc"
 	"github.com/cotmoc/cotmoc/services/registry"
@@ -32,6 +33,24 @@ const checkEvery = 100 * time.Millisecond
 // Part is a service that a server serves.
 type Part interface {
 	Register(grpc.ServiceRegistrar)
+}
+
+// Guarded is a part that knows who stands above whom.
+type Guarded interface {
+	Part
+	// Tree judges the requests of the proto package that is named.
+	Tree() (pkg string, tree auth.Tree)
+}
+
+// NewGuard returns a guard for parts. rate is how many calls a caller may make each
+// second; 0 for the default, below zero for no limit.
+func NewGuard(rate float64, log *zap.Logger, parts ...Guarded) *auth.Guard {
+	trees := make(map[string]auth.Tree)
+	for _, p := range parts {
+		pkg, tree := p.Tree()
+		trees[pkg] = tree
+	}
+	return auth.NewGuard(auth.GuardConfig{Trees: trees, Rate: rate, Log: log})
 }
 
 // Server answers calls for one or more parts, on one port or on two: then what only
@@ -52,8 +71,10 @@ type ServerConfig struct {
 	// Admin is for admin services and reflection; nil means that they are served
 	// together with the others.
 	Admin net.Listener
-	// TLS tells who calls; nil serves everybody, which is for loopback alone.
+	// TLS tells who calls, and Guard what they may do; both nil serves everybody all,
+	// which is for loopback alone.
 	TLS   credentials.TransportCredentials
+	Guard *auth.Guard
 	Calls *obs.Metrics
 	Log   *zap.Logger
 	Ready []obs.Check
@@ -93,7 +114,7 @@ func newGRPC(c ServerConfig, stopping context.Context) *grpc.Server {
 	if c.TLS != nil {
 		options = append(options, grpc.Creds(c.TLS))
 	}
-	return rpc.NewServer(rpc.Config{Log: c.Log, Metrics: c.Calls, Stopping: stopping, Deferred: deferred,
+	return rpc.NewServer(rpc.Config{Log: c.Log, Metrics: c.Calls, Guard: c.Guard, Stopping: stopping, Deferred: deferred,
 		Deadlines: reporting.Deadlines()}, options...)
 }
 

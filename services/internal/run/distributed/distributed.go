@@ -76,12 +76,12 @@ func Reporting(ctx context.Context, c ReportingConfig) (*Process, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}
-	return start(ctx, &c.Config, "reporting", func(b *builder, ctx context.Context) (run.Part, error) {
+	return start(ctx, &c.Config, "reporting", func(b *builder, ctx context.Context) (run.Guarded, error) {
 		return b.reporting(ctx, &c)
 	})
 }
 
-func start(ctx context.Context, c *Config, name string, open func(*builder, context.Context) (run.Part, error)) (_ *Process, err error) {
+func start(ctx context.Context, c *Config, name string, open func(*builder, context.Context) (run.Guarded, error)) (_ *Process, err error) {
 	if c.Log == nil {
 		c.Log = zap.NewNop()
 	}
@@ -101,7 +101,11 @@ func start(ctx context.Context, c *Config, name string, open func(*builder, cont
 	if err != nil {
 		return nil, err
 	}
-	b.server = run.NewServer(run.ServerConfig{Listener: b.calls, Admin: b.admin, TLS: b.tls,
+	var guard *auth.Guard
+	if b.tls != nil {
+		guard = run.NewGuard(c.CallerRate, c.Log, part)
+	}
+	b.server = run.NewServer(run.ServerConfig{Listener: b.calls, Admin: b.admin, TLS: b.tls, Guard: guard,
 		Calls: obs.NewMetrics(b.metrics, name), Log: c.Log, Ready: b.ready, Parts: []run.Part{part}})
 	b.monitor.Watch(b.ready...)
 	return b.Process, nil
@@ -145,7 +149,7 @@ func (c *Config) files() auth.Files {
 
 func (p *Process) onClose(f func(context.Context) error) { p.closers = append(p.closers, f) }
 
-func (b *builder) registry(ctx context.Context) (run.Part, error) {
+func (b *builder) registry(ctx context.Context) (run.Guarded, error) {
 	var r *run.Registry
 	err := b.await(ctx, "registry", func(store ledger.Store) (err error) {
 		r, err = run.OpenRegistry(ctx, run.RegistryConfig{Store: store, Shared: true,
@@ -161,7 +165,7 @@ func (b *builder) registry(ctx context.Context) (run.Part, error) {
 	return r, nil
 }
 
-func (b *builder) reporting(ctx context.Context, c *ReportingConfig) (run.Part, error) {
+func (b *builder) reporting(ctx context.Context, c *ReportingConfig) (run.Guarded, error) {
 	nc, err := b.nats(c.NATS)
 	if err != nil {
 		return nil, err

@@ -10,13 +10,16 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// seen is the newest event that a client knows of from its answers. Reads ask for a
-// state that holds it, so that whichever replica answers, a caller sees what it wrote
-// and never goes back behind what it read.
-type seen struct{ sequence atomic.Uint64 }
+// Session is the newest event that clients know of from their answers. Their reads
+// ask for a state that holds it, so that whichever replica answers, a caller sees what
+// it wrote and never goes back behind what it read. A new Session has seen nothing.
+type Session struct{ sequence atomic.Uint64 }
+
+// Sequence is the number of that event.
+func (s *Session) Sequence() uint64 { return s.sequence.Load() }
 
 // unary fills in min_sequence where a request has it and leaves it 0.
-func (s *seen) unary(ctx context.Context, method string, req, resp any, conn *grpc.ClientConn,
+func (s *Session) unary(ctx context.Context, method string, req, resp any, conn *grpc.ClientConn,
 	call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	err := call(ctx, method, s.fill(req), resp, conn, opts...)
 	if err == nil {
@@ -26,7 +29,7 @@ func (s *seen) unary(ctx context.Context, method string, req, resp any, conn *gr
 }
 
 // fill returns the request, or a copy that asks for what was seen.
-func (s *seen) fill(req any) any {
+func (s *Session) fill(req any) any {
 	r, ok := req.(interface {
 		proto.Message
 		GetMinSequence() uint64
@@ -40,7 +43,7 @@ func (s *seen) fill(req any) any {
 	return m.Interface()
 }
 
-func (s *seen) note(sequence uint64) {
+func (s *Session) note(sequence uint64) {
 	for was := s.sequence.Load(); sequence > was; was = s.sequence.Load() {
 		if s.sequence.CompareAndSwap(was, sequence) {
 			return
