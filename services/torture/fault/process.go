@@ -4,7 +4,6 @@
 package fault
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,21 +13,34 @@ import (
 	"time"
 )
 
-// Process is a program that can be ended and started again, with the same arguments.
+// Handle is a process that things are done to.
+type Handle interface {
+	Start() error // does not wait until it is ready
+	Kill()        // at once; returns when it is gone
+	Stop() error  // asks it to end, and returns when it is gone
+	Pause() error
+	Resume() error
+	Running() bool
+}
+
+// stopWithin is how long a process may take to end when it is asked to.
+const stopWithin = 30 * time.Second
+
+// Process is a program that can be ended and started again.
 type Process struct {
 	Name string
 	Path string
 	Args []string
-	Log  string // file that its output is appended to
+	Env  []string // of the next start, beside this process's own
+	Log  string   // file that its output is appended to
 
-	mu     sync.Mutex
-	cmd    *exec.Cmd
-	ended  chan struct{}
-	paused bool
+	mu    sync.Mutex
+	cmd   *exec.Cmd
+	ended chan struct{}
 }
 
-// Start runs it. Env is added to the environment of this process.
-func (p *Process) Start(env ...string) error {
+// Start runs it; it does nothing while it runs.
+func (p *Process) Start() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.running() {
@@ -41,12 +53,12 @@ func (p *Process) Start(env ...string) error {
 	defer func() { _ = out.Close() }()
 	cmd := exec.Command(p.Path, p.Args...)
 	cmd.Stdout, cmd.Stderr = out, out
-	cmd.Env = append(os.Environ(), env...)
+	cmd.Env = append(os.Environ(), p.Env...)
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", p.Name, err)
 	}
 	ended := make(chan struct{})
-	p.cmd, p.ended, p.paused = cmd, ended, false
+	p.cmd, p.ended = cmd, ended
 	go func() {
 		_ = cmd.Wait() // how it ended is in its log
 		close(ended)
@@ -83,31 +95,30 @@ func (p *Process) signal(s syscall.Signal) error {
 	if err := p.cmd.Process.Signal(s); err != nil && p.running() {
 		return fmt.Errorf("%v to %s: %w", s, p.Name, err)
 	}
-	p.paused = s == syscall.SIGSTOP
 	return nil
 }
 
 // Kill ends it at once and returns when it is gone.
-func (p *Process) Kill() error {
-	if err := p.signal(syscall.SIGKILL); err != nil {
-		return err
-	}
-	return p.gone(10 * time.Second)
+func (p *Process) Kill() {
+	_ = p.signal(syscall.SIGKILL)
+	<-p.Gone()
 }
 
 // Stop asks it to end, and returns when it is gone.
-func (p *Process) Stop(ctx context.Context) error {
+func (p *Process) Stop() error {
 	if err := p.Resume(); err != nil {
 		return err
 	}
 	if err := p.signal(syscall.SIGTERM); err != nil {
 		return err
 	}
-	within := time.Minute
-	if d, ok := ctx.Deadline(); ok {
-		within = time.Until(d)
+	select {
+	case <-p.Gone():
+		return nil
+	case <-time.After(stopWithin):
+		p.Kill()
+		return fmt.Errorf("%s did not end in %v", p.Name, stopWithin)
 	}
-	return p.gone(within)
 }
 
 // Pause freezes it.
@@ -126,15 +137,6 @@ func (p *Process) Gone() <-chan struct{} {
 		return closed
 	}
 	return p.ended
-}
-
-func (p *Process) gone(within time.Duration) error {
-	select {
-	case <-p.Gone():
-		return nil
-	case <-time.After(within):
-		return fmt.Errorf("%s did not end in %v", p.Name, within)
-	}
 }
 
 // Copy copies a folder's files to another place, which it empties before. A file that

@@ -40,11 +40,17 @@ type Crowd struct {
 	sent     map[string]bool
 	acks     []check.Ack
 	ops      map[check.Cell][]check.Op
-	known    map[check.Cell]uint32
+	known    map[check.Cell]version
 	failures []string
 	unknown  int
 	journal  *bufio.Writer
 	file     *os.File
+}
+
+// version is what is known of a cell.
+type version struct {
+	revision uint32
+	set      bool // it surely holds a value at that revision
 }
 
 // contested is the part of the operations that go to the cells that all fight over,
@@ -64,7 +70,7 @@ func NewCrowd(n Nation, seed uint64, dir string) (*Crowd, error) {
 		return nil, fmt.Errorf("journal of requests: %w", err)
 	}
 	return &Crowd{Nation: n, Seed: seed, began: time.Now(), sent: make(map[string]bool), ops: make(map[check.Cell][]check.Op),
-		known: make(map[check.Cell]uint32), file: f, journal: bufio.NewWriter(f)}, nil
+		known: make(map[check.Cell]version), file: f, journal: bufio.NewWriter(f)}, nil
 }
 
 // Close ends the journal.
@@ -161,7 +167,7 @@ func (w *worker) read(ctx context.Context, cell check.Cell) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ops[cell] = append(w.ops[cell], op)
-	w.known[cell] = max(w.known[cell], own.GetRevision())
+	w.learn(cell, version{own.GetRevision(), op.Set})
 }
 
 // write submits, corrects or withdraws.
@@ -170,8 +176,8 @@ func (w *worker) write(ctx context.Context, cell check.Cell) {
 	s, num, den := submission(cell, w.random, number)
 	id := fmt.Sprintf("r%d", number)
 	w.mu.Lock()
-	s.ExpectedRevision = w.known[cell]
-	withdraw := s.ExpectedRevision > 0 && w.random.IntN(12) == 0
+	s.ExpectedRevision = w.known[cell].revision
+	withdraw := w.known[cell].set && w.random.IntN(12) == 0
 	w.sent[id] = true
 	fmt.Fprintf(w.journal, "%s %v %d/%d withdraw=%t after %d\n", id, cell, num, den, withdraw, s.ExpectedRevision)
 	w.mu.Unlock()
@@ -211,7 +217,7 @@ func (w *worker) settle(cell check.Cell, op check.Op, ack check.Ack, err error) 
 		w.unknown++
 		fmt.Fprintf(w.journal, "%s = unknown: %v\n", ack.RequestID, err)
 	}
-	w.known[cell] = max(w.known[cell], op.Revision)
+	w.learn(cell, version{op.Revision, op.Outcome == check.Done && op.Set})
 	w.ops[cell] = append(w.ops[cell], op)
 }
 
@@ -222,6 +228,13 @@ func passing(c codes.Code) bool {
 		return true
 	}
 	return false
+}
+
+// learn keeps the newest that is known of a cell; under mu.
+func (c *Crowd) learn(cell check.Cell, v version) {
+	if v.revision > c.known[cell].revision {
+		c.known[cell] = v
+	}
 }
 
 // actual is the revision that a refusal names.

@@ -1,0 +1,159 @@
+// Command torture does to Cotmoc what accidents do, under load, and holds what it
+// promises against what is left: nothing acknowledged is lost, nothing comes twice or
+// out of order, milestones and totals are exact, cells are linearizable, replicas equal.
+//
+// Each run prints its seed; the same seed injects the same faults, though not at the
+// same step of the work. What broke is left in its folder.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/cotmoc/cotmoc/services/torture/load"
+	"github.com/cotmoc/cotmoc/services/torture/site"
+)
+
+// cli is the command line.
+type cli struct {
+	Part     string        `help:"What to run: all, or ${enum}." enum:"all,rounds,linear,subscribers,rolling,issue,power" default:"all"`
+	On       string        `help:"What to run it on: replicas on PostgreSQL and a NATS cluster, or the pair on SQLite (${enum})." enum:"cluster,embedded" default:"cluster"`
+	Short    bool          `help:"The short form of each part, 8 minutes in all."`
+	Seed     uint64        `help:"Of all that is by chance; 0 takes one from the clock."`
+	Rounds   int           `help:"Rounds of faults; 0 as the form says."`
+	For      time.Duration `help:"Load in each round." default:"3s"`
+	Communes int           `help:"Units that report." default:"300"`
+	Workers  int           `help:"Callers at once." default:"16"`
+	Dir      string        `help:"Folder for everything; a temporary one when not given." type:"path"`
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	var c cli
+	kong.Parse(&c, kong.Name("torture"), kong.UsageOnError())
+	if err := c.run(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "torture:", err)
+		os.Exit(1)
+	}
+}
+
+// run runs the parts, one after the other, each on a site of its own.
+func (c *cli) run(ctx context.Context) error {
+	if c.Seed == 0 {
+		c.Seed = uint64(time.Now().UnixNano())
+	}
+	dir := c.Dir
+	if dir == "" {
+		var err error
+		if dir, err = os.MkdirTemp("", "torture-"); err != nil {
+			return err
+		}
+		// PostgreSQL, as a user of its own, has to get to its folder below.
+		if err := os.Chmod(dir, 0o711); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("torture: seed %d, on %s, in %s\n", c.Seed, c.On, dir)
+	for _, p := range c.parts() {
+		if c.Part != "all" && c.Part != p.name {
+			continue
+		}
+		if err := c.part(ctx, p, filepath.Join(dir, p.name)); err != nil {
+			return fmt.Errorf("%w\nplay it again: go run ./services/torture --part=%s --on=%s --seed=%d %s\nwhat is left: %s",
+				err, p.name, c.On, c.Seed, c.again(), filepath.Join(dir, p.name))
+		}
+	}
+	if c.Dir == "" {
+		return os.RemoveAll(dir)
+	}
+	return nil
+}
+
+// again are the flags that make another run the same.
+func (c *cli) again() string {
+	flags := []string{fmt.Sprintf("--for=%v --communes=%d --workers=%d", c.For, c.Communes, c.Workers)}
+	if c.Rounds > 0 {
+		flags = append(flags, fmt.Sprintf("--rounds=%d", c.Rounds))
+	}
+	if c.Short {
+		flags = append(flags, "--short")
+	}
+	return strings.Join(flags, " ")
+}
+
+// part is one of the things that torture can do.
+type part struct {
+	name string
+	run  func(ctx context.Context, r *rig) error
+	bare func(ctx context.Context, dir string) error // without a site
+}
+
+// part runs one and tells how it went.
+func (c *cli) part(ctx context.Context, p part, dir string) error {
+	began := time.Now()
+	if err := os.MkdirAll(dir, 0o711); err != nil {
+		return err
+	}
+	if p.bare != nil {
+		fmt.Printf("%s\n", p.name)
+		return p.bare(ctx, dir)
+	}
+	s, err := c.site(ctx, dir)
+	if err != nil {
+		return fmt.Errorf("%s: set up: %w", p.name, err)
+	}
+	defer s.Close()
+	r, err := setUp(ctx, s, load.Nation{Communes: c.Communes}, c.Seed, os.Stdout)
+	if err != nil {
+		return fmt.Errorf("%s: set up: %w", p.name, err)
+	}
+	defer r.close()
+	fmt.Printf("%s: up after %v\n", p.name, time.Since(began).Round(time.Second))
+	working := time.Now()
+	err = p.run(ctx, r)
+	r.done()
+	f := r.crowd.Figures()
+	fmt.Printf("  %s: %v; %d calls (%.0f/s), %d acked, %d unknown, slowest %v; %d events, %d milestones; %s\n", p.name, time.Since(began).Round(time.Second),
+		f.Calls, float64(f.Calls)/time.Since(working).Seconds(), f.Acked, f.Unknown, f.Slowest.Round(time.Millisecond),
+		r.log.Head(), r.log.Fold().Milestones().Looked, r.faults())
+	if err == nil && len(r.broken) > 0 {
+		err = fmt.Errorf("%s: %d checks do not hold, first:\n%s", p.name, len(r.broken), r.broken[0])
+	}
+	return err
+}
+
+func (c *cli) site(ctx context.Context, dir string) (*site.Site, error) {
+	if c.On == "embedded" {
+		return site.Embedded(ctx, dir)
+	}
+	return site.Cluster(ctx, dir, 2)
+}
+
+// size is the short form or the long one.
+func (c *cli) size(short, long int) int {
+	if c.Short {
+		return short
+	}
+	return long
+}
+
+// parts are all that there are, in the order in which they run.
+func (c *cli) parts() []part {
+	count := c.Rounds
+	if count == 0 {
+		count = c.size(30, 1000)
+	}
+	return []part{
+		{name: "rounds", run: func(ctx context.Context, r *rig) error {
+			return rounds{Count: count, For: c.For, Workers: c.Workers, Deep: 10, Of: accidents(r.site)}.run(ctx, r)
+		}},
+	}
+}
