@@ -83,6 +83,9 @@ func (s *Server) prepare(ctx context.Context) (err error) {
 	if err := s.user.folder(s.cfg.Dir); err != nil {
 		return err
 	}
+	if s.user != nil {
+		s.user.through = barred(s.cfg.Dir)
+	}
 	s.socket = s.cfg.Dir
 	if len(s.cfg.Dir) > socketPath-len("/.s.PGSQL.5432.lock") {
 		if s.socket, err = s.temporary(""); err != nil {
@@ -120,7 +123,7 @@ func (s *Server) initdb(ctx context.Context) error {
 		args = append(args, "--no-sync")
 	}
 	c := exec.CommandContext(ctx, filepath.Join(s.bin, "initdb"), args...)
-	c.Dir, c.SysProcAttr = s.cfg.Dir, s.user.attr()
+	c.Dir, c.SysProcAttr = "/", s.user.attr()
 	if out, err := c.CombinedOutput(); err != nil {
 		return errors.Join(fmt.Errorf("initdb: %w: %s", err, out), os.RemoveAll(s.data()))
 	}
@@ -138,7 +141,7 @@ func (s *Server) command() *exec.Cmd {
 		args = append(args, "-c", "listen_addresses=127.0.0.1")
 	}
 	c := exec.Command(filepath.Join(s.bin, "postgres"), args...)
-	c.Dir, c.SysProcAttr = s.cfg.Dir, s.user.attr()
+	c.Dir, c.SysProcAttr = "/", s.user.attr()
 	return c
 }
 

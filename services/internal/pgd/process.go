@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"os/user"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"syscall"
@@ -46,7 +47,11 @@ func (p *process) signal(sig syscall.Signal) { _ = p.cmd.Process.Signal(sig) }
 
 // owner is whom the server's files belong to, nil for whoever runs this process.
 // PostgreSQL refuses to run as root.
-type owner struct{ uid, gid int }
+type owner struct {
+	uid, gid int
+	// through says that the files are where the owner could not come by itself.
+	through bool
+}
 
 func unprivileged() (*owner, error) {
 	if os.Geteuid() != 0 {
@@ -63,7 +68,7 @@ func unprivileged() (*owner, error) {
 		return nil, err
 	}
 	gid, err := strconv.Atoi(u.Gid)
-	return &owner{uid, gid}, err
+	return &owner{uid: uid, gid: gid}, err
 }
 
 // folder makes a folder that is the owner's alone.
@@ -75,4 +80,15 @@ func (o *owner) folder(dir string) error {
 		return nil
 	}
 	return os.Chown(dir, o.uid, o.gid)
+}
+
+// barred reports whether somewhere above a path is a folder through which only its
+// own user may go, such as root's home.
+func barred(path string) bool {
+	for dir := filepath.Dir(path); dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if info, err := os.Stat(dir); err == nil && info.Mode()&0o001 == 0 {
+			return true
+		}
+	}
+	return false
 }

@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// dacOverride is CAP_DAC_OVERRIDE: files are not barred by their permissions.
+const dacOverride = 1
+
 // roomy is how much room a server wants in memory.
 const roomy = 1 << 30
 
@@ -17,6 +20,9 @@ func (o *owner) attr() *syscall.SysProcAttr {
 	a := &syscall.SysProcAttr{Pdeathsig: syscall.SIGQUIT, Setpgid: true}
 	if o != nil {
 		a.Credential = &syscall.Credential{Uid: uint32(o.uid), Gid: uint32(o.gid)}
+		if o.through {
+			a.AmbientCaps = []uintptr{dacOverride}
+		}
 	}
 	return a
 }
