@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/cotmoc/cotmoc/pkg/apierr"
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
@@ -20,9 +19,6 @@ const (
 	watchChanges = 500
 	watchBytes   = 1 << 20
 )
-
-// lagWithin is how far behind another replica may be.
-const lagWithin = time.Second
 
 // errQuiet ends a wait in which nothing happened.
 var errQuiet = errors.New("nothing happened")
@@ -54,19 +50,19 @@ type watch struct {
 	bytes  int
 }
 
-// begin waits a little where the caller has seen more than this replica.
+// begin makes sure that the caller has not seen more than there is: it would then be
+// a copy of another registry, or of this one before it was restored from a backup.
 func (w *watch) begin(ctx context.Context) error {
-	if w.sent == 0 {
-		return nil
+	err := w.s.engine.Fresh(ctx)
+	head := w.s.engine.Head().Sequence
+	switch {
+	case w.sent <= head:
+		return nil // also while the ledger is away: what is here can be had
+	case err != nil:
+		return unreached(ctx, err)
 	}
-	soon, cancel := context.WithTimeoutCause(ctx, lagWithin, errQuiet)
-	defer cancel()
-	head, err := w.s.engine.Wait(soon, w.sent-1)
-	if errors.Is(err, errQuiet) {
-		return apierr.New(codes.Unavailable, errorv1.Reason_REASON_SEQUENCE_NOT_REACHED, "after_revision",
-			fmt.Sprintf("the registry is at revision %d", head.Sequence))
-	}
-	return err
+	return apierr.New(codes.FailedPrecondition, errorv1.Reason_REASON_REGISTRY_BEHIND, "after_revision",
+		fmt.Sprintf("the registry is at revision %d, the caller has seen %d; was the registry restored from a backup?", head, w.sent))
 }
 
 // run sends what there is and waits for more, until ctx ends. The first message

@@ -189,7 +189,7 @@ func TestWatchFromBeyondTheEndIsRefused(t *testing.T) {
 	w := r.watch(ctx, 99)
 	_, err := w.stream.Recv()
 	e, _ := apierr.Parse(err)
-	if e.Code != codes.Unavailable || e.Reason != errorv1.Reason_REASON_SEQUENCE_NOT_REACHED || e.Field != "after_revision" {
+	if e.Code != codes.FailedPrecondition || e.Reason != errorv1.Reason_REASON_REGISTRY_BEHIND || e.Field != "after_revision" {
 		t.Errorf("%v", err)
 	}
 }

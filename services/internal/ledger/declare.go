@@ -42,6 +42,9 @@ func (e *Engine[S]) Declare(ctx context.Context, d Declaration, decide func(S) e
 	return e.do(ctx, d, decide)
 }
 
+// Level is the highest level that this engine reads and writes.
+func (e *Engine[S]) Level() uint32 { return e.cfg.Level }
+
 // follows reports whether the declaration goes on from a head.
 func (d Declaration) follows(h Head, most uint32) error {
 	switch {

@@ -152,6 +152,8 @@ func (b *Book) place(c *registryv1.Change) error {
 		r.Regime.Revision = c.Revision
 		b.regimes.set(r.Regime.Name, r.Regime)
 		return nil
+	case *registryv1.Change_LevelRaised:
+		return nil
 	}
 	return fmt.Errorf("change %d holds no resource that this release knows", c.Revision)
 }

@@ -28,6 +28,9 @@ func (b *Book) Apply(sequence uint64, e ledger.Entry) error {
 	if c.GetRevision() != int64(sequence) {
 		return fmt.Errorf("change %d calls itself %d", sequence, c.GetRevision())
 	}
+	if c.GetLevelRaised() != nil {
+		return nil // of no resource
+	}
 	at, _, err := b.Revision(nameOf(&c))
 	if err != nil {
 		return fmt.Errorf("change %d: %w", sequence, err)
