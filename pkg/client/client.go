@@ -5,7 +5,6 @@ package client
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
@@ -50,8 +49,9 @@ type Options struct {
 // Client is a connection to all replicas of a service. It is safe for concurrent
 // use. It is of one log: after a new epoch was declared it is made anew.
 type Client struct {
-	conn *grpc.ClientConn
-	o    Options
+	addresses string
+	conn      *grpc.ClientConn
+	o         Options
 }
 
 // Dial connects to a service, such as `127.0.0.1:7600`, and waits until it is reached
@@ -63,9 +63,9 @@ func Dial(ctx context.Context, addresses string, o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.reach(ctx); err != nil {
+	if err := c.Reach(ctx); err != nil {
 		_ = c.Close()
-		return nil, fmt.Errorf("dial %s: %w", addresses, err)
+		return nil, err
 	}
 	return c, nil
 }

@@ -84,7 +84,7 @@ func Open(addresses string, o Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", addresses, err)
 	}
-	return &Client{conn: conn, o: o}, nil
+	return &Client{addresses: addresses, conn: conn, o: o}, nil
 }
 
 // targetOf is how gRPC is told of addresses: all that a single name stands for, or
@@ -102,12 +102,16 @@ func targetOf(addresses []string) (string, []grpc.DialOption) {
 	return "cotmoc:///replicas", []grpc.DialOption{grpc.WithResolvers(list)}
 }
 
-// reach waits until one of the addresses is connected to.
-func (c *Client) reach(ctx context.Context) error {
+// Addresses are those that the client was made for.
+func (c *Client) Addresses() string { return c.addresses }
+
+// Reach waits until one of the replicas is connected to that serves, or, with Unready,
+// that is there.
+func (c *Client) Reach(ctx context.Context) error {
 	c.conn.Connect()
 	for s := c.conn.GetState(); s != connectivity.Ready; s = c.conn.GetState() {
 		if !c.conn.WaitForStateChange(ctx, s) {
-			return ctx.Err()
+			return fmt.Errorf("dial %s: %w", c.addresses, ctx.Err())
 		}
 		c.conn.Connect()
 	}

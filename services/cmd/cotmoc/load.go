@@ -57,7 +57,7 @@ func (l *loadCmd) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return err
 	}
-	wave := load.Wave{Plan: plan, Reports: s.atReporting, InFlight: l.InFlight}
+	wave := load.Wave{Plan: plan, Reports: s.unit, InFlight: l.InFlight}
 	if l.Mode == "batch" {
 		wave.Batch = l.Batch
 	}

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/cotmoc/cotmoc/pkg/client"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
@@ -296,7 +297,7 @@ func (p *pair) closings(t *testing.T) {
 
 // anotherHash exports a document whose hash is not that of its closing.
 func (p *pair) anotherHash(t *testing.T) {
-	conn, err := reach(t.Context(), p.process.Addr)
+	conn, err := client.Dial(t.Context(), p.process.Addr, client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -79,7 +79,7 @@ func (u *submitCmd) Run(ctx context.Context, c *console) error {
 	if req.RequestId == "" {
 		req.RequestId = uuid.NewString()
 	}
-	resp, err := s.atReporting.Send(ctx, req)
+	resp, err := s.unit.Send(ctx, req)
 	if err != nil {
 		return fmt.Errorf("request %s: %w", req.GetRequestId(), show.Refusal(err))
 	}

@@ -8,13 +8,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
-	"github.com/nats-io/nats.go"
-
 	"github.com/cotmoc/cotmoc/pkg/event"
 	"github.com/cotmoc/cotmoc/pkg/name"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/cotmoc/cotmoc/services/cmd/cotmoc/internal/show"
+	"github.com/google/uuid"
 )
 
 // unsubscribeWithin is how long somebody who stopped a watch waits for its end.
@@ -23,6 +21,7 @@ const unsubscribeWithin = 2 * time.Second
 // watchCmd prints what happens.
 type watchCmd struct {
 	target
+	natsUser
 	Programme      string   `help:"Only this programme." placeholder:"ID"`
 	MilestonesOnly bool     `xor:"what" help:"Milestones without the progress of totals."`
 	Subject        []string `xor:"what" sep:"none" help:"NATS filter of what to print instead; may be given again." placeholder:"FILTER"`
@@ -70,7 +69,7 @@ func (w *watchCmd) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return show.Refusal(err)
 	}
-	nc, err := connectNATS(where.GetNatsUrls())
+	nc, err := w.connect(where.GetNatsUrls(), "cotmoc watch")
 	if err != nil {
 		return err
 	}
@@ -122,19 +121,6 @@ func (w *watchCmd) position(ctx context.Context, s *services) (event.Position, e
 // subscriberLog tells people what a subscriber has to try again.
 func subscriberLog(c *console) *slog.Logger {
 	return slog.New(slog.NewTextHandler(c.Err, &slog.HandlerOptions{Level: slog.LevelWarn}))
-}
-
-// connectNATS connects to NATS, nil when nobody outside the service can reach it.
-func connectNATS(urls []string) (*nats.Conn, error) {
-	if len(urls) == 0 {
-		return nil, nil
-	}
-	nc, err := nats.Connect(strings.Join(urls, ","), nats.Name("cotmoc watch"), nats.MaxReconnects(-1),
-		nats.RetryOnFailedConnect(true), nats.ReconnectWait(250*time.Millisecond))
-	if err != nil {
-		return nil, fmt.Errorf("connect to NATS: %w", err)
-	}
-	return nc, nil
 }
 
 // filters is what to read from the stream of facts and from that of last values.

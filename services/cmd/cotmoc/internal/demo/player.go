@@ -20,11 +20,23 @@ import (
 	"github.com/cotmoc/cotmoc/services/cmd/cotmoc/internal/show"
 )
 
+// Services is a pair of services, whose clock is manual.
+type Services struct {
+	Registry   registryv1.RegistryServiceClient
+	Writes     registryv1.RegistryAdminServiceClient
+	Progress   reportingv1.ProgressServiceClient
+	Monitoring reportingv1.MonitoringServiceClient
+	Review     reportingv1.ReviewServiceClient
+	Admin      reportingv1.ReportingAdminServiceClient
+	Events     reportingv1.EventServiceClient
+	Units      *client.Client // submits for all units
+}
+
 // Config is what a Player needs. All fields are required.
 type Config struct {
-	Client   *client.Client // to registry and reporting in one, whose clock is manual
-	Listener *Listener      // follows the events of the same reporting service
-	Out      io.Writer      // told what is done, a line a thing
+	Services Services
+	Listener *Listener // follows the events of the same reporting service
+	Out      io.Writer // told what is done, a line a thing
 }
 
 // Player plays it once, on services that hold nothing yet.
@@ -60,12 +72,12 @@ func (t Timing) String() string {
 func New(c Config) *Player {
 	return &Player{
 		Config:     c,
-		registry:   c.Client.Registry(),
-		writes:     c.Client.RegistryAdmin(),
-		progress:   c.Client.Progress(),
-		monitoring: c.Client.Monitoring(),
-		reviews:    c.Client.Review(),
-		admin:      c.Client.ReportingAdmin(),
+		registry:   c.Services.Registry,
+		writes:     c.Services.Writes,
+		progress:   c.Services.Progress,
+		monitoring: c.Services.Monitoring,
+		reviews:    c.Services.Review,
+		admin:      c.Services.Admin,
 	}
 }
 

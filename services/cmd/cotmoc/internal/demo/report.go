@@ -51,7 +51,7 @@ func (p *Player) report(ctx context.Context, at time.Time, r files.Report) (int,
 
 // submit sends one submission.
 func (p *Player) submit(ctx context.Context, programme string, s *reportingv1.Submission) error {
-	_, err := p.Client.Submit(ctx, programme, s, client.WithRequestID(p.requestID()))
+	_, err := p.Services.Units.Submit(ctx, programme, s, client.WithRequestID(p.requestID()))
 	if err != nil {
 		return fmt.Errorf("%s of unit %s for %s: %w", s.GetTarget(), s.GetUnit(), s.GetPeriod(), show.Refusal(err))
 	}
@@ -66,7 +66,7 @@ func (p *Player) submitAll(ctx context.Context, programme string, value *reporti
 		s.Unit = id
 		req.Items = append(req.Items, &reportingv1.BatchItem{Submission: s, RequestId: p.requestID()})
 	}
-	resp, err := p.Client.SubmitBatch(ctx, req)
+	resp, err := p.Services.Units.SubmitBatch(ctx, req)
 	if err != nil {
 		return fmt.Errorf("%s of %d units for %s: %w", value.GetTarget(), len(ids), value.GetPeriod(), show.Refusal(err))
 	}
