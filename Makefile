@@ -34,10 +34,15 @@ demo: ## Project 06 from start to end: import, apply, report, milestones, expect
 up: ## Run registry and reporting in one process on 127.0.0.1:7600, state in ./var
 	go run ./services/cmd/cotmoc up
 
+.PHONY: up-distributed
+up-distributed: postgres ## Run PostgreSQL, three NATS servers, two replicas of each service with certificates, in ./var/distributed
+	go build -o bin/ ./services/cmd/... github.com/nats-io/nats-server/v2
+	exec bin/cotmoc-cluster $(CLUSTER)
+
 .PHONY: build
 build: ## Build everything; programs go to ./bin
 	go build ./... && cd proto && go build ./...
-	go build -o bin/ ./services/cmd/...
+	go build -o bin/ ./services/cmd/... github.com/nats-io/nats-server/v2
 
 .PHONY: test
 test: $(GRPCURL) cgo postgres ## All tests of both modules, with the race detector, in random order

@@ -249,6 +249,17 @@ func (k *Cluster) Ready(ctx context.Context) error {
 	return nil
 }
 
+// Processes are the NATS servers and the replicas.
+func (k *Cluster) Processes() (all []*Process) {
+	for _, s := range k.NATS {
+		all = append(all, s.Process)
+	}
+	for _, r := range append(k.Registry[:len(k.Registry):len(k.Registry)], k.Reporting...) {
+		all = append(all, r.Process)
+	}
+	return all
+}
+
 // Close stops what this cluster started, services first, and waits for it.
 func (k *Cluster) Close() error {
 	var errs []error
