@@ -17,3 +17,12 @@ func Setting(ctx context.Context, c Config, name string) (value string, err erro
 	defer db.Close()
 	return value, db.QueryRowContext(ctx, "SELECT current_setting($1)", name).Scan(&value)
 }
+
+// PageSize is how many blocks are read at once after an entry, and their bytes.
+func PageSize(ctx context.Context, s *Store, after, end uint64) (blocks, bytes int, err error) {
+	rows, err := s.page(ctx, after, end, pageBlocks)
+	for _, r := range rows {
+		bytes += len(r.body)
+	}
+	return len(rows), bytes, err
+}

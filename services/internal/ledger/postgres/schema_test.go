@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -165,6 +166,17 @@ func TestMigrate_by_several_at_once(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	var wg sync.WaitGroup
+	for range 8 { // there is nothing to do any more but to set the rights
+		wg.Go(func() {
+			for range 5 {
+				if err := postgres.Migrate(t.Context(), postgres.Config{URL: d.Owner}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 	s := opened(t, d.App)
 	ledgertest.Fill(t, s, 1)
 	if err := s.Close(); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"sync"
@@ -78,6 +79,28 @@ func TestOpen_refuses_a_log_whose_ends_are_damaged(t *testing.T) {
 			t.Fatal(code)
 		}
 		refused(t, postgres.Config{URL: d.App}, ledger.ErrDamaged, "backup")
+	}
+}
+
+func TestBlocks_reads_no_more_than_it_must_hold(t *testing.T) {
+	s := opened(t, pgtest.Fresh(t).App)
+	defer s.Close()
+	h := ledger.Head{}
+	for range 12 {
+		b := ledgertest.Next(h, 1)
+		b.Entries[0].Event = make([]byte, 300_000) // does not compress
+		for i := range b.Entries[0].Event {
+			b.Entries[0].Event[i] = byte(rand.Uint32())
+		}
+		b.Seal()
+		if err := s.Append(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		h = b.Head()
+	}
+	blocks, bytes, err := postgres.PageSize(t.Context(), s, 3, h.Sequence)
+	if err != nil || blocks != 4 {
+		t.Errorf("%d blocks of %d bytes in a page, %v, want the 4 that make a MiB", blocks, bytes, err)
 	}
 }
 
