@@ -181,30 +181,21 @@ func (r *rig) rollBack(ctx context.Context) error {
 	return r.allNodes(ctx, r.site.RollBack)
 }
 
-// killLeader ends the server that leads the stream of facts.
+// killLeader ends the server that leads the stream of facts, the first where nobody
+// says who does.
 func (r *rig) killLeader(ctx context.Context) error {
 	n := r.site.NATS[0]
-	if name := r.leader(ctx); name != "" {
-		for _, other := range r.site.NATS {
-			if other.Name == name {
-				n = other
-			}
+	asking, cancel := context.WithTimeout(ctx, 2*time.Second)
+	name := r.site.Leader(asking)
+	cancel()
+	for _, other := range r.site.NATS {
+		if other.Name == name {
+			n = other
 		}
 	}
 	n.Handle.Kill()
 	pause(ctx, r.between(0, 2*time.Second))
 	return n.Handle.Start()
-}
-
-// leader names the server that leads the stream; empty where nobody says so.
-func (r *rig) leader(ctx context.Context) string {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	name, err := r.site.Leader(ctx)
-	if err != nil {
-		return ""
-	}
-	return name
 }
 
 func (r *rig) killDatabase(ctx context.Context) error {

@@ -31,6 +31,7 @@ type cli struct {
 	For      time.Duration `help:"Load in each round." default:"3s"`
 	Communes int           `help:"Units that report." default:"300"`
 	Workers  int           `help:"Callers at once." default:"16"`
+	Bin      string        `help:"Folder with the programs, made with the tag failpoint; they are built when not given." type:"path"`
 	Dir      string        `help:"Folder for everything; a temporary one when not given." type:"path"`
 }
 
@@ -115,7 +116,10 @@ func (c *cli) part(ctx context.Context, p part, dir string) error {
 	if err != nil {
 		return fmt.Errorf("%s: set up: %w", p.name, err)
 	}
-	defer r.close()
+	defer func() {
+		r.close()
+		_ = r.crowd.Close()
+	}()
 	fmt.Printf("%s: up after %v\n", p.name, time.Since(began).Round(time.Second))
 	working := time.Now()
 	err = p.run(ctx, r)
@@ -131,10 +135,17 @@ func (c *cli) part(ctx context.Context, p part, dir string) error {
 }
 
 func (c *cli) site(ctx context.Context, dir string) (*site.Site, error) {
+	bin, build, start := c.Bin, site.BuildCluster, site.Cluster
 	if c.On == "embedded" {
-		return site.Embedded(ctx, dir)
+		build, start = site.BuildEmbedded, site.Embedded
 	}
-	return site.Cluster(ctx, dir, 2)
+	if bin == "" {
+		bin = filepath.Join(filepath.Dir(dir), "bin-"+c.On) // one for all parts
+		if err := build(ctx, bin); err != nil {
+			return nil, err
+		}
+	}
+	return start(ctx, dir, bin)
 }
 
 // size is the short form or the long one.
@@ -143,17 +154,4 @@ func (c *cli) size(short, long int) int {
 		return short
 	}
 	return long
-}
-
-// parts are all that there are, in the order in which they run.
-func (c *cli) parts() []part {
-	count := c.Rounds
-	if count == 0 {
-		count = c.size(30, 1000)
-	}
-	return []part{
-		{name: "rounds", run: func(ctx context.Context, r *rig) error {
-			return rounds{Count: count, For: c.For, Workers: c.Workers, Deep: 10, Of: accidents(r.site)}.run(ctx, r)
-		}},
-	}
 }

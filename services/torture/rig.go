@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -38,37 +39,55 @@ type rig struct {
 	random    *rand.Rand
 	injected  map[string]int
 	out       io.Writer
-	live      bool // out is a terminal
-	broken    []string
+	live      bool     // out is a terminal
+	broken    []string // reports that do not hold
+	rounds    int      // that were played to the end
 	unfollow  context.CancelFunc
 	following sync.WaitGroup
 }
 
 // setUp gives a site its nation, clients and subscribers.
-func setUp(ctx context.Context, s *site.Site, n load.Nation, seed uint64, out io.Writer) (_ *rig, err error) {
-	r := &rig{site: s, log: check.NewLog(), random: rand.New(rand.NewPCG(seed, 0)), injected: make(map[string]int), out: out, live: terminal(out)}
-	defer func() {
-		if err != nil {
-			r.close()
-		}
-	}()
-	if err := r.owe(ctx, n); err != nil {
+func setUp(ctx context.Context, s *site.Site, n load.Nation, seed uint64, out io.Writer) (*rig, error) {
+	crowd, err := load.NewCrowd(n, seed, s.Dir)
+	if err != nil {
 		return nil, err
 	}
-	if r.crowd, err = load.NewCrowd(n, seed, s.Dir); err != nil {
-		return nil, err
+	r, err := attach(s, crowd, seed)
+	if err == nil {
+		r.out, r.live = out, terminal(out)
+		err = r.owe(ctx, n)
 	}
-	if r.clients, err = s.Clients(ctx, 8); err != nil {
-		return nil, err
+	if err == nil {
+		err = r.meet(ctx)
 	}
+	if err == nil {
+		err = r.follow()
+	}
+	if err != nil {
+		r.close()
+		return nil, errors.Join(err, crowd.Close())
+	}
+	return r, nil
+}
+
+// attach looks after a site; it has no clients and subscribers yet.
+func attach(s *site.Site, crowd *load.Crowd, seed uint64) (*rig, error) {
+	r := &rig{site: s, crowd: crowd, log: check.NewLog(), random: rand.New(rand.NewPCG(seed, 0)), injected: make(map[string]int), out: os.Stdout}
 	for _, p := range s.Reporting {
 		c, err := s.Direct(p)
 		if err != nil {
-			return nil, err
+			r.close()
+			return r, err
 		}
 		r.admins = append(r.admins, c)
 	}
-	return r, r.follow()
+	return r, nil
+}
+
+// meet connects the crowd's clients.
+func (r *rig) meet(ctx context.Context) (err error) {
+	r.clients, err = r.site.Clients(ctx, 8)
+	return err
 }
 
 // owe writes the nation into the registry, and waits until the reporting has it.
@@ -119,9 +138,6 @@ func (r *rig) close() {
 	}
 	for _, c := range append(r.clients, r.admins...) {
 		_ = c.Close()
-	}
-	if r.crowd != nil {
-		_ = r.crowd.Close()
 	}
 }
 
@@ -202,6 +218,25 @@ func (r *rig) streams(ctx context.Context) []*check.Report {
 		}
 	}
 	return reports
+}
+
+// tell prints reports.
+func (r *rig) tell(reports []*check.Report) {
+	r.done()
+	for _, p := range reports {
+		fmt.Fprintln(r.out, "  "+p.String())
+	}
+}
+
+// finish checks everything at the end of a part.
+func (r *rig) finish(ctx context.Context) error {
+	r.progress("checking")
+	reports, err := r.check(ctx, deep)
+	if err != nil {
+		return err
+	}
+	r.tell(reports)
+	return nil
 }
 
 // note counts an injected fault.

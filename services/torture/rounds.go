@@ -11,11 +11,12 @@ import (
 
 // plan of rounds.
 type rounds struct {
-	Count   int
-	For     time.Duration // of load in each
-	Workers int
-	Deep    int        // each how many rounds everything is checked
-	Of      []accident // what may happen
+	Count  int
+	For    time.Duration // of load in each
+	Deep   int           // each how many rounds everything is checked
+	Of     []accident    // what may happen
+	Load   load.Plan
+	Enough func(*rig) bool // ends before Count; nil: never
 }
 
 // run plays rounds: each has load, one to three accidents at random moments, and a
@@ -27,7 +28,8 @@ func (p rounds) run(ctx context.Context, r *rig) error {
 			return fmt.Errorf("round %d (%s): %w", n, names, err)
 		}
 		d := light
-		if n%p.Deep == 0 || n == p.Count {
+		last := n == p.Count || p.Enough != nil && p.Enough(r)
+		if n%p.Deep == 0 || last {
 			d = deep
 		}
 		r.progress("round %d of %d (%s), checking", n, p.Count, names)
@@ -35,14 +37,16 @@ func (p rounds) run(ctx context.Context, r *rig) error {
 		if err != nil {
 			return fmt.Errorf("after round %d (%s): %w", n, names, err)
 		}
-		if len(r.broken) > 0 || n == p.Count {
+		if len(r.broken) > 0 {
 			r.done()
-			if len(r.broken) > 0 {
-				fmt.Fprintf(r.out, "round %d (%s)\n", n, names)
-			}
-			for _, report := range reports {
-				fmt.Fprintln(r.out, "  "+report.String())
-			}
+			fmt.Fprintf(r.out, "  in round %d (%s)\n", n, names)
+		}
+		if len(r.broken) > 0 || last {
+			r.tell(reports)
+		}
+		if last {
+			r.rounds = n
+			return nil
 		}
 	}
 	return nil
@@ -57,7 +61,8 @@ func (p rounds) one(ctx context.Context, r *rig, n int) (string, error) {
 		chosen, names = append(chosen, a), append(names, a.name)
 	}
 	text := strings.Join(names, ", ")
-	plan := load.Plan{Round: uint64(n), Workers: p.Workers, Shared: 12}
+	plan := p.Load
+	plan.Round = uint64(n)
 	err := r.load(ctx, plan, func(ctx context.Context) error {
 		end := time.Now().Add(p.For)
 		for _, a := range chosen {

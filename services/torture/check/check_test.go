@@ -76,7 +76,7 @@ func play() (h *history, err error) {
 	defer nc.Close()
 	working, stop := context.WithTimeout(ctx, 1500*time.Millisecond)
 	defer stop()
-	crowd.Run(working, load.Plan{Workers: 8, Shared: 4, Answer: 10 * time.Second, Clients: clients})
+	crowd.Run(working, load.Plan{Workers: 8, Shared: 4, Fights: 25, Answer: 10 * time.Second, Clients: clients})
 	h = &history{acks: crowd.Acks(), sent: crowd.Sent(), ops: crowd.Ops()}
 	if err := h.look(ctx, conn, nation); err != nil {
 		return nil, err

@@ -53,12 +53,8 @@ type version struct {
 	set      bool // it surely holds a value at that revision
 }
 
-// contested is the part of the operations that go to the cells that all fight over,
-// and reads the part that only looks, in percent.
-const (
-	contested = 25
-	reads     = 20
-)
+// reads is the part of the operations that only looks, in percent.
+const reads = 20
 
 // mostPerCell keeps cells decidable: a cell with so many operations gets no more.
 const mostPerCell = check.MostOps - 200
@@ -80,10 +76,13 @@ func (c *Crowd) Close() error { return errors.Join(c.journal.Flush(), c.file.Clo
 type Plan struct {
 	Round   uint64 // makes the run differ from others of the same seed
 	Workers int
-	Shared  int           // how many cells all fight over
+	Shared  int           // how many cells all fight over,
+	Fights  int           // with which part of the operations, in percent
 	Pause   time.Duration // between a worker's operations
 	Answer  time.Duration // how long a worker waits for one answer, all attempts included
 	Clients []*client.Client
+	// Calls ends the calls that are under way when it ends; nil: they go on to their answer.
+	Calls context.Context
 }
 
 // Run lets workers operate until ctx ends; the operations that are under way then
@@ -123,13 +122,17 @@ type worker struct {
 // operate does one thing to one cell.
 func (w *worker) operate() {
 	cell := w.Nation.Cell(w.random.IntN(w.Nation.Cells()))
-	if len(w.shared) > 0 && w.random.IntN(100) < contested {
+	if len(w.shared) > 0 && w.random.IntN(100) < w.plan.Fights {
 		cell = w.shared[w.random.IntN(len(w.shared))]
 	}
 	if !w.room(cell) {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), w.plan.Answer)
+	calls := w.plan.Calls
+	if calls == nil {
+		calls = context.Background()
+	}
+	ctx, cancel := context.WithTimeout(calls, w.plan.Answer)
 	defer cancel()
 	if w.random.IntN(100) < reads {
 		w.read(ctx, cell)

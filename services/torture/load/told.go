@@ -13,15 +13,17 @@ import (
 
 // Figures are how much a crowd did.
 type Figures struct {
-	Calls, Acked, Unknown int
-	Slowest               time.Duration
+	Calls, Acked int
+	Unknown      int // without an answer
+	Failed       int // with an answer that nobody should get
+	Slowest      time.Duration
 }
 
 // Figures counts what was done so far.
 func (c *Crowd) Figures() Figures {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return Figures{int(c.calls.Load()), len(c.acks), c.unknown, time.Duration(c.slowest.Load())}
+	return Figures{int(c.calls.Load()), len(c.acks), c.unknown, len(c.failures), time.Duration(c.slowest.Load())}
 }
 
 // Highest is the newest event that anybody was told of.

@@ -12,10 +12,13 @@ import (
 	"github.com/cotmoc/cotmoc/services/torture/load"
 )
 
+// BuildCluster makes the programs of a cluster, with the failpoint tag.
+func BuildCluster(ctx context.Context, bin string) error { return cluster.Build(ctx, bin, "failpoint") }
+
 // Cluster runs two replicas of each service on PostgreSQL and three NATS servers,
-// with certificates. Programs are made in dir, with the failpoint tag.
-func Cluster(ctx context.Context, dir string, replicas int) (_ *Site, err error) {
-	k, err := cluster.Start(ctx, cluster.Config{Dir: dir, Tags: "failpoint", Replicas: replicas})
+// with certificates, with programs from bin, in dir, where one may have been before.
+func Cluster(ctx context.Context, dir, bin string) (_ *Site, err error) {
+	k, err := cluster.Start(ctx, cluster.Config{Dir: dir, Bin: bin, Durable: true})
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +47,7 @@ func Cluster(ctx context.Context, dir string, replicas int) (_ *Site, err error)
 		s.Reporting = append(s.Reporting, clustered(r, proxy))
 	}
 	for _, n := range k.NATS {
-		s.NATS = append(s.NATS, &Node{Name: n.Name, Handle: n.Process, Store: filepath.Clean(n.Store)})
+		s.NATS = append(s.NATS, &Node{Name: n.Name, Handle: n.Process, Store: filepath.Clean(n.Store), Monitor: n.Monitor})
 	}
 	return s, nil
 }

@@ -22,13 +22,14 @@ const (
 // startWithin is how long a site may take to come up.
 const startWithin = time.Minute
 
-// Embedded runs the pair on SQLite: one process of each service, beside a NATS
-// server. Programs are made in dir, with the failpoint tag.
-func Embedded(ctx context.Context, dir string) (_ *Site, err error) {
-	bin := filepath.Join(dir, "bin")
-	if err := Build(ctx, bin, "failpoint", cotmocPackage, natsPackage); err != nil {
-		return nil, err
-	}
+// BuildEmbedded makes the programs of the pair, with the failpoint tag.
+func BuildEmbedded(ctx context.Context, bin string) error {
+	return build(ctx, bin, cotmocPackage, natsPackage)
+}
+
+// Embedded runs the pair on SQLite, one process of each service beside a NATS server,
+// with programs from bin, in dir, where one may have been before.
+func Embedded(ctx context.Context, dir, bin string) (_ *Site, err error) {
 	ports, err := freePorts(3)
 	if err != nil {
 		return nil, err
@@ -56,12 +57,12 @@ func Embedded(ctx context.Context, dir string) (_ *Site, err error) {
 	}
 	manual := []string{"--clock", "manual", "--start", load.Start().Format(time.RFC3339)}
 	registry := "127.0.0.1:" + ports[0]
-	s.Registry = []*Replica{s.pair("registry", registry, nil)}
+	s.Registry = []*Replica{s.pair(bin, "registry", registry, nil)}
 	proxy, err := fault.NewProxy("127.0.0.1:" + ports[1])
 	if err != nil {
 		return nil, err
 	}
-	s.Reporting = []*Replica{s.pair("reporting", "127.0.0.1:"+ports[1], proxy, append(manual, "--registry-addr", registry, "--nats-url", url)...)}
+	s.Reporting = []*Replica{s.pair(bin, "reporting", "127.0.0.1:"+ports[1], proxy, append(manual, "--registry-addr", registry, "--nats-url", url)...)}
 	if err := s.Heal(ctx); err != nil {
 		return nil, err
 	}
@@ -76,8 +77,8 @@ func Embedded(ctx context.Context, dir string) (_ *Site, err error) {
 }
 
 // pair describes a service on SQLite.
-func (s *Site) pair(name, addr string, proxy *fault.Proxy, args ...string) *Replica {
-	p := &fault.Process{Name: name, Path: filepath.Join(s.Dir, "bin", "cotmoc"), Log: filepath.Join(s.Dir, name+".log"),
+func (s *Site) pair(bin, name, addr string, proxy *fault.Proxy, args ...string) *Replica {
+	p := &fault.Process{Name: name, Path: filepath.Join(bin, "cotmoc"), Log: filepath.Join(s.Dir, name+".log"),
 		Args: append([]string{name, "--dir", filepath.Join(s.Dir, name), "--listen", addr, "--metrics-listen", "127.0.0.1:0", "--log-level", "warn"}, args...)}
 	return &Replica{Name: name, Handle: p, Addr: addr, Admin: addr, Proxy: proxy, setEnv: func(env []string) { p.Env = env }}
 }

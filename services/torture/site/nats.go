@@ -2,12 +2,12 @@ package site
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
+	"strings"
 
-	"github.com/nats-io/nats.go/jetstream"
-
-	"github.com/cotmoc/cotmoc/services/internal/stream"
 	"github.com/cotmoc/cotmoc/services/torture/fault"
 )
 
@@ -41,23 +41,46 @@ func (s *Site) RollBack() error {
 	return nil
 }
 
-// Leader names the server that leads the stream of facts.
-func (s *Site) Leader(ctx context.Context) (string, error) {
-	nc, err := s.connect()
+// Leader names the server that leads the stream of facts, by what the servers tell
+// those who look after them; subscribers may not ask. Empty where nobody says so.
+func (s *Site) Leader(ctx context.Context) string {
+	for _, n := range s.NATS {
+		if name, err := n.leader(ctx); err == nil && name != "" {
+			return name
+		}
+	}
+	return ""
+}
+
+func (n *Node) leader(ctx context.Context) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+n.Monitor+"/jsz?accounts=true&streams=true", nil)
 	if err != nil {
 		return "", err
 	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
+	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("ask %s: %w", n.Name, err)
 	}
-	st, err := js.Stream(ctx, stream.FactsName(1))
-	if err != nil {
-		return "", err
+	defer func() { _ = resp.Body.Close() }()
+	var info struct {
+		Accounts []struct {
+			Streams []struct {
+				Name    string `json:"name"`
+				Cluster struct {
+					Leader string `json:"leader"`
+				} `json:"cluster"`
+			} `json:"stream_detail"`
+		} `json:"account_details"`
 	}
-	if c := st.CachedInfo().Cluster; c != nil {
-		return c.Leader, nil
+	if err := json.NewDecoder(resp.Body).Decode(&info); err != nil {
+		return "", fmt.Errorf("what %s tells: %w", n.Name, err)
+	}
+	for _, a := range info.Accounts {
+		for _, st := range a.Streams {
+			if strings.HasPrefix(st.Name, "COTMOC-FACTS-") && st.Cluster.Leader != "" {
+				return st.Cluster.Leader, nil
+			}
+		}
 	}
 	return "", nil
 }

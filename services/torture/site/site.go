@@ -38,9 +38,10 @@ func (r *Replica) Plan(points string) {
 
 // Node is a NATS server.
 type Node struct {
-	Name   string
-	Handle fault.Handle
-	Store  string // folder of its streams
+	Name    string
+	Handle  fault.Handle
+	Store   string // folder of its streams
+	Monitor string // HTTP address; empty where it has none
 }
 
 // Database is a database server that can be ended.
@@ -65,9 +66,9 @@ type Site struct {
 	close   func()
 }
 
-// Build makes programs into a folder; tags are build tags. Packages are by path.
-func Build(ctx context.Context, dir, tags string, packages ...string) error {
-	args := append([]string{"build", "-tags", tags, "-o", dir + string(filepath.Separator)}, packages...)
+// build makes programs into a folder.
+func build(ctx context.Context, bin string, packages ...string) error {
+	args := append([]string{"build", "-tags", "failpoint", "-o", bin + string(filepath.Separator)}, packages...)
 	if out, err := exec.CommandContext(ctx, "go", args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
 	}
@@ -114,6 +115,20 @@ func (s *Site) open(addr string) (*client.Client, error) {
 
 // Connect connects a subscriber to NATS.
 func (s *Site) Connect() (*nats.Conn, error) { return s.connect() }
+
+// Crash ends every process at once.
+func (s *Site) Crash() {
+	for _, r := range s.services() {
+		r.Handle.Kill()
+	}
+	for _, n := range s.NATS {
+		n.Handle.Kill()
+	}
+	if s.Database != nil {
+		s.Database.Kill()
+	}
+	s.Close()
+}
 
 // Close ends everything.
 func (s *Site) Close() {

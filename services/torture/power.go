@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/cotmoc/cotmoc/services/torture/check"
+	"github.com/cotmoc/cotmoc/services/torture/load"
+	"github.com/cotmoc/cotmoc/services/torture/site"
+)
+
+// diskBytes is the size of the disk whose power is cut; it takes what is written.
+const diskBytes = 3 << 30
+
+// errNoPower says that power cannot be cut on this machine.
+var errNoPower = errors.New("power cuts were NOT RUN")
+
+// disk is an ext4 file system of its own.
+type disk struct{ image, at string }
+
+func newDisk(dir string) (*disk, error) {
+	d := &disk{filepath.Join(dir, "disk.img"), filepath.Join(dir, "disk")}
+	if os.Geteuid() != 0 {
+		return nil, fmt.Errorf("%w: they need root", errNoPower)
+	}
+	f, err := os.Create(d.image)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(f.Truncate(diskBytes), f.Close(), os.MkdirAll(d.at, 0o711)); err != nil {
+		return nil, err
+	}
+	if err := command("mkfs.ext4", "-q", "-m", "0", d.image); err != nil {
+		return nil, fmt.Errorf("%w: %w", errNoPower, err)
+	}
+	if err := d.mount(); err != nil {
+		return nil, fmt.Errorf("%w: %w", errNoPower, err)
+	}
+	return d, os.Chmod(d.at, 0o711)
+}
+
+func (d *disk) mount() error { return command("mount", "-o", "loop", d.image, d.at) }
+
+func (d *disk) unmount() error {
+	var err error
+	for range 50 { // a process that was just ended may hold it for a moment
+		if err = command("umount", d.at); err == nil {
+			return nil
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return err
+}
+
+func command(name string, args ...string) error {
+	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", name, err, out)
+	}
+	return nil
+}
+
+// power cuts the power of the pair on SQLite, and of the whole with PostgreSQL and
+// NATS, under load, and looks at what is there when it comes back.
+func (c *cli) power(ctx context.Context, dir string) error {
+	for _, form := range []struct {
+		name  string
+		times int
+		start func(ctx context.Context, dir, bin string) (*site.Site, error)
+		build func(ctx context.Context, bin string) error
+	}{
+		{"SQLite and NATS", c.size(1, 50), site.Embedded, site.BuildEmbedded},
+		{"PostgreSQL and NATS", c.size(1, 50), site.Cluster, site.BuildCluster},
+	} {
+		part := filepath.Join(dir, form.name[:6])
+		bin := filepath.Join(part, "bin")
+		if err := errors.Join(os.MkdirAll(part, 0o711), form.build(ctx, bin)); err != nil {
+			return err
+		}
+		d, err := newDisk(part)
+		if errors.Is(err, errNoPower) {
+			fmt.Printf("  %v, %d times: %s\n", err, form.times, form.name)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		p := outage{disk: d, cli: c, start: func(ctx context.Context) (*site.Site, error) { return form.start(ctx, d.at, bin) }}
+		err = p.run(ctx, form.times, part)
+		if left := d.unmount(); err == nil {
+			err = left
+		}
+		if err != nil {
+			return fmt.Errorf("power: %s: %w", form.name, err)
+		}
+		fmt.Printf("  power of %s cut %d times: %d acked, %d events, none lost\n", form.name, form.times, p.acked, p.log.Head())
+	}
+	return nil
+}
+
+// outage is a site whose power goes away again and again.
+type outage struct {
+	*cli
+	disk  *disk
+	start func(context.Context) (*site.Site, error)
+	log   *check.Log
+	acked int
+}
+
+func (p *outage) run(ctx context.Context, times int, dir string) error {
+	crowd, err := load.NewCrowd(load.Nation{Communes: p.Communes}, p.Seed, dir)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = crowd.Close() }()
+	for n := range times + 1 {
+		s, err := p.start(ctx)
+		if err != nil {
+			return fmt.Errorf("start %d: %w", n, err)
+		}
+		r, err := attach(s, crowd, p.Seed+uint64(n))
+		if err == nil && n == 0 {
+			err = r.owe(ctx, crowd.Nation)
+		}
+		if err == nil {
+			err = r.meet(ctx)
+		}
+		if err == nil {
+			err = p.once(ctx, r, n, n == times)
+		}
+		r.close()
+		s.Crash()
+		p.log, p.acked = r.log, crowd.Figures().Acked
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(p.disk.unmount(), p.disk.mount()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// once checks what the last outage left, and then loads until the next.
+func (p *outage) once(ctx context.Context, r *rig, n int, last bool) error {
+	reports, err := r.check(ctx, deep)
+	if err != nil {
+		return err
+	}
+	if last || len(r.broken) > 0 && n > 0 {
+		r.tell(reports)
+	}
+	if len(r.broken) > 0 && n > 0 {
+		return fmt.Errorf("after outage %d: %s", n, r.broken[0])
+	}
+	if last {
+		return nil
+	}
+	// What was set up was set up long ago, as far as the disk knows.
+	if err := command("sync", "-f", p.disk.at); err != nil {
+		return err
+	}
+	return p.untilDark(ctx, r, load.Plan{Round: uint64(n), Workers: p.Workers, Shared: 12, Fights: 25})
+}
+
+// untilDark cuts the power in the midst of the load: what is under way then is never
+// answered.
+func (p *outage) untilDark(ctx context.Context, r *rig, plan load.Plan) error {
+	calls, hangUp := context.WithCancel(ctx)
+	defer hangUp()
+	plan.Clients, plan.Answer, plan.Calls = r.clients, answerWithin, calls
+	var crowd sync.WaitGroup
+	crowd.Go(func() { r.crowd.Run(calls, plan) })
+	pause(ctx, p.For+r.between(0, time.Second))
+	err := cutPower(p.disk.at)
+	pause(ctx, 100*time.Millisecond) // answers that are wrong now would be
+	r.site.Crash()
+	hangUp()
+	crowd.Wait()
+	return err
+}
