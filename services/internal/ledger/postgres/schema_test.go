@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -156,31 +155,24 @@ func TestOpen_runs_on_its_own_tables_and_the_next_ones(t *testing.T) {
 }
 
 func TestMigrate_by_several_at_once(t *testing.T) {
-	d := pgtest.Empty(t)
-	var running []*exec.Cmd
-	for range 4 {
-		running = append(running, again(t, migrator, d.Owner))
-	}
-	for _, c := range running {
-		if err := c.Wait(); err != nil {
-			t.Error(err)
-		}
-	}
-	var wg sync.WaitGroup
-	for range 8 { // there is nothing to do any more but to set the rights
-		wg.Go(func() {
-			for range 5 {
-				if err := postgres.Migrate(t.Context(), postgres.Config{URL: d.Owner}); err != nil {
-					t.Error(err)
+	for range 3 {
+		d := pgtest.Empty(t)
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				for range 3 { // at first there are tables to make, then only rights to set
+					if err := postgres.Migrate(t.Context(), postgres.Config{URL: d.Owner}); err != nil {
+						t.Error(err)
+					}
 				}
-			}
-		})
-	}
-	wg.Wait()
-	s := opened(t, d.App)
-	ledgertest.Fill(t, s, 1)
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
+			})
+		}
+		wg.Wait()
+		s := opened(t, d.App)
+		ledgertest.Fill(t, s, 1)
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
