@@ -313,6 +313,8 @@ func badEvents() (all []badCall) {
 		not("subscription to subjects within others", ensure("s", 0, "cotmoc.*.milestone.>", "cotmoc.p.milestone.>"), "subjects"),
 		not("subscription to a subject twice", ensure("s", 0, "cotmoc.*.milestone.>", "cotmoc.*.milestone.>"), "subjects"),
 		not("subscription from beyond measure", ensure("s", math.MaxUint64), "after_sequence"),
+		not("subscription to facts and to progress", ensure("s", 0, "cotmoc.p.milestone.>", "cotmoc.p.progress.>"), "subjects[1]"),
+		not("subscription to progress and to facts", ensure("s", 0, "cotmoc.p.progress.>", "cotmoc.p.progress.changed.cards.vn", "cotmoc.>"), "subjects[2]"),
 		not("1,001 events", list(&reportingv1.ListEventsRequest{PageSize: 1001}), "page_size"),
 		not("-1 events", list(&reportingv1.ListEventsRequest{PageSize: -1}), "page_size"),
 	)
@@ -339,4 +341,50 @@ func badAdmin() []badCall {
 		refuse("clock set back by a month", set(timestamppb.New(time.Date(2022, 10, 10, 9, 0, 0, 0, start.Location()))), failed, errorv1.Reason_REASON_CLOCK, "time"),
 		refuse("clock set back by a millisecond", set(timestamppb.New(time.Date(2022, 11, 10, 8, 59, 59, 999_000_000, start.Location()))), failed, errorv1.Reason_REASON_CLOCK, "time"),
 	}
+}
+
+// badSubscriptions are subscriptions and dead letters that are none.
+func badSubscriptions() (all []badCall) {
+	end := func(name string) func(context.Context, *rig) error {
+		return func(ctx context.Context, r *rig) error {
+			_, err := r.events.DeleteSubscription(ctx, &reportingv1.DeleteSubscriptionRequest{Subscription: name})
+			return err
+		}
+	}
+	put := func(change func(*reportingv1.PutDeadLetterRequest)) func(context.Context, *rig) error {
+		return func(ctx context.Context, r *rig) error {
+			req := &reportingv1.PutDeadLetterRequest{Subscription: "s", Sequence: 1, Error: "no such column", Attempts: 1}
+			change(req)
+			_, err := r.events.PutDeadLetter(ctx, req)
+			return err
+		}
+	}
+	list := func(req *reportingv1.ListDeadLettersRequest) func(context.Context, *rig) error {
+		return func(ctx context.Context, r *rig) error {
+			_, err := r.events.ListDeadLetters(ctx, req)
+			return err
+		}
+	}
+	type dead = reportingv1.PutDeadLetterRequest
+	for _, name := range []string{"", "S", "a.b", "a b", "a*", ">", "a--b", "-a", strings.Repeat("s", 61)} {
+		all = append(all,
+			not(fmt.Sprintf("end of subscription %.10q", name), end(name), "subscription"),
+			not(fmt.Sprintf("dead letter of %.10q", name), put(func(d *dead) { d.Subscription = name }), "subscription"),
+			not(fmt.Sprintf("dead letters of %.10q", name), list(&reportingv1.ListDeadLettersRequest{Subscription: name}), "subscription"),
+		)
+	}
+	for name, text := range map[string]string{"no error": "", "a long error": strings.Repeat("x", 1001), "an error of two lines": "a\nb",
+		"an error with a control character": "a\x00b", "an error that turns": "a\u202eb"} {
+		all = append(all, not("dead letter with "+name, put(func(d *dead) { d.Error = text }), "error"))
+	}
+	return append(all,
+		refuse("end of a subscription that is none", end("nobody"), codes.NotFound, errorv1.Reason_REASON_SUBSCRIPTION_NOT_FOUND, "subscription"),
+		not("dead letter of event 0", put(func(d *dead) { d.Sequence = 0 }), "sequence"),
+		not("dead letter of an event to come", put(func(d *dead) { d.Sequence = 1 << 40 }), "sequence"),
+		not("dead letter of the last number", put(func(d *dead) { d.Sequence = math.MaxUint64 }), "sequence"),
+		not("dead letter never tried", put(func(d *dead) { d.Attempts = 0 }), "attempts"),
+		not("dead letter tried -1 times", put(func(d *dead) { d.Attempts = -1 }), "attempts"),
+		not("1,001 dead letters", list(&reportingv1.ListDeadLettersRequest{Subscription: "s", PageSize: 1001}), "page_size"),
+		not("-1 dead letters", list(&reportingv1.ListDeadLettersRequest{Subscription: "s", PageSize: -1}), "page_size"),
+	)
 }

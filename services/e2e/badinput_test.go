@@ -225,7 +225,7 @@ func refuseBadInput(t *testing.T, r *rig) {
 }
 
 func badCalls() (all []badCall) {
-	for _, part := range [][]badCall{badReads(), badPages(), badEvents(), badAdmin(), badBatches(),
+	for _, part := range [][]badCall{badReads(), badPages(), badEvents(), badSubscriptions(), badAdmin(), badBatches(),
 		badUnitWrites(), badProgrammeWrites(), badTargetWrites(), badTaskWrites(), badOtherWrites(), badRegistryReads()} {
 		all = append(all, part...)
 	}
