@@ -27,7 +27,7 @@ type watchCmd struct {
 	Subject        []string `xor:"what" sep:"none" help:"NATS filter of what to print instead; may be given again." placeholder:"FILTER"`
 	FromSequence   *uint64  `xor:"start" help:"Begin after this event; 0 is the first of the log." placeholder:"N"`
 	New            bool     `xor:"start" help:"Begin with what happens from now on (the default)."`
-	Subscription   string   `help:"Name of the subscription, which then stays; made up and ended with the command when not given." placeholder:"NAME"`
+	Subscription   string   `help:"Name of the subscription, which then stays; made up and ended with the command when not given. Where NATS knows its users, one that the user may read." placeholder:"NAME"`
 	JSON           bool     `name:"json" help:"Print a line of JSON for each event, with its subject and sequence."`
 }
 
