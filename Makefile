@@ -100,6 +100,14 @@ fuzz: ## Every fuzz test in turn, FUZZ_TIME (10s) each
 	  done; \
 	done
 
+.PHONY: torture-short
+torture-short: ## The torture rig in its short form, 8 minutes: faults under load, and every promise checked
+	go run ./services/torture --short
+
+.PHONY: torture
+torture: ## The torture rig in its long form, some hours; TORTURE="--part=rounds --seed=7" runs one part
+	go run ./services/torture $(TORTURE)
+
 .PHONY: bench
 bench: ## Measure against the limits; fails when a goal of docs/performance.md is missed
 	go run ./services/bench

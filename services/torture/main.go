@@ -33,6 +33,8 @@ type cli struct {
 	Workers  int           `help:"Callers at once." default:"16"`
 	Bin      string        `help:"Folder with the programs, made with the tag failpoint; they are built when not given." type:"path"`
 	Dir      string        `help:"Folder for everything; a temporary one when not given." type:"path"`
+
+	built map[string]string // folders of programs, by form of site
 }
 
 func main() {
@@ -48,6 +50,7 @@ func main() {
 
 // run runs the parts, one after the other, each on a site of its own.
 func (c *cli) run(ctx context.Context) error {
+	c.built = make(map[string]string)
 	if c.Seed == 0 {
 		c.Seed = uint64(time.Now().UnixNano())
 	}
@@ -107,7 +110,11 @@ func (c *cli) part(ctx context.Context, p part, dir string) error {
 		fmt.Printf("%s\n", p.name)
 		return p.bare(ctx, dir)
 	}
-	s, err := c.site(ctx, dir)
+	start, err := c.programs(ctx, c.On, filepath.Dir(dir))
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.name, err)
+	}
+	s, err := start(ctx, dir)
 	if err != nil {
 		return fmt.Errorf("%s: set up: %w", p.name, err)
 	}
@@ -134,18 +141,26 @@ func (c *cli) part(ctx context.Context, p part, dir string) error {
 	return err
 }
 
-func (c *cli) site(ctx context.Context, dir string) (*site.Site, error) {
+// starter starts a site in a folder.
+type starter func(ctx context.Context, dir string) (*site.Site, error)
+
+// programs makes those of a form of site, once for all parts below dir, and returns
+// how to start it.
+func (c *cli) programs(ctx context.Context, on, dir string) (starter, error) {
 	bin, build, start := c.Bin, site.BuildCluster, site.Cluster
-	if c.On == "embedded" {
+	if on == "embedded" {
 		build, start = site.BuildEmbedded, site.Embedded
 	}
 	if bin == "" {
-		bin = filepath.Join(filepath.Dir(dir), "bin-"+c.On) // one for all parts
-		if err := build(ctx, bin); err != nil {
-			return nil, err
+		bin = filepath.Join(dir, "bin")
+		if c.built[on] == "" {
+			if err := build(ctx, bin); err != nil {
+				return nil, err
+			}
+			c.built[on] = bin
 		}
 	}
-	return start(ctx, dir, bin)
+	return func(ctx context.Context, dir string) (*site.Site, error) { return start(ctx, dir, bin) }, nil
 }
 
 // size is the short form or the long one.

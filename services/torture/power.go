@@ -71,15 +71,17 @@ func (c *cli) power(ctx context.Context, dir string) error {
 	for _, form := range []struct {
 		name  string
 		times int
-		start func(ctx context.Context, dir, bin string) (*site.Site, error)
-		build func(ctx context.Context, bin string) error
+		on    string
 	}{
-		{"SQLite and NATS", c.size(1, 50), site.Embedded, site.BuildEmbedded},
-		{"PostgreSQL and NATS", c.size(1, 50), site.Cluster, site.BuildCluster},
+		{"SQLite and NATS", c.size(1, 50), "embedded"},
+		{"PostgreSQL and NATS", c.size(1, 50), "cluster"},
 	} {
-		part := filepath.Join(dir, form.name[:6])
-		bin := filepath.Join(part, "bin")
-		if err := errors.Join(os.MkdirAll(part, 0o711), form.build(ctx, bin)); err != nil {
+		part := filepath.Join(dir, form.on)
+		if err := os.MkdirAll(part, 0o711); err != nil {
+			return err
+		}
+		start, err := c.programs(ctx, form.on, filepath.Dir(dir))
+		if err != nil {
 			return err
 		}
 		d, err := newDisk(part)
@@ -90,7 +92,7 @@ func (c *cli) power(ctx context.Context, dir string) error {
 		if err != nil {
 			return err
 		}
-		p := outage{disk: d, cli: c, start: func(ctx context.Context) (*site.Site, error) { return form.start(ctx, d.at, bin) }}
+		p := outage{disk: d, cli: c, start: func(ctx context.Context) (*site.Site, error) { return start(ctx, d.at) }}
 		err = p.run(ctx, form.times, part)
 		if left := d.unmount(); err == nil {
 			err = left

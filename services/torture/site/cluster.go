@@ -18,7 +18,7 @@ func BuildCluster(ctx context.Context, bin string) error { return cluster.Build(
 // Cluster runs two replicas of each service on PostgreSQL and three NATS servers,
 // with certificates, with programs from bin, in dir, where one may have been before.
 func Cluster(ctx context.Context, dir, bin string) (_ *Site, err error) {
-	k, err := cluster.Start(ctx, cluster.Config{Dir: dir, Bin: bin, Durable: true})
+	k, err := cluster.Start(ctx, cluster.Config{Dir: dir, Bin: bin, Durable: true, Env: []string{"COTMOC_LOG_LEVEL=warn"}})
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +35,7 @@ func Cluster(ctx context.Context, dir, bin string) (_ *Site, err error) {
 	if s.admin, err = k.Options("admin/ops"); err != nil {
 		return nil, err
 	}
-	s.connect = func() (*nats.Conn, error) { return k.ConnectNATS("any", nats.RetryOnFailedConnect(true)) }
+	s.connect = func() (*nats.Conn, error) { return k.ConnectNATS("any", nats.RetryOnFailedConnect(true), nats.ErrorHandler(quiet)) }
 	for _, r := range k.Registry {
 		s.Registry = append(s.Registry, clustered(r, nil))
 	}
@@ -51,6 +51,10 @@ func Cluster(ctx context.Context, dir, bin string) (_ *Site, err error) {
 	}
 	return s, nil
 }
+
+// quiet is told of permissions and slow consumers; the checks of what subscribers were
+// given say more.
+func quiet(*nats.Conn, *nats.Subscription, error) {}
 
 // clustered is a replica of the cluster as the rig sees it.
 func clustered(r *cluster.Replica, proxy *fault.Proxy) *Replica {

@@ -53,7 +53,7 @@ func Embedded(ctx context.Context, dir, bin string) (_ *Site, err error) {
 		Args: []string{"-a", "127.0.0.1", "-p", ports[2], "-js", "-sd", store}, Log: filepath.Join(dir, "nats-1.log")}}}
 	url := "nats://127.0.0.1:" + ports[2]
 	s.connect = func() (*nats.Conn, error) {
-		return nats.Connect(url, nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond))
+		return nats.Connect(url, nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond), nats.ErrorHandler(quiet))
 	}
 	manual := []string{"--clock", "manual", "--start", load.Start().Format(time.RFC3339)}
 	registry := "127.0.0.1:" + ports[0]
