@@ -26,10 +26,17 @@ func (s *Service) SetClock(ctx context.Context, req *reportingv1.SetClockRequest
 	if !calendar.EndOfMonth.At(req.GetTime().AsTime(), calendar.Monthly).Next().Valid() {
 		return nil, refuse(errorv1.Reason_REASON_INVALID_FIELD, "time", "it must lie in the years 2000 to 2099, before the last month of periods")
 	}
-	if !s.clock.Set(req.GetTime().AsTime()) {
-		return nil, refuse(errorv1.Reason_REASON_CLOCK, "time", "the clock stands at %s and never goes back", local(s.clock.Now()))
+	back := func(at time.Time) error {
+		return refuse(errorv1.Reason_REASON_CLOCK, "time", "the clock stands at %s and never goes back", local(at))
+	}
+	at := req.GetTime().AsTime()
+	if !s.clock.Set(at) {
+		return nil, back(s.clock.Now())
 	}
 	done, err := s.engine.Do(ctx, func(b *book.Book) error {
+		if b.Now().Sub(at) >= time.Microsecond {
+			return back(b.Now()) // it was set further through another replica
+		}
 		b.SetClock()
 		return nil
 	})
@@ -79,6 +86,7 @@ func (s *Service) GetStatus(ctx context.Context, _ *reportingv1.GetStatusRequest
 	err := s.engine.View(ctx, 0, func(b *book.Book) error {
 		head := s.engine.Head()
 		resp.HeadSequence, resp.HeadHash, resp.Epoch = head.Sequence, head.Hash[:], head.Epoch
+		resp.Level, resp.ReleaseLevel = head.Level, s.engine.Level()
 		resp.RegistryRevision, resp.Cells, resp.Units = b.RegistryRevision(), b.CellCount(), int64(b.Units())
 		resp.Time = timestamppb.New(head.Time)
 		return nil
@@ -86,6 +94,7 @@ func (s *Service) GetStatus(ctx context.Context, _ *reportingv1.GetStatusRequest
 	if s.clock != nil {
 		resp.Time = timestamppb.New(s.clock.Now())
 	}
+	resp.RegistryProblem = s.directory.Problem()
 	if s.publisher != nil {
 		resp.StreamSequence, resp.StreamProblem = s.publisher.Published(), s.publisher.Problem()
 	}

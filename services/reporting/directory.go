@@ -2,6 +2,7 @@ package reporting
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -34,6 +35,7 @@ type Directory struct {
 	reached chan struct{} // closed and renewed when the copy grows
 	joined  *catchUp      // the catch-up under way, shared by all who wait
 	synced  bool
+	problem string
 }
 
 // catchUp is one look at where the registry is, and the wait for it.
@@ -62,7 +64,9 @@ func (d *Directory) Run(ctx context.Context) {
 		if d.Revision(ctx) > before {
 			pause = reconnectFirst
 		}
-		d.log.Warn("the registry is away; going on with the copy", zap.Error(err), zap.Duration("again_in", pause))
+		if !d.unfit(err) {
+			d.log.Warn("the registry is away; going on with the copy", zap.Error(err), zap.Duration("again_in", pause))
+		}
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause):
@@ -75,7 +79,12 @@ func (d *Directory) Run(ctx context.Context) {
 func (d *Directory) follow(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	watch, err := d.registry.WatchRegistry(ctx, &registryv1.WatchRegistryRequest{AfterRevision: d.Revision(ctx)})
+	own, err := d.lastChange(ctx)
+	if err != nil {
+		return err
+	}
+	// From the last change that is known: the registry must have the same.
+	watch, err := d.registry.WatchRegistry(ctx, &registryv1.WatchRegistryRequest{AfterRevision: max(0, own.GetRevision()-1)})
 	if err != nil {
 		return err
 	}
@@ -84,7 +93,17 @@ func (d *Directory) follow(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := d.take(ctx, msg.GetChanges()); err != nil {
+		changes := msg.GetChanges()
+		if own != nil && len(changes) > 0 {
+			if err := same(own, changes[0]); err != nil {
+				return err
+			}
+			own, changes = nil, changes[1:]
+		}
+		if own != nil {
+			return behind(own.GetRevision(), msg.GetHeadRevision())
+		}
+		if err := d.take(ctx, changes); err != nil {
 			return err
 		}
 		d.note(d.Revision(ctx) >= msg.GetHeadRevision())
@@ -107,7 +126,10 @@ func (d *Directory) take(ctx context.Context, changes []*registryv1.Change) erro
 			}
 			return nil
 		}); err != nil {
-			return err
+			return indigestible(changes[0].GetRevision(), err)
+		}
+		if last := changes[taken-1].GetRevision(); d.Revision(ctx) < last {
+			return fmt.Errorf("%w: change %d holds what this release does not know", errUnfit, d.Revision(ctx)+1)
 		}
 		changes = changes[taken:]
 	}
@@ -118,7 +140,7 @@ func (d *Directory) take(ctx context.Context, changes []*registryv1.Change) erro
 func (d *Directory) note(synced bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.synced = d.synced || synced
+	d.synced, d.problem = d.synced || synced, ""
 	close(d.reached)
 	d.reached = make(chan struct{})
 }

@@ -50,7 +50,7 @@ func (c *command[S]) take() bool {
 func (c *command[S]) run(layer S) (err error, panicked bool) {
 	defer func() {
 		if r := recover(); r != nil {
-			err, panicked = fmt.Errorf("ledger: panic in decide: %v\n%s", r, debug.Stack()), true
+			err, panicked = fmt.Errorf("%w: %v\n%s", ErrPanic, r, debug.Stack()), true
 		}
 	}()
 	return c.decide(layer), false

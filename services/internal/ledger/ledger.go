@@ -36,6 +36,9 @@ var ErrNotReached = errors.New("ledger: sequence not reached in time")
 // the command may have been committed, or may be yet.
 var ErrUnknown = errors.New("ledger: outcome unknown")
 
+// ErrPanic says that what decides a command panicked: a defect. Nothing was done.
+var ErrPanic = errors.New("ledger: panic in decide")
+
 // ErrDamaged says that a log does not read as it was written.
 var ErrDamaged = errors.New("ledger: damaged")
 

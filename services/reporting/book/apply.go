@@ -53,6 +53,7 @@ func (b *Book) apply(e *eventv1.Event) error {
 		b.handSet = true
 	case *eventv1.Event_ClockTurned:
 		err = b.applyTurn(p.ClockTurned)
+	case *eventv1.Event_LogDeclared: // of the log alone
 	default:
 		err = fmt.Errorf("event %d has no payload that this release knows", e.GetSequence())
 	}

@@ -52,6 +52,7 @@ func (b *Book) applyRegistry(e *eventv1.Event, r *eventv1.RegistryChanged) error
 			return fmt.Errorf("no programme %s or calendar %s", e.GetProgramme(), res.Regime.GetCalendar())
 		}
 		b.setMeasure(measureOfRegime(p, idOf(res.Regime.GetName()), res.Regime, days.Cut()), c.GetRevision())
+	case *registryv1.Change_LevelRaised: // of the registry's log alone
 	default:
 		return fmt.Errorf("registry change %d has no resource that this release knows", c.GetRevision())
 	}

@@ -33,6 +33,8 @@ func (b *Book) Registry(c *registryv1.Change) {
 		b.calendarChanged(c)
 	case *registryv1.Change_Regime:
 		b.regimeChanged(c, r.Regime)
+	case *registryv1.Change_LevelRaised:
+		b.levelRaised(c)
 	}
 }
 

@@ -41,6 +41,7 @@ const (
 	onClosing
 	onApproved
 	onReturned
+	onDeclared
 )
 
 // subjectOf returns the subject of an event, by what the book knows now.
@@ -84,6 +85,9 @@ func (b *Book) subjectOf(e *eventv1.Event) subjectKey {
 		if p.RegistryChanged.GetChange().GetCalendar() != nil { // of no programme and no unit, as the first unit is
 			return subjectKey{kind: onRegistry, path: "calendar"}
 		}
+		if p.RegistryChanged.GetChange().GetLevelRaised() != nil {
+			return subjectKey{kind: onRegistry, path: "level"}
+		}
 		return about(onRegistry, b.registrySubject(e.GetProgramme(), p.RegistryChanged.GetChange()), p.RegistryChanged.GetPath())
 	case *eventv1.Event_ScopeChanged:
 		return about(onScope, p.ScopeChanged.GetTarget(), p.ScopeChanged.GetPath())
@@ -93,6 +97,8 @@ func (b *Book) subjectOf(e *eventv1.Event) subjectKey {
 		return subjectKey{kind: onClockSet}
 	case *eventv1.Event_ClockTurned:
 		return subjectKey{kind: onClockTurned}
+	case *eventv1.Event_LogDeclared:
+		return subjectKey{kind: onDeclared}
 	}
 	return subjectKey{}
 }
