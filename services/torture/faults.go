@@ -33,6 +33,7 @@ func accidents(s *site.Site) []accident {
 		{"NATS wiped", func(r *rig, ctx context.Context) error { return r.allNodes(ctx, s.Wipe) }},
 		{"NATS rolled back", (*rig).rollBack},
 		{"NATS leader killed", (*rig).killLeader},
+		{"NATS block damaged", func(r *rig, ctx context.Context) error { return r.allNodes(ctx, pick(r, s.NATS).Damage) }},
 	}
 	if s.Database != nil {
 		all = append(all, accident{"PostgreSQL killed", (*rig).killDatabase})

@@ -23,13 +23,15 @@ import (
 
 // cli is the command line.
 type cli struct {
-	Part     string        `help:"What to run: all, or ${enum}." enum:"all,rounds,linear,subscribers,rolling,issue,power" default:"all"`
+	Part     string        `help:"What to run: all, or ${enum}." enum:"all,rounds,linear,subscribers,rolling,issue,power,planted" default:"all"`
 	On       string        `help:"What to run it on: replicas on PostgreSQL and a NATS cluster, or the pair on SQLite (${enum})." enum:"cluster,embedded" default:"cluster"`
 	Short    bool          `help:"The short form of each part, 8 minutes in all."`
 	Seed     uint64        `help:"Of all that is by chance; 0 takes one from the clock."`
 	Rounds   int           `help:"Rounds of faults; 0 as the form says."`
 	For      time.Duration `help:"Load in each round." default:"3s"`
 	Communes int           `help:"Units that report." default:"300"`
+	Only     []string      `help:"Only accidents of this name, in the parts rounds and subscribers." sep:"none"`
+	Bug      string        `help:"Of the part planted: only bugs whose name holds this."`
 	Workers  int           `help:"Callers at once." default:"16"`
 	Bin      string        `help:"Folder with the programs, made with the tag failpoint; they are built when not given." type:"path"`
 	Dir      string        `help:"Folder for everything; a temporary one when not given." type:"path"`
@@ -67,7 +69,7 @@ func (c *cli) run(ctx context.Context) error {
 	}
 	fmt.Printf("torture: seed %d, on %s, in %s\n", c.Seed, c.On, dir)
 	for _, p := range c.parts() {
-		if c.Part != "all" && c.Part != p.name {
+		if c.Part != p.name && (c.Part != "all" || c.Short && p.long) {
 			continue
 		}
 		if err := c.part(ctx, p, filepath.Join(dir, p.name)); err != nil {
@@ -98,6 +100,7 @@ type part struct {
 	name string
 	run  func(ctx context.Context, r *rig) error
 	bare func(ctx context.Context, dir string) error // without a site
+	long bool                                        // not in the short form
 }
 
 // part runs one and tells how it went.

@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 
 	"github.com/cotmoc/cotmoc/services/torture/load"
+	"github.com/cotmoc/cotmoc/services/torture/planted"
 	"github.com/cotmoc/cotmoc/services/torture/site"
 )
 
@@ -19,6 +21,7 @@ func (c *cli) parts() []part {
 		{name: "rolling", run: c.rolling},
 		{name: "issue", run: c.issue},
 		{name: "power", bare: c.power},
+		{name: "planted", bare: c.planted, long: true},
 	}
 }
 
@@ -27,13 +30,26 @@ func of(s *site.Site, names ...string) []accident {
 	return slices.DeleteFunc(accidents(s), func(a accident) bool { return !slices.Contains(names, a.name) })
 }
 
+// chosen are the accidents that were asked for; all where none were.
+func (c *cli) chosen(all []accident) []accident {
+	if len(c.Only) == 0 {
+		return all
+	}
+	return slices.DeleteFunc(all, func(a accident) bool { return !slices.Contains(c.Only, a.name) })
+}
+
+// planted lets rigs of their own find bugs that were put in.
+func (c *cli) planted(ctx context.Context, dir string) error {
+	return planted.Hunt(ctx, dir, c.Bug, c.Seed, os.Stdout)
+}
+
 // rounds has anything happen.
 func (c *cli) rounds(ctx context.Context, r *rig) error {
 	count := c.Rounds
 	if count == 0 {
 		count = c.size(30, 1000)
 	}
-	return rounds{Count: count, For: c.For, Deep: c.size(15, 50), Of: accidents(r.site),
+	return rounds{Count: count, For: c.For, Deep: c.size(15, 50), Of: c.chosen(accidents(r.site)),
 		Load: load.Plan{Workers: c.Workers, Shared: 12, Fights: 25}}.run(ctx, r)
 }
 

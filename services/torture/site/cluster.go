@@ -35,7 +35,9 @@ func Cluster(ctx context.Context, dir, bin string) (_ *Site, err error) {
 	if s.admin, err = k.Options("admin/ops"); err != nil {
 		return nil, err
 	}
-	s.connect = func() (*nats.Conn, error) { return k.ConnectNATS("any", nats.RetryOnFailedConnect(true), nats.ErrorHandler(quiet)) }
+	s.connect = func() (*nats.Conn, error) {
+		return k.ConnectNATS("any", nats.RetryOnFailedConnect(true), nats.ErrorHandler(quiet))
+	}
 	for _, r := range k.Registry {
 		s.Registry = append(s.Registry, clustered(r, nil))
 	}

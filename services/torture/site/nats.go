@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/cotmoc/cotmoc/services/torture/fault"
@@ -83,4 +84,30 @@ func (n *Node) leader(ctx context.Context) (string, error) {
 		}
 	}
 	return "", nil
+}
+
+// Damage flips a bit in the middle of the largest block of facts that a server keeps;
+// the server must not run. It does nothing where there is no block yet.
+func (n *Node) Damage() error {
+	var largest string
+	var size int64
+	err := filepath.WalkDir(n.Store, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".blk") || !strings.Contains(path, "COTMOC-FACTS-") {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && info.Size() > size {
+			largest, size = path, info.Size()
+		}
+		return err
+	})
+	if err != nil || largest == "" {
+		return err
+	}
+	b, err := os.ReadFile(largest)
+	if err != nil {
+		return fmt.Errorf("damage %s: %w", n.Name, err)
+	}
+	b[len(b)/2] ^= 1 << 3
+	return os.WriteFile(largest, b, 0o600)
 }
