@@ -780,9 +780,12 @@ type EnsureSubscriptionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the subscription: the consumer's durable name.
 	Subscription string `protobuf:"bytes,1,opt,name=subscription,proto3" json:"subscription,omitempty"`
-	// Subjects to receive, as in ListEvents; empty means all facts.
+	// Subjects to receive, as in ListEvents; empty means all facts. Where the third
+	// token of all of them is `progress`, it is about the last values of totals instead:
+	// the consumer is on that stream, is made anew each time it is asked for, needs no
+	// acknowledgements, and begins with the whole board.
 	Subjects []string `protobuf:"bytes,2,rep,name=subjects,proto3" json:"subjects,omitempty"`
-	// Where a new consumer starts: after this number.
+	// Where a new consumer of facts starts: after this number.
 	AfterSequence uint64 `protobuf:"varint,3,opt,name=after_sequence,json=afterSequence,proto3" json:"after_sequence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -842,7 +845,7 @@ func (x *EnsureSubscriptionRequest) GetAfterSequence() uint64 {
 // EnsureSubscriptionResponse says where to read.
 type EnsureSubscriptionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of the stream.
+	// Name of the stream that the consumer is on.
 	Stream string `protobuf:"bytes,1,opt,name=stream,proto3" json:"stream,omitempty"`
 	// Name of the consumer.
 	Consumer string `protobuf:"bytes,2,opt,name=consumer,proto3" json:"consumer,omitempty"`

@@ -36,12 +36,13 @@ const (
 type EventServiceClient interface {
 	// ListEvents lists events from the log, in order.
 	ListEvents(ctx context.Context, in *ListEventsRequest, opts ...grpc.CallOption) (*ListEventsResponse, error)
-	// EnsureSubscription makes a durable pull consumer on the stream, or finds the
+	// EnsureSubscription makes a pull consumer on the stream, or finds the
 	// one there is; subscribers never create their own.
 	EnsureSubscription(ctx context.Context, in *EnsureSubscriptionRequest, opts ...grpc.CallOption) (*EnsureSubscriptionResponse, error)
 	// ListSubscriptions lists the consumers and how far each is behind.
 	ListSubscriptions(ctx context.Context, in *ListSubscriptionsRequest, opts ...grpc.CallOption) (*ListSubscriptionsResponse, error)
-	// DeleteSubscription ends a subscription. NOT_FOUND when there is none.
+	// DeleteSubscription ends a subscription and forgets what it set aside. NOT_FOUND
+	// when there is none.
 	DeleteSubscription(ctx context.Context, in *DeleteSubscriptionRequest, opts ...grpc.CallOption) (*DeleteSubscriptionResponse, error)
 	// PutDeadLetter sets aside an event that a subscriber cannot take in, so that the
 	// next ones are not held up by it. The same event again changes nothing.
@@ -127,12 +128,13 @@ func (c *eventServiceClient) ListDeadLetters(ctx context.Context, in *ListDeadLe
 type EventServiceServer interface {
 	// ListEvents lists events from the log, in order.
 	ListEvents(context.Context, *ListEventsRequest) (*ListEventsResponse, error)
-	// EnsureSubscription makes a durable pull consumer on the stream, or finds the
+	// EnsureSubscription makes a pull consumer on the stream, or finds the
 	// one there is; subscribers never create their own.
 	EnsureSubscription(context.Context, *EnsureSubscriptionRequest) (*EnsureSubscriptionResponse, error)
 	// ListSubscriptions lists the consumers and how far each is behind.
 	ListSubscriptions(context.Context, *ListSubscriptionsRequest) (*ListSubscriptionsResponse, error)
-	// DeleteSubscription ends a subscription. NOT_FOUND when there is none.
+	// DeleteSubscription ends a subscription and forgets what it set aside. NOT_FOUND
+	// when there is none.
 	DeleteSubscription(context.Context, *DeleteSubscriptionRequest) (*DeleteSubscriptionResponse, error)
 	// PutDeadLetter sets aside an event that a subscriber cannot take in, so that the
 	// next ones are not held up by it. The same event again changes nothing.
