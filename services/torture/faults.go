@@ -99,14 +99,17 @@ func plans() []string {
 // failpoint starts a replica so that it fails at a step of its work.
 func (r *rig) failpoint(ctx context.Context) error {
 	p := pick(r, r.site.Reporting)
-	plan := fmt.Sprintf(pick(r, plans()), 5+r.random.IntN(150))
+	plan := fmt.Sprintf(pick(r, plans()), 3+r.random.IntN(40))
 	r.note("failpoint " + plan[:indexOf(plan)])
 	p.Handle.Kill()
 	p.Plan(plan)
 	if err := p.Handle.Start(); err != nil {
 		return err
 	}
-	for end := time.Now().Add(r.between(time.Second, 3*time.Second)); time.Now().Before(end) && p.Handle.Running(); {
+	serving, cancel := context.WithTimeout(ctx, 10*time.Second)
+	_ = r.site.Serving(serving, p) // it may be over before it serves
+	cancel()
+	for end := time.Now().Add(r.between(time.Second, 2*time.Second)); time.Now().Before(end) && p.Handle.Running(); {
 		if !pause(ctx, 20*time.Millisecond) {
 			break
 		}

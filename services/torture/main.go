@@ -68,13 +68,11 @@ func (c *cli) run(ctx context.Context) error {
 		}
 	}
 	fmt.Printf("torture: seed %d, on %s, in %s\n", c.Seed, c.On, dir)
-	for _, p := range c.parts() {
-		if c.Part != p.name && (c.Part != "all" || c.Short && p.long) {
-			continue
-		}
-		if err := c.part(ctx, p, filepath.Join(dir, p.name)); err != nil {
+	for _, group := range c.groups() {
+		at := filepath.Join(dir, group[0].name)
+		if err := c.play(ctx, group, at); err != nil {
 			return fmt.Errorf("%w\nplay it again: go run ./services/torture --part=%s --on=%s --seed=%d %s\nwhat is left: %s",
-				err, p.name, c.On, c.Seed, c.again(), filepath.Join(dir, p.name))
+				err, c.Part, c.On, c.Seed, c.again(), at)
 		}
 	}
 	if c.Dir == "" {
@@ -103,43 +101,73 @@ type part struct {
 	long bool                                        // not in the short form
 }
 
-// part runs one and tells how it went.
-func (c *cli) part(ctx context.Context, p part, dir string) error {
+// groups are the parts that were asked for. In the short form those that need a site
+// share one, which takes less time.
+func (c *cli) groups() (all [][]part) {
+	for _, p := range c.parts() {
+		if c.Part != p.name && (c.Part != "all" || c.Short && p.long) {
+			continue
+		}
+		if last := len(all) - 1; c.Short && p.bare == nil && last >= 0 && all[last][0].bare == nil {
+			all[last] = append(all[last], p)
+			continue
+		}
+		all = append(all, []part{p})
+	}
+	return all
+}
+
+// play runs parts on one site, each after the other, and tells how they went.
+func (c *cli) play(ctx context.Context, parts []part, dir string) error {
 	began := time.Now()
 	if err := os.MkdirAll(dir, 0o711); err != nil {
 		return err
 	}
-	if p.bare != nil {
-		fmt.Printf("%s\n", p.name)
-		return p.bare(ctx, dir)
+	if bare := parts[0].bare; bare != nil {
+		fmt.Printf("%s\n", parts[0].name)
+		defer func() { fmt.Printf("  took %v\n", time.Since(began).Round(time.Second)) }()
+		return bare(ctx, dir)
 	}
 	start, err := c.programs(ctx, c.On, filepath.Dir(dir))
 	if err != nil {
-		return fmt.Errorf("%s: %w", p.name, err)
+		return fmt.Errorf("build: %w", err)
 	}
+	fmt.Printf("programs after %v\n", time.Since(began).Round(time.Second))
 	s, err := start(ctx, dir)
 	if err != nil {
-		return fmt.Errorf("%s: set up: %w", p.name, err)
+		return fmt.Errorf("set up: %w", err)
 	}
 	defer s.Close()
 	r, err := setUp(ctx, s, load.Nation{Communes: c.Communes}, c.Seed, os.Stdout)
 	if err != nil {
-		return fmt.Errorf("%s: set up: %w", p.name, err)
+		return fmt.Errorf("set up: %w", err)
 	}
 	defer func() {
 		r.close()
 		_ = r.crowd.Close()
 	}()
-	fmt.Printf("%s: up after %v\n", p.name, time.Since(began).Round(time.Second))
-	working := time.Now()
-	err = p.run(ctx, r)
+	fmt.Printf("up after %v\n", time.Since(began).Round(time.Second))
+	for _, p := range parts {
+		if err := one(ctx, r, p); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+	}
+	return nil
+}
+
+// one runs a part and prints its figures. Those of the site count from its start.
+func one(ctx context.Context, r *rig, p part) error {
+	began, before := time.Now(), r.crowd.Figures().Calls
+	clear(r.injected)
+	fmt.Println(p.name)
+	err := p.run(ctx, r)
 	r.done()
-	f := r.crowd.Figures()
-	fmt.Printf("  %s: %v; %d calls (%.0f/s), %d acked, %d unknown, slowest %v; %d events, %d milestones; %s\n", p.name, time.Since(began).Round(time.Second),
-		f.Calls, float64(f.Calls)/time.Since(working).Seconds(), f.Acked, f.Unknown, f.Slowest.Round(time.Millisecond),
-		r.log.Head(), r.log.Fold().Milestones().Looked, r.faults())
+	f, took := r.crowd.Figures(), time.Since(began)
+	fmt.Printf("  %s took %v: %d rounds, %d calls (%.0f/s with the checks); %s\n  so far: %d calls, %d acked, %d unknown, slowest %v, %d events, %d milestones\n",
+		p.name, took.Round(time.Second), r.rounds, f.Calls-before, float64(f.Calls-before)/took.Seconds(), r.faults(),
+		f.Calls, f.Acked, f.Unknown, f.Slowest.Round(time.Millisecond), r.log.Head(), r.log.Fold().Milestones().Looked)
 	if err == nil && len(r.broken) > 0 {
-		err = fmt.Errorf("%s: %d checks do not hold, first:\n%s", p.name, len(r.broken), r.broken[0])
+		err = fmt.Errorf("%d checks do not hold, first:\n%s", len(r.broken), r.broken[0])
 	}
 	return err
 }

@@ -77,8 +77,9 @@ func (c *cli) subscribers(ctx context.Context, r *rig) error {
 // go on: no call may fail.
 func (c *cli) rolling(ctx context.Context, r *rig) error {
 	times := c.size(4, 80)
-	began, calls := time.Now(), 0
-	err := r.load(ctx, load.Plan{Workers: 2 * c.Workers}, func(ctx context.Context) error {
+	began, before, calls := time.Now(), r.crowd.Figures(), 0
+	var took time.Duration
+	err := r.load(ctx, load.Plan{Round: r.turn(), Workers: 2 * c.Workers}, func(ctx context.Context) error {
 		for n := range times {
 			for _, p := range append(slices.Clone(r.site.Reporting), r.site.Registry...) {
 				r.progress("rolling restart %d of %d", n+1, times)
@@ -88,18 +89,19 @@ func (c *cli) rolling(ctx context.Context, r *rig) error {
 			}
 			pause(ctx, 500*time.Millisecond)
 		}
-		calls = r.crowd.Figures().Calls
+		calls = r.crowd.Figures().Calls - before.Calls
+		took = time.Since(began)
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	r.done()
-	f, took := r.crowd.Figures(), time.Since(began)
-	fmt.Fprintf(r.out, "  %d rolling restarts in %v: %d calls, %.0f/s, %d failed\n", times, took.Round(time.Second), calls, float64(calls)/took.Seconds(),
-		f.Unknown+f.Failed)
-	if f.Unknown+f.Failed > 0 {
-		r.broken = append(r.broken, fmt.Sprintf("%d calls failed during rolling restarts", f.Unknown+f.Failed))
+	f := r.crowd.Figures()
+	failed := f.Unknown + f.Failed - before.Unknown - before.Failed
+	fmt.Fprintf(r.out, "  %d rolling restarts: %d calls, %.0f/s, %d failed\n", times, calls, float64(calls)/took.Seconds(), failed)
+	if failed > 0 {
+		r.broken = append(r.broken, fmt.Sprintf("%d calls failed during rolling restarts", failed))
 	}
 	return r.finish(ctx)
 }
@@ -133,7 +135,7 @@ func (c *cli) issue(ctx context.Context, r *rig) error {
 	}
 	slices.SortFunc(todo, func(a, b accident) int { return len(a.name) - len(b.name) })
 	r.random.Shuffle(len(todo), func(i, j int) { todo[i], todo[j] = todo[j], todo[i] })
-	err := r.load(ctx, load.Plan{Workers: c.Workers, Shared: 12, Fights: 10}, func(ctx context.Context) error {
+	err := r.load(ctx, load.Plan{Round: r.turn(), Workers: c.Workers, Shared: 12, Fights: 10}, func(ctx context.Context) error {
 		for n, a := range todo {
 			r.progress("%d of %d: %s", n+1, len(todo), a.name)
 			r.note(a.name)

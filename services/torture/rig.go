@@ -41,7 +41,8 @@ type rig struct {
 	out       io.Writer
 	live      bool     // out is a terminal
 	broken    []string // reports that do not hold
-	rounds    int      // that were played to the end
+	rounds    int      // that were played to the end in this part
+	turns     uint64   // times that the crowd was at work
 	unfollow  context.CancelFunc
 	following sync.WaitGroup
 }
@@ -237,6 +238,12 @@ func (r *rig) finish(ctx context.Context) error {
 	}
 	r.tell(reports)
 	return nil
+}
+
+// turn numbers the next time that the crowd is at work.
+func (r *rig) turn() uint64 {
+	r.turns++
+	return r.turns
 }
 
 // note counts an injected fault.

@@ -22,6 +22,7 @@ type rounds struct {
 // run plays rounds: each has load, one to three accidents at random moments, and a
 // check when all is healed.
 func (p rounds) run(ctx context.Context, r *rig) error {
+	r.rounds = 0
 	for n := 1; n <= p.Count && len(r.broken) == 0; n++ {
 		names, err := p.one(ctx, r, n)
 		if err != nil {
@@ -37,6 +38,7 @@ func (p rounds) run(ctx context.Context, r *rig) error {
 		if err != nil {
 			return fmt.Errorf("after round %d (%s): %w", n, names, err)
 		}
+		r.rounds = n
 		if len(r.broken) > 0 {
 			r.done()
 			fmt.Fprintf(r.out, "  in round %d (%s)\n", n, names)
@@ -45,8 +47,10 @@ func (p rounds) run(ctx context.Context, r *rig) error {
 			r.tell(reports)
 		}
 		if last {
-			r.rounds = n
 			return nil
+		}
+		if d == deep && !r.live {
+			fmt.Fprintf(r.out, "  after round %d all holds: %d acked, %d events\n", n, r.crowd.Figures().Acked, r.log.Head())
 		}
 	}
 	return nil
@@ -62,7 +66,7 @@ func (p rounds) one(ctx context.Context, r *rig, n int) (string, error) {
 	}
 	text := strings.Join(names, ", ")
 	plan := p.Load
-	plan.Round = uint64(n)
+	plan.Round = r.turn()
 	err := r.load(ctx, plan, func(ctx context.Context) error {
 		end := time.Now().Add(p.For)
 		for _, a := range chosen {
