@@ -47,7 +47,13 @@ func (c *connector) pool(size int, settings map[string]string) *sql.DB {
 			}
 			return c.cfg.authenticate(ctx, cc)
 		}),
-		stdlib.OptionAfterConnect(checkSettings))
+		stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
+			err := checkSettings(ctx, conn)
+			if err != nil {
+				_ = conn.Close(ctx) // database/sql never hears of it
+			}
+			return err
+		}))
 	db.SetMaxOpenConns(size)
 	db.SetMaxIdleConns(size)
 	db.SetConnMaxIdleTime(idleTimeout)

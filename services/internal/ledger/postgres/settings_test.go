@@ -123,6 +123,16 @@ func TestConnections_that_come_later_are_looked_at_too(t *testing.T) {
 			break
 		}
 	}
+	for range 20 {
+		if _, err := st.Head(t.Context()); err == nil {
+			t.Fatal("read over a connection that was to be refused")
+		}
+	}
+	var connections int
+	err := admin.QueryRow(t.Context(), "SELECT count(*) FROM pg_stat_activity WHERE usename = 'registry_app'").Scan(&connections)
+	if err != nil || connections > 2 {
+		t.Errorf("%d connections, %v: those that were refused are kept open", connections, err)
+	}
 	apply(t, admin, "ALTER SYSTEM RESET fsync")
 	if err := st.Append(t.Context(), b); err != nil {
 		t.Fatal(err)
