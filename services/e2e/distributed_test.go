@@ -50,6 +50,7 @@ func rigOf(t *testing.T, k *cluster.Cluster) *rig {
 	const ops, country = "admin/ops", "unit/vn"
 	reads := open(ops, k.ReportingAddrs(), false)
 	return &rig{
+		apart:      true,
 		registry:   open(ops, k.RegistryAddrs(), false).Registry(),
 		owed:       registryv1.NewRegistryAdminServiceClient(open(ops, k.RegistryAdmins(), true).Conn()),
 		reporting:  open(country, k.ReportingAddrs(), false).Reporting(),

@@ -27,6 +27,9 @@ type rig struct {
 	monitoring reportingv1.MonitoringServiceClient
 	review     reportingv1.ReviewServiceClient
 	nats       func(t *testing.T) *nats.Conn
+	// apart says that the copy of the registry may take its time, so that time must not
+	// go on before it is there.
+	apart bool
 }
 
 // start is when the manual clock of a rig starts.
@@ -89,8 +92,14 @@ func (r *rig) at(t *testing.T, when time.Time) {
 // owe makes the registry be as the writes say.
 func (r *rig) owe(t *testing.T, writes ...*registryv1.Write) {
 	t.Helper()
-	if _, err := r.owed.BatchWrite(t.Context(), &registryv1.BatchWriteRequest{Writes: writes}); err != nil {
+	resp, err := r.owed.BatchWrite(t.Context(), &registryv1.BatchWriteRequest{Writes: writes})
+	if err != nil {
 		t.Fatalf("write to the registry: %v", err)
+	}
+	for began := time.Now(); r.apart && status(t, r).GetRegistryRevision() < resp.GetRevision(); time.Sleep(5 * time.Millisecond) {
+		if time.Since(began) > 10*time.Second {
+			t.Fatalf("reporting does not follow to revision %d", resp.GetRevision())
+		}
 	}
 }
 

@@ -66,7 +66,8 @@ func (s *Service) allTold(ctx context.Context) error {
 	return nil
 }
 
-// freshWithin bounds how long GetStatus waits for what other replicas wrote.
+// freshWithin bounds how long a read without min_sequence waits for what other
+// replicas wrote.
 const freshWithin = time.Second
 
 // fresh brings this replica to where the log is. While the database is away, it goes
@@ -75,7 +76,7 @@ func (s *Service) fresh(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, freshWithin)
 	defer cancel()
 	if err := s.engine.Fresh(ctx); err != nil {
-		s.log.Debug("status of what was seen last", zap.Error(err))
+		s.log.Debug("read from what was seen last", zap.Error(err))
 	}
 }
 

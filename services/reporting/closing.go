@@ -138,6 +138,7 @@ func (s *Service) GetClosing(ctx context.Context, req *reportingv1.GetClosingReq
 
 // closing finds a closing.
 func (s *Service) closing(ctx context.Context, programme, id string) (c book.Closing, err error) {
+	s.fresh(ctx)
 	err = s.view(ctx, 0, func(b *book.Book) error {
 		var ok bool
 		if c, ok = b.ClosingByID(programme, id); !ok {
@@ -150,6 +151,7 @@ func (s *Service) closing(ctx context.Context, programme, id string) (c book.Clo
 
 // ListClosings lists the closings of a programme.
 func (s *Service) ListClosings(ctx context.Context, req *reportingv1.ListClosingsRequest) (*reportingv1.ListClosingsResponse, error) {
+	s.fresh(ctx)
 	resp := &reportingv1.ListClosingsResponse{}
 	err := s.view(ctx, 0, func(b *book.Book) error {
 		if b.ProgrammeByID(req.GetProgramme()) == nil {
