@@ -317,29 +317,74 @@ func (s *sleeper) PublishMsgAsync(m *nats.Msg, opts ...jetstream.PublishOpt) (je
 	return s.JetStream.PublishMsgAsync(m, opts...)
 }
 
+// publishing runs a replica's board on a connection of its own until it is stopped.
+func (l *leader) publishing(url string) (*sleeper, func()) {
+	l.t.Helper()
+	nc, err := nats.Connect(url)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	l.t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	s := &sleeper{JetStream: js}
+	d := NewBoard(l.s.engine, s, 0, nil)
+	d.every, d.silence = 20*time.Millisecond, 120*time.Millisecond
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); d.Run(ctx) }()
+	l.t.Cleanup(func() { cancel(); <-done })
+	return s, cancel
+}
+
+// settles waits until the stream is the present board.
+func (l *leader) settles(js jetstream.JetStream) {
+	l.t.Helper()
+	err := fmt.Errorf("not looked at")
+	for deadline := time.Now().Add(10 * time.Second); err != nil; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			l.t.Fatal(err)
+		}
+		if err = l.s.engine.Fresh(l.t.Context()); err == nil {
+			err = l.agrees(js)
+		}
+	}
+}
+
+func TestBoard_frozen_publisher_that_wakes_up_overwrites_nothing(t *testing.T) {
+	_, url := natstest.Start(t)
+	ls := replicas(t, 2, "2022-01-03")
+	frozen, end := ls[0].publishing(url)
+	time.Sleep(200 * time.Millisecond)
+	other, _ := ls[1].publishing(url) // who begins takes over
+	time.Sleep(200 * time.Millisecond)
+	other.mu.Lock() // until the first is at it again
+	ls[0].report("c1", "cards", "2022-M01", counted(1))
+	ls[0].settles(frozen)
+	other.mu.Unlock()
+	time.Sleep(200 * time.Millisecond)
+	frozen.mu.Lock()
+	ls[0].report("c1", "cards", "2022-M01", counted(2)) // is read, and not sent
+	time.Sleep(100 * time.Millisecond)
+	ls[0].report("c1", "cards", "2022-M01", counted(3))
+	ls[1].settles(other)
+	end()
+	frozen.mu.Unlock() // it sends what it had read, and ends
+	time.Sleep(300 * time.Millisecond)
+	if err := ls[1].agrees(other); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestBoard_of_replicas_that_freeze_and_end(t *testing.T) {
 	_, url := natstest.Start(t)
 	ls := replicas(t, 3, "2022-01-03")
 	var sleepers []*sleeper
 	var stops []func()
 	for _, l := range ls {
-		nc, err := nats.Connect(url)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(nc.Close)
-		js, err := jetstream.New(nc)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := &sleeper{JetStream: js}
-		d := NewBoard(l.s.engine, s, 0, nil)
-		d.every, d.silence = 20*time.Millisecond, 120*time.Millisecond
-		ctx, cancel := context.WithCancel(context.Background())
-		done := make(chan struct{})
-		go func() { defer close(done); d.Run(ctx) }()
-		stop := sync.OnceFunc(func() { cancel(); <-done })
-		t.Cleanup(stop)
+		s, stop := l.publishing(url)
 		sleepers, stops = append(sleepers, s), append(stops, stop)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
@@ -364,15 +409,7 @@ func TestBoard_of_replicas_that_freeze_and_end(t *testing.T) {
 	wg.Wait()
 	stops[0]() // whoever publishes ends without a word
 	ls[1].report("c4", "cards", "2022-M01", counted(77))
-	err := fmt.Errorf("not looked at")
-	for deadline := time.Now().Add(10 * time.Second); err != nil; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-		if err = ls[1].s.engine.Fresh(t.Context()); err == nil {
-			err = ls[1].agrees(sleepers[1])
-		}
-	}
+	ls[1].settles(sleepers[1])
 	time.Sleep(500 * time.Millisecond)
 	if err := ls[1].agrees(sleepers[1]); err != nil {
 		t.Errorf("later: %v", err)
