@@ -26,6 +26,7 @@ const (
 	nameRelayLag         = "cotmoc_relay_lag_events"
 	nameRelayProblem     = "cotmoc_relay_problem"
 	nameRegistryRevision = "cotmoc_registry_revision"
+	nameRegistryProblem  = "cotmoc_registry_problem"
 	nameSubscriptionLag  = "cotmoc_subscription_pending"
 )
 
@@ -141,6 +142,8 @@ type Relay struct {
 	Lag       func() uint64 // events of the log that are not on the stream yet
 	Problem   func() uint64 // 1 while the relay cannot do its work
 	Revision  func() uint64 // newest registry revision in the copy
+	// Unfollowed is 1 while the registry answers and cannot be followed; nil for none.
+	Unfollowed func() uint64
 }
 
 // WatchRelay registers the metrics of a service's relay and directory.
@@ -150,6 +153,10 @@ func WatchRelay(r *prometheus.Registry, service string, y Relay) {
 		gauge(nameRelayLag, "Events of the log that are not on the stream yet.", y.Lag),
 		gauge(nameRelayProblem, "1 while the relay cannot do its work.", y.Problem),
 		gauge(nameRegistryRevision, "Newest registry revision in the service's copy.", y.Revision))
+	if y.Unfollowed != nil {
+		labelled(r, service).MustRegister(gauge(nameRegistryProblem,
+			"1 while the registry answers and cannot be followed.", y.Unfollowed))
+	}
 }
 
 // scrapeWithin bounds how long a scrape waits for NATS, which may be away.

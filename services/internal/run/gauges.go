@@ -1,6 +1,8 @@
 package run
 
 import (
+	"context"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/cotmoc/cotmoc/services/internal/ledger"
@@ -28,6 +30,17 @@ func watchLedger[S ledger.State[S]](r *prometheus.Registry, service string, e *l
 		},
 		Lag: func() obs.Lag { return lagOf(e.Stats().Lags) },
 	})
+}
+
+// ledgerCheck is well while an engine can append: it has understood all that others
+// wrote, and its store answers.
+func ledgerCheck[S ledger.State[S]](name string, e *ledger.Engine[S]) obs.Check {
+	return obs.Check{Name: name, Run: func(context.Context) error {
+		if err := e.Err(); err != nil {
+			return err
+		}
+		return e.Reachable()
+	}}
 }
 
 // lagOf is an engine's lag as a metric.

@@ -56,7 +56,7 @@ func (r *Registry) Tree() (string, auth.Tree) { return "cotmoc.registry.v1", r.s
 
 // Ready reports whether it can do its work.
 func (r *Registry) Ready() obs.Check {
-	return obs.Check{Name: "registry ledger", Run: func(context.Context) error { return r.engine.Err() }}
+	return ledgerCheck("registry ledger", r.engine)
 }
 
 // StopWatches ends the watches of those who follow, so that a server can end its calls.

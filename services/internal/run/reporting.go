@@ -126,6 +126,12 @@ func (r *Reporting) watchRelay(m *prometheus.Registry) {
 			return 0
 		},
 		Revision: func() uint64 { return uint64(r.directory.Revision(context.Background())) },
+		Unfollowed: func() uint64 {
+			if r.directory.Problem() != "" {
+				return 1
+			}
+			return 0
+		},
 	})
 	obs.WatchSubscriptions(m, "reporting", r.service.Lags)
 }
@@ -177,10 +183,13 @@ func (r *Reporting) Tree() (string, auth.Tree) { return "cotmoc.reporting.v1", r
 // registry. NATS is not asked: intake goes on without it.
 func (r *Reporting) Ready() []obs.Check {
 	return []obs.Check{
-		{Name: "reporting ledger", Run: func(context.Context) error { return r.engine.Err() }},
+		ledgerCheck("reporting ledger", r.engine),
 		{Name: "copy of the registry", Run: func(ctx context.Context) error {
 			if !r.directory.Ready(ctx) {
 				return errors.New("no copy yet, and the registry is away")
+			}
+			if p := r.directory.Problem(); p != "" {
+				return errors.New(p)
 			}
 			return nil
 		}},
