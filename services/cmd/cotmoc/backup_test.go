@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	"github.com/cotmoc/cotmoc/services/internal/pgd"
 	"github.com/cotmoc/cotmoc/services/internal/run/embedded"
 )
 
@@ -120,4 +121,33 @@ func TestWatchLeavesNoSubscriptionBehind(t *testing.T) {
 	}
 	p.watch(1, "--subject", "cotmoc.p.submission.>", "--from-sequence", "0", "--subscription", "mine")
 	contains(t, p.must("events", "subscriptions"), "mine")
+}
+
+func TestRestoreIntoPostgreSQLAndBack(t *testing.T) {
+	p := monitored(t)
+	server, err := pgd.Start(t.Context(), pgd.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	db, err := server.NewDatabase(t.Context(), "restored")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := filepath.Join(p.dir, "first"), filepath.Join(p.dir, "second")
+	head := ends.FindString(p.must("backup", "--from", filepath.Join(p.dir, "state", "reporting.db"), "--out", first))
+	contains(t, p.must("restore", first, "--to", db.App), head)
+	contains(t, p.must("backup", "--from", db.App, "--out", second), head)
+	a, errA := os.ReadFile(first)
+	b, errB := os.ReadFile(second)
+	if errA != nil || errB != nil || !bytes.Equal(a, b) {
+		t.Errorf("the backup of what was restored is another: %v, %v", errA, errB)
+	}
+	if got := p.refused("restore", first, "--to", db.App); !strings.Contains(got, "not empty") || strings.Contains(got, "drop it") {
+		t.Errorf("into a database with entries: %s", got)
+	}
 }
