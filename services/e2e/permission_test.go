@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -250,7 +251,9 @@ func TestRevokedWhileConnected(t *testing.T) {
 	l := newLocked(t, 0)
 	l.furnish(t)
 	conn := l.as(t, "unit/vn/old")
-	watch, err := registryv1.NewRegistryServiceClient(conn).WatchRegistry(t.Context(), &registryv1.WatchRegistryRequest{})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	watch, err := registryv1.NewRegistryServiceClient(conn).WatchRegistry(ctx, &registryv1.WatchRegistryRequest{})
 	must(t, err)
 	if _, err := watch.Recv(); err != nil {
 		t.Fatal(err)

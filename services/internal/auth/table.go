@@ -88,7 +88,7 @@ func submitRows() map[string]Row {
 }
 
 func figureRows() map[string]Row {
-	dates := append(figure(), Ask{Each: "dates", Unit: "key.unit"})
+	dates := []Ask{{Each: "dates", Unit: "key.unit"}} // its key may name no other
 	return map[string]Row{
 		reportingv1.ProgressService_GetFigure_FullMethodName:    {Roles: readers, Asks: figure()},
 		reportingv1.ProgressService_ListFigures_FullMethodName:  {Roles: readers, Asks: figure()},
