@@ -67,7 +67,9 @@ func TestSubscriptionsAreListedWithTheirLagAndEnded(t *testing.T) {
 	subscription(t, r, "behind", func(s *reportingv1.SubscriptionStatus) bool {
 		return s.GetPending() == 6 && s.GetAckedSequence() == 0 && cmp.Equal(s.GetSubjects(), facts)
 	})
-	subscription(t, r, "all", func(s *reportingv1.SubscriptionStatus) bool { return s.GetPending() == head && len(s.GetSubjects()) == 0 })
+	subscription(t, r, "all", func(s *reportingv1.SubscriptionStatus) bool {
+		return s.GetPending() == head && len(s.GetSubjects()) == 0
+	})
 	subscription(t, r, "board", func(s *reportingv1.SubscriptionStatus) bool { return s.GetPending() > 0 })
 
 	sub, err := event.New(event.Config{Conn: r.nats(t), Events: r.events, Subscription: "behind", Subjects: facts, Positions: &event.MemoryPositions{}})
@@ -159,7 +161,9 @@ func TestDeadLettersHoldUpNobody(t *testing.T) {
 			t.Errorf("%s: %v", name, d)
 		}
 	}
-	subscription(t, r, "other", func(s *reportingv1.SubscriptionStatus) bool { return s.GetDeadLetters() == 0 && s.GetAckedSequence() == head })
+	subscription(t, r, "other", func(s *reportingv1.SubscriptionStatus) bool {
+		return s.GetDeadLetters() == 0 && s.GetAckedSequence() == head
+	})
 	cancel()
 	for _, d := range done {
 		if err := <-d; err != nil {
@@ -227,5 +231,30 @@ func TestDeadLettersAreNotedOnceAndForgottenWithTheirSubscription(t *testing.T) 
 	}
 	if got := list(0, 0); got != nil {
 		t.Errorf("after its end: %v", got)
+	}
+}
+
+// TestABoardBeginsAnewForEachReader: one name, two readers after each other, and
+// nothing moved meanwhile.
+func TestABoardBeginsAnewForEachReader(t *testing.T) {
+	r := reported(t, 3)
+	for reader := range 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+		seen := map[string]bool{}
+		err := event.Progress(ctx, event.ProgressConfig{Conn: r.nats(t), Events: r.events, Subscription: "b", Subjects: []string{"cotmoc.p.progress.changed.cards.>"}},
+			func(_ context.Context, p *eventv1.ProgressChanged) error {
+				if p.GetCurrent().GetNumerator() == 2 {
+					seen[p.GetPath()] = true
+				}
+				if len(seen) == 2 {
+					cancel()
+				}
+				return nil
+			})
+		cancel()
+		if err != nil || !seen["vn"] || !seen["vn.79"] {
+			t.Fatalf("reader %d saw %v, %v", reader, seen, err)
+		}
+		time.Sleep(1500 * time.Millisecond) // what is published late is before the next reader
 	}
 }

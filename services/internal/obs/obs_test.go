@@ -130,3 +130,34 @@ func get(t *testing.T, url string) (int, string) {
 	}
 	return resp.StatusCode, string(b)
 }
+
+func TestLagOfSubscriptionsIsReadWhenMetricsAre(t *testing.T) {
+	r := NewRegistry()
+	lags := map[string]uint64{"screen": 7}
+	WatchSubscriptions(r, "reporting", func(ctx context.Context) map[string]uint64 {
+		if _, bounded := ctx.Deadline(); !bounded {
+			t.Error("a scrape waits for ever")
+		}
+		return lags
+	})
+	gathered := func() (all []string) {
+		families, err := r.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if f.GetName() == nameSubscriptionLag {
+				for _, m := range f.GetMetric() {
+					all = append(all, m.String())
+				}
+			}
+		}
+		return all
+	}
+	if got := gathered(); len(got) != 1 || !strings.Contains(got[0], `"screen"`) || !strings.Contains(got[0], "value:7") {
+		t.Errorf("gathered %v", got)
+	}
+	if lags = nil; gathered() != nil { // NATS is away
+		t.Error("a lag that nobody knows")
+	}
+}
