@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/cotmoc/cotmoc/services/internal/ledger"
 	"github.com/cotmoc/cotmoc/services/internal/ledger/ledgertest"
 	"github.com/cotmoc/cotmoc/services/internal/ledger/postgres"
 	"github.com/cotmoc/cotmoc/services/internal/pgd"
@@ -219,5 +220,29 @@ func TestOpen_takes_the_password_from_a_file(t *testing.T) {
 	u.RawQuery = "sslmode=verify-full"
 	if _, err := postgres.Open(t.Context(), postgres.Config{URL: u.String(), PasswordFile: d.PasswordFile}); err == nil {
 		t.Error("verify-full was content with a server without TLS")
+	}
+}
+
+// A database that takes no writes is no primary; one that stops taking them is left
+// for one that does, as after a switch of servers.
+func TestOpen_wants_what_takes_writes(t *testing.T) {
+	s := own(t, pgd.Config{})
+	d := database(t, s, "registry")
+	admin := connected(t, s.Superuser("registry"))
+	st := opened(t, d.App)
+	defer st.Close()
+	bs := ledgertest.Fill(t, st, 1)
+	apply(t, admin, "ALTER SYSTEM SET default_transaction_read_only = on")
+	if _, err := postgres.Open(t.Context(), postgres.Config{URL: d.App}); err == nil || !strings.Contains(err.Error(), "read only") {
+		t.Errorf("%v, want it to say that the server is read only", err)
+	}
+	b := ledgertest.Next(bs[0].Head(), 1)
+	if err := st.Append(t.Context(), b); err == nil || errors.Is(err, ledger.ErrConflict) {
+		t.Errorf("append: %v", err)
+	}
+	apply(t, admin, "SET default_transaction_read_only = off")
+	apply(t, admin, "ALTER SYSTEM RESET default_transaction_read_only")
+	if err := st.Append(t.Context(), b); err != nil {
+		t.Fatal(err)
 	}
 }
