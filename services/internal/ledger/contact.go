@@ -27,6 +27,14 @@ func (c *contact) ask(call func() error) error {
 	return err
 }
 
+// away makes a read's error ErrAway, unless the store answered, with what is not to be read.
+func away(err error) error {
+	if err == nil || errors.Is(err, ErrDamaged) || errors.Is(err, ErrLevel) || errors.Is(err, ErrAbsent) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrAway, err)
+}
+
 // silent is for how long the store has owed an answer.
 func (c *contact) silent() time.Duration {
 	since := c.since.Load()
@@ -60,7 +68,7 @@ func (e *Engine[S]) Fresh(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("ledger: look where the log ends: %w", err)
+		return fmt.Errorf("ledger: look where the log ends: %w", away(err))
 	}
 	if h.Sequence <= e.Head().Sequence {
 		return nil

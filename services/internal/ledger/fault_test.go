@@ -5,9 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"iter"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -333,5 +335,48 @@ func TestReplay_stops_where_it_is_told(t *testing.T) {
 		if en, b, err := e.Entry(t.Context(), upTo); upTo%4 == 1 && (err != nil || h.Hash != ledger.Link(b.Prev, upTo, en)) {
 			t.Errorf("up to %d, in a block: wrong chain, %v", upTo, err)
 		}
+	}
+}
+
+// silent is a store that does not answer while it is away.
+type silent struct {
+	ledger.Store
+	away atomic.Bool
+}
+
+var errNoConnection = errors.New("connection refused")
+
+func (s *silent) Now(ctx context.Context) (time.Time, error) {
+	if s.away.Load() {
+		return time.Time{}, errNoConnection
+	}
+	return s.Store.Now(ctx)
+}
+
+func (s *silent) Blocks(ctx context.Context, after uint64) iter.Seq2[*ledger.Block, error] {
+	if s.away.Load() {
+		return func(yield func(*ledger.Block, error) bool) { yield(nil, errNoConnection) }
+	}
+	return s.Store.Blocks(ctx, after)
+}
+
+// A store that does not answer is no defect: callers can come again, and nothing was done.
+func TestDo_says_that_the_store_is_away(t *testing.T) {
+	store := &silent{Store: newStore(t)}
+	e := open(t, store)
+	if _, err := e.Do(t.Context(), add("a", 1)); err != nil {
+		t.Fatal(err)
+	}
+	store.away.Store(true)
+	if _, err := e.Do(t.Context(), add("a", 1)); !errors.Is(err, ledger.ErrAway) || errors.Is(err, ledger.ErrUnknown) {
+		t.Errorf("%v, want ErrAway", err)
+	}
+	store.away.Store(false)
+	if _, err := e.Do(t.Context(), add("a", 1)); err != nil {
+		t.Fatal(err)
+	}
+	var got int64
+	if err := e.View(t.Context(), 0, func(c *ledgertest.Counters) error { got = c.Value("a"); return nil }); err != nil || got != 2 {
+		t.Errorf("a is %d, %v", got, err)
 	}
 }

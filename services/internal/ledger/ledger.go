@@ -39,6 +39,10 @@ var ErrUnknown = errors.New("ledger: outcome unknown")
 // ErrPanic says that what decides a command panicked: a defect. Nothing was done.
 var ErrPanic = errors.New("ledger: panic in decide")
 
+// ErrAway says that the store did not answer: nothing was done, and it may be done
+// when the store is back.
+var ErrAway = errors.New("ledger: the store does not answer")
+
 // ErrDamaged says that a log does not read as it was written.
 var ErrDamaged = errors.New("ledger: damaged")
 

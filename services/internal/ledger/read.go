@@ -96,7 +96,7 @@ func (e *Engine[S]) Blocks(ctx context.Context, after uint64) iter.Seq2[*Block, 
 			if err == nil && b.First > end {
 				return
 			}
-			if !yield(b, err) || err != nil {
+			if !yield(b, away(err)) || err != nil {
 				return
 			}
 		}
@@ -124,7 +124,7 @@ func (e *Engine[S]) Entry(ctx context.Context, sequence uint64) (Entry, *Block, 
 func (e *Engine[S]) stored(ctx context.Context, sequence uint64) (*Block, error) {
 	for b, err := range e.cfg.Store.Blocks(ctx, sequence-1) {
 		if err != nil {
-			return nil, fmt.Errorf("read entry %d: %w", sequence, err)
+			return nil, fmt.Errorf("read entry %d: %w", sequence, away(err))
 		}
 		if b.First <= sequence && sequence <= b.End() {
 			return b, nil

@@ -150,7 +150,7 @@ func (e *Engine[S]) now(ctx context.Context) (time.Time, error) {
 	}
 	t, err := e.cfg.Store.Now(ctx)
 	if err != nil {
-		return t, fmt.Errorf("read the store's time: %w", err)
+		return t, fmt.Errorf("read the store's time: %w", away(err))
 	}
 	return t.UTC().Truncate(time.Microsecond), nil
 }

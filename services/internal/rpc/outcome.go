@@ -39,6 +39,10 @@ func outcome(ctx context.Context, err error, id string) error {
 		return apierr.New(codes.Unavailable, errorv1.Reason_REASON_UNAVAILABLE, "",
 			"the outcome is unknown; send the same request with the same request id again")
 	}
+	if errors.Is(err, ledger.ErrAway) {
+		return apierr.New(codes.Unavailable, errorv1.Reason_REASON_UNAVAILABLE, "",
+			"the database does not answer; send the same request again")
+	}
 	return apierr.New(codes.Internal, errorv1.Reason_REASON_INTERNAL, "",
 		"internal error, in the log under request id "+id)
 }

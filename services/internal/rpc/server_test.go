@@ -103,6 +103,7 @@ func TestErrorsReachTheCallerAsMeant(t *testing.T) {
 		{"unknown", errors.New("sqlite: secret path"), codes.Internal, errorv1.Reason_REASON_INTERNAL},
 		{"busy", fmt.Errorf("commit: %w", ledger.ErrBusy), codes.ResourceExhausted, errorv1.Reason_REASON_BUSY},
 		{"stopped", ledger.ErrStopped, codes.Unavailable, errorv1.Reason_REASON_UNAVAILABLE},
+		{"away", fmt.Errorf("read the time: %w", ledger.ErrAway), codes.Unavailable, errorv1.Reason_REASON_UNAVAILABLE},
 		{"full", ledger.ErrFull, codes.Unavailable, errorv1.Reason_REASON_UNAVAILABLE},
 		{"not reached", ledger.ErrNotReached, codes.Unavailable, errorv1.Reason_REASON_SEQUENCE_NOT_REACHED},
 		{"deadline", fmt.Errorf("x: %w", context.DeadlineExceeded), codes.DeadlineExceeded, 0},
