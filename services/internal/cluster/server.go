@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -211,23 +210,6 @@ func (k *Cluster) ConnectNATS(user string, options ...nats.Option) (*nats.Conn, 
 	own := []nats.Option{key, nats.RootCAs(f.CA), nats.CustomInboxPrefix("_INBOX_" + user),
 		nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond)}
 	return nats.Connect(k.NATSURLs(), append(own, options...)...)
-}
-
-// ports takes addresses on loopback: a row from the base port plus an offset, or free ones.
-func (k *Cluster) ports(offset, n int) (all []string, err error) {
-	for i := range n {
-		port := 0
-		if k.c.BasePort != 0 {
-			port = k.c.BasePort + offset + i
-		}
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err != nil {
-			return nil, fmt.Errorf("reserve a port: %w", err)
-		}
-		defer func() { _ = l.Close() }() // all are held until the last is found
-		all = append(all, l.Addr().String())
-	}
-	return all, nil
 }
 
 // well waits until an address answers 200.
