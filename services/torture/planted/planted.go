@@ -43,7 +43,7 @@ func Bugs() []Bug {
 			rounds, "is lost|is stored for|have no order|is in the log"},
 		{"an old revision wins", "services/reporting/book/submit.go",
 			"	if cell.rev != s.ExpectedRevision {", "	if cell.rev < s.ExpectedRevision {",
-			rounds, "have no order"},
+			[]string{"--part=rounds", "--rounds=3", "--only=kill -9 registry", "--communes=60"}, "have no order"},
 		{"a milestone is told again", "services/reporting/book/milestone.go",
 			"reached != state.reached(t) {", "reached != state.reached(t) || reached && sum.Num%7 == 0 {",
 			rounds, "follows from nothing|should be"},
