@@ -21,6 +21,7 @@ func (c *cli) parts() []part {
 		{name: "rolling", run: c.rolling},
 		{name: "issue", run: c.issue},
 		{name: "power", bare: c.power},
+		{name: "soak", run: c.soak, long: true},
 		{name: "planted", bare: c.planted, long: true},
 	}
 }

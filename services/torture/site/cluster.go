@@ -61,6 +61,6 @@ func quiet(*nats.Conn, *nats.Subscription, error) {}
 // clustered is a replica of the cluster as the rig sees it.
 func clustered(r *cluster.Replica, proxy *fault.Proxy) *Replica {
 	env := r.Env
-	return &Replica{Name: r.Name, Handle: r.Process, Addr: r.Addr, Admin: r.Admin, Proxy: proxy,
+	return &Replica{Name: r.Name, Handle: r.Process, Addr: r.Addr, Admin: r.Admin, Metrics: r.Metrics, Proxy: proxy,
 		setEnv: func(more []string) { r.Env = append(env[:len(env):len(env)], more...) }}
 }

@@ -30,7 +30,7 @@ func BuildEmbedded(ctx context.Context, bin string) error {
 // Embedded runs the pair on SQLite, one process of each service beside a NATS server,
 // with programs from bin, in dir, where one may have been before.
 func Embedded(ctx context.Context, dir, bin string) (_ *Site, err error) {
-	ports, err := freePorts(3)
+	ports, err := freePorts(5)
 	if err != nil {
 		return nil, err
 	}
@@ -57,12 +57,12 @@ func Embedded(ctx context.Context, dir, bin string) (_ *Site, err error) {
 	}
 	manual := []string{"--clock", "manual", "--start", load.Start().Format(time.RFC3339)}
 	registry := "127.0.0.1:" + ports[0]
-	s.Registry = []*Replica{s.pair(bin, "registry", registry, nil)}
+	s.Registry = []*Replica{s.pair(bin, "registry", registry, ports[3], nil)}
 	proxy, err := fault.NewProxy("127.0.0.1:" + ports[1])
 	if err != nil {
 		return nil, err
 	}
-	s.Reporting = []*Replica{s.pair(bin, "reporting", "127.0.0.1:"+ports[1], proxy, append(manual, "--registry-addr", registry, "--nats-url", url)...)}
+	s.Reporting = []*Replica{s.pair(bin, "reporting", "127.0.0.1:"+ports[1], ports[4], proxy, append(manual, "--registry-addr", registry, "--nats-url", url)...)}
 	if err := s.Heal(ctx); err != nil {
 		return nil, err
 	}
@@ -77,10 +77,10 @@ func Embedded(ctx context.Context, dir, bin string) (_ *Site, err error) {
 }
 
 // pair describes a service on SQLite.
-func (s *Site) pair(bin, name, addr string, proxy *fault.Proxy, args ...string) *Replica {
+func (s *Site) pair(bin, name, addr, metrics string, proxy *fault.Proxy, args ...string) *Replica {
 	p := &fault.Process{Name: name, Path: filepath.Join(bin, "cotmoc"), Log: filepath.Join(s.Dir, name+".log"),
-		Args: append([]string{name, "--dir", filepath.Join(s.Dir, name), "--listen", addr, "--metrics-listen", "127.0.0.1:0", "--log-level", "warn"}, args...)}
-	return &Replica{Name: name, Handle: p, Addr: addr, Admin: addr, Proxy: proxy, setEnv: func(env []string) { p.Env = env }}
+		Args: append([]string{name, "--dir", filepath.Join(s.Dir, name), "--listen", addr, "--metrics-listen", "127.0.0.1:" + metrics, "--log-level", "warn"}, args...)}
+	return &Replica{Name: name, Handle: p, Addr: addr, Admin: addr, Metrics: "127.0.0.1:" + metrics, Proxy: proxy, setEnv: func(env []string) { p.Env = env }}
 }
 
 // freePorts takes ports that nobody listens on now.

@@ -23,12 +23,13 @@ import (
 
 // Replica is one process of a service.
 type Replica struct {
-	Name   string
-	Handle fault.Handle
-	Addr   string       // of itself
-	Admin  string       // where it answers administrators
-	Proxy  *fault.Proxy // what clients connect to; nil where they connect directly
-	setEnv func([]string)
+	Name    string
+	Handle  fault.Handle
+	Addr    string       // of itself
+	Admin   string       // where it answers administrators
+	Metrics string       // HTTP address of its metrics
+	Proxy   *fault.Proxy // what clients connect to; nil where they connect directly
+	setEnv  func([]string)
 }
 
 // Plan makes the next start of the process fail as a list of failpoints says; empty: not at all.

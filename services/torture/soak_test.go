@@ -1,0 +1,35 @@
+package main
+
+import (
+	"io"
+	"testing"
+	"time"
+)
+
+func TestGrowth_is_seen_in_the_second_half(t *testing.T) {
+	grow := func(perTenMinutes float64) (all []sample) {
+		for i := range 60 {
+			at := time.Duration(i) * time.Minute
+			all = append(all, sample{at: at, bytes: 100<<20 + perTenMinutes*float64(i)/10, goroutines: 50})
+		}
+		return all
+	}
+	for _, c := range []struct {
+		bytes float64
+		grows bool
+	}{{0, false}, {0.9 * mostGrowth, false}, {1.1 * mostGrowth, true}, {-5 * mostGrowth, false}} {
+		r := &rig{out: io.Discard}
+		r.judgeGrowth("one", grow(c.bytes))
+		if (len(r.broken) > 0) != c.grows {
+			t.Errorf("%.0f bytes in ten minutes: %v", c.bytes, r.broken)
+		}
+	}
+	r := &rig{out: io.Discard}
+	leak := grow(0)
+	for i := range leak {
+		leak[i].goroutines += 3 * float64(i)
+	}
+	if r.judgeGrowth("one", leak); len(r.broken) == 0 {
+		t.Error("goroutines that are left were not seen")
+	}
+}
