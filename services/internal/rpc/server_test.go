@@ -330,3 +330,17 @@ func BenchmarkUnary(b *testing.B) {
 		}
 	}
 }
+
+func TestOnlyABatchMayBeLarge(t *testing.T) {
+	r := newRig(t, Config{})
+	large := good()
+	large.Submission.Note = strings.Repeat("x", 2<<20)
+	if _, err := r.client.Submit(t.Context(), large); status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("a message of 2 MiB: %v", err)
+	}
+	of := batch(1)
+	of.Items[0].Submission.Note = large.Submission.Note
+	if _, err := r.client.SubmitBatch(t.Context(), of); status.Code(err) != codes.InvalidArgument { // for its note alone
+		t.Errorf("a batch of 2 MiB: %v", err)
+	}
+}
