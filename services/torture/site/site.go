@@ -214,7 +214,7 @@ func wait(ctx context.Context) bool {
 	select {
 	case <-ctx.Done():
 		return false
-	case <-time.After(20 * time.Millisecond):
+	case <-time.After(50 * time.Millisecond):
 		return true
 	}
 }
@@ -227,12 +227,16 @@ func (s *Site) Quiet(ctx context.Context, least uint64) (uint64, error) {
 			return 0, err
 		}
 	}
+	before := ""
 	for {
 		head, why := s.level(ctx, least)
 		if why == "" {
 			return head, nil
 		}
-		if !wait(ctx) {
+		if ctx.Err() != nil && before != "" {
+			why = before // not that the time was over while it was asked
+		}
+		if before = why; !wait(ctx) {
 			return head, fmt.Errorf("not at rest: %s", why)
 		}
 	}
