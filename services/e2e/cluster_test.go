@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +19,9 @@ import (
 
 	"github.com/cotmoc/cotmoc/pkg/client"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	"github.com/cotmoc/cotmoc/services/internal/auth/authority"
 	"github.com/cotmoc/cotmoc/services/internal/cluster"
+	"github.com/cotmoc/cotmoc/services/internal/run/embedded"
 	"github.com/cotmoc/cotmoc/services/internal/stream"
 )
 
@@ -196,4 +200,36 @@ func readiness(t *testing.T, r *cluster.Replica) string {
 		t.Errorf("%s is ready: %s", r.Name, resp.Status)
 	}
 	return string(text)
+}
+
+// TestUpWithCertificates runs the pair in one process that knows its callers.
+func TestUpWithCertificates(t *testing.T) {
+	ca, err := authority.New(filepath.Join(t.TempDir(), "certs"), "cotmoc.test")
+	must(t, err)
+	own, err := ca.Issue("service/pair", "127.0.0.1")
+	must(t, err)
+	p, err := embedded.Up(t.Context(), embedded.Config{Dir: t.TempDir(), Listen: "0.0.0.0:0", AdminListen: "127.0.0.1:0", TLS: own, Domain: ca.Domain()})
+	must(t, err)
+	defer closeNow(t, p)
+	_, port, err := net.SplitHostPort(p.Addr)
+	must(t, err)
+	for identity, want := range map[string]codes.Code{"admin/ops": codes.OK, "unit/79": codes.PermissionDenied} {
+		f, err := ca.Issue(identity)
+		must(t, err)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		o := client.Options{TLS: &client.TLS{Cert: f.Cert, Key: f.Key, CA: f.CA}}
+		admin, err := client.Dial(ctx, p.AdminAddr, o)
+		must(t, err)
+		defer admin.Close()
+		if _, err := admin.ReportingAdmin().GetStatus(ctx, &reportingv1.GetStatusRequest{}); grpcstatus.Code(err) != want {
+			t.Errorf("%s asks for the status: %v", identity, err)
+		}
+		calls, err := client.Dial(ctx, net.JoinHostPort("127.0.0.1", port), o)
+		must(t, err)
+		defer calls.Close()
+		if _, err := calls.ReportingAdmin().GetStatus(ctx, &reportingv1.GetStatusRequest{}); grpcstatus.Code(err) != codes.Unimplemented {
+			t.Errorf("%s finds an admin service on the port for calls: %v", identity, err)
+		}
+	}
 }

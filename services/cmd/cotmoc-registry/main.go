@@ -22,7 +22,7 @@ type cli struct {
 
 	Serve       serveCmd       `cmd:"" help:"Run a replica until it is told to stop."`
 	Migrate     migrateCmd     `cmd:"" help:"Bring the tables to this release's, as the database's owner."`
-	CheckConfig checkConfigCmd `cmd:"" help:"Print the settings, and say what is wrong with them."`
+	CheckConfig checkConfigCmd `cmd:"" help:"Print the settings, or say what is wrong with them."`
 }
 
 type serveCmd struct{ distributed.Config }
@@ -67,11 +67,12 @@ Example:
 }
 
 // Run prints and checks.
-func (c *checkConfigCmd) Run() error {
-	if err := distributed.Print(os.Stdout, c.Config); err != nil {
-		return err
+func (c *checkConfigCmd) Run(command *kong.Context) error {
+	err := c.Check()
+	if err == nil {
+		err = distributed.Print(os.Stdout, command.Flags())
 	}
-	return c.Check()
+	return err
 }
 
 func main() {

@@ -47,14 +47,20 @@ func (k *Cluster) WriteEnv() (string, error) {
 		if err != nil {
 			return "", err
 		}
-		var text strings.Builder
-		for _, e := range append(env, "COTMOC_SUBSCRIPTION="+user) {
-			name, value, _ := strings.Cut(e, "=")
-			fmt.Fprintf(&text, "export %s='%s'\n", name, value)
-		}
-		if err := os.WriteFile(filepath.Join(k.Dir, "env-"+user), []byte(text.String()), 0o600); err != nil {
+		text := shell(append(env, "COTMOC_SUBSCRIPTION="+user))
+		if err := os.WriteFile(filepath.Join(k.Dir, "env-"+user), []byte(text), 0o600); err != nil {
 			return "", err
 		}
 	}
 	return filepath.Join(k.Dir, "env-watch"), nil
+}
+
+// shell is variables as a shell reads them.
+func shell(env []string) string {
+	var text strings.Builder
+	for _, e := range env {
+		name, value, _ := strings.Cut(e, "=")
+		fmt.Fprintf(&text, "export %s='%s'\n", name, value)
+	}
+	return text.String()
 }

@@ -55,7 +55,7 @@ func (k *Cluster) replicas() error {
 	for _, r := range append(k.Registry[:n:n], k.Reporting...) {
 		r.Env = append(r.Env, k.c.Env...)
 		env := filepath.Join(k.Dir, "config", r.Name+".env")
-		if err := os.WriteFile(env, []byte(strings.Join(r.Env, "\n")+"\n"), 0o600); err != nil {
+		if err := os.WriteFile(env, []byte(shell(r.Env)), 0o600); err != nil {
 			return err
 		}
 	}

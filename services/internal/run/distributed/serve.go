@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"go.uber.org/zap"
 	"sigs.k8s.io/yaml"
 
@@ -57,9 +59,21 @@ func (d Database) Migrate(ctx context.Context) error {
 	return postgres.Migrate(ctx, postgres.Config{URL: d.OwnerURL, PasswordFile: d.OwnerPasswordFile})
 }
 
-// Print writes settings as YAML. Settings hold no secrets but the names of files
-// with them: an URL with a password is refused before.
-func Print(w io.Writer, settings any) error {
+// Print writes the settings of a command as YAML, by the names of its flags, as a file
+// may hold them. There are no secrets in it but the names of files with them: a URL
+// with a password is refused before.
+func Print(w io.Writer, flags []*kong.Flag) error {
+	settings := map[string]any{}
+	for _, f := range flags {
+		if f.Name == "help" || f.Name == "config" {
+			continue
+		}
+		value := f.Target.Interface()
+		if d, ok := value.(time.Duration); ok {
+			value = d.String()
+		}
+		settings[strings.ReplaceAll(f.Name, "-", "_")] = value
+	}
 	text, err := yaml.Marshal(settings)
 	if err != nil {
 		return fmt.Errorf("print the settings: %w", err)

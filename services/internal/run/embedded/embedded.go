@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -14,9 +15,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
 
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
+	"github.com/cotmoc/cotmoc/services/internal/auth"
 	"github.com/cotmoc/cotmoc/services/internal/ledger/sqlite"
 	"github.com/cotmoc/cotmoc/services/internal/obs"
 	"github.com/cotmoc/cotmoc/services/internal/run"
@@ -27,7 +30,14 @@ import (
 // Config is what to run, and where.
 type Config struct {
 	Dir    string // holds all state; made where there is none
-	Listen string // for calls, on loopback; port 0 takes a free one
+	Listen string // for calls, on loopback unless there is TLS; port 0 takes a free one
+	// TLS is by what callers are known, who then may do what the permission table gives
+	// them; the zero Files serve everybody. The certificate is a service's that also
+	// names 127.0.0.1, at which the services call each other.
+	TLS    auth.Files
+	Domain string // of identities, with TLS
+	// AdminListen is for administrators' calls and reflection, with TLS.
+	AdminListen string
 	// MetricsListen is for metrics and health over HTTP; empty for none.
 	MetricsListen string
 	// NATSListen is where other processes reach the NATS inside; empty for nowhere.
@@ -45,6 +55,7 @@ type Config struct {
 // Process is one or both services at work.
 type Process struct {
 	Addr        string // for calls
+	AdminAddr   string // for administrators' calls; Addr without TLS
 	MetricsAddr string // for metrics and health; empty when nowhere
 	NATSURL     string // for subscribers in other processes; empty when there is none
 
@@ -79,7 +90,10 @@ type builder struct {
 	p       *Process
 	clock   *reporting.Clock // nil when time goes by itself
 	metrics *prometheus.Registry
-	parts   []run.Part
+	parts   []run.Guarded
+	tls     credentials.TransportCredentials // nil for none
+	calls   net.Listener
+	admin   net.Listener
 	ready   []obs.Check
 }
 
@@ -87,17 +101,15 @@ func start(ctx context.Context, c Config, name string, steps ...func(*builder, c
 	if c.Log == nil {
 		c.Log = zap.NewNop()
 	}
-	l, err := run.Listen(c.Listen)
-	if err != nil {
-		return nil, err
-	}
-	b := &builder{c: c, p: &Process{Addr: l.Addr().String()}, metrics: obs.NewRegistry()}
+	b := &builder{c: c, p: &Process{}, metrics: obs.NewRegistry()}
 	defer func() {
 		if err != nil {
-			_ = l.Close()
 			err = errors.Join(err, b.p.Close(context.WithoutCancel(ctx)))
 		}
 	}()
+	if err := b.listen(); err != nil {
+		return nil, err
+	}
 	if c.ManualClock {
 		b.clock = reporting.NewClock(c.Start)
 	}
@@ -113,10 +125,57 @@ func start(ctx context.Context, c Config, name string, steps ...func(*builder, c
 			return nil, err
 		}
 	}
-	b.p.server = run.NewServer(run.ServerConfig{Listener: l, Calls: obs.NewMetrics(b.metrics, name), Log: c.Log,
-		Ready: b.ready, Parts: b.parts})
+	config := run.ServerConfig{Listener: b.calls, Admin: b.admin, TLS: b.tls, Calls: obs.NewMetrics(b.metrics, name), Log: c.Log,
+		Ready: b.ready}
+	for _, p := range b.parts {
+		config.Parts = append(config.Parts, p)
+	}
+	if b.tls != nil {
+		config.Guard = run.NewGuard(0, c.Log, b.parts...)
+	}
+	b.p.server = run.NewServer(config)
 	b.p.monitor.Watch(b.ready...)
 	return b.p, nil
+}
+
+// listen takes the ports, so that a wrong address shows at once.
+func (b *builder) listen() (err error) {
+	listen := run.Listen
+	if b.c.TLS != (auth.Files{}) {
+		if b.tls, err = auth.ServerTLS(b.c.TLS, b.c.Domain, b.c.Log); err != nil {
+			return fmt.Errorf("TLS: %w", err)
+		}
+		listen = run.ListenAny
+		if b.admin, err = listen(b.c.AdminListen); err != nil {
+			return err
+		}
+		b.p.AdminAddr = b.admin.Addr().String()
+		b.p.onClose(func(context.Context) error { _ = b.admin.Close(); return nil })
+	}
+	if b.calls, err = listen(b.c.Listen); err != nil {
+		return err
+	}
+	b.p.onClose(func(context.Context) error { _ = b.calls.Close(); return nil })
+	if b.p.Addr = b.calls.Addr().String(); b.tls == nil {
+		b.p.AdminAddr = b.p.Addr
+	}
+	return nil
+}
+
+// registryAddr is where the reporting service calls the registry, and how.
+func (b *builder) registryAddr() (string, credentials.TransportCredentials, error) {
+	address, creds := b.c.RegistryAddr, insecure.NewCredentials()
+	if address == "" {
+		address = b.p.Addr
+		if host, port, err := net.SplitHostPort(address); err == nil && net.ParseIP(host).IsUnspecified() {
+			address = net.JoinHostPort("127.0.0.1", port)
+		}
+	}
+	if b.tls == nil {
+		return address, creds, nil
+	}
+	creds, err := auth.ClientTLS(b.c.TLS)
+	return address, creds, err
 }
 
 func (p *Process) onClose(f func(context.Context) error) { p.closers = append(p.closers, f) }
@@ -164,11 +223,11 @@ func (b *builder) reporting(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	address := b.c.RegistryAddr
-	if address == "" {
-		address = b.p.Addr
+	address, creds, err := b.registryAddr()
+	if err != nil {
+		return err
 	}
-	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(creds))
 	if err != nil {
 		return fmt.Errorf("registry at %s: %w", address, err)
 	}
