@@ -23,7 +23,7 @@ import (
 
 // cli is the command line.
 type cli struct {
-	Part     string        `help:"What to run: all, or ${enum}." enum:"all,rounds,linear,subscribers,rolling,issue,power,soak,planted" default:"all"`
+	Part     string        `help:"What to run: ${enum}." enum:"all,rounds,linear,subscribers,rolling,issue,power,soak,planted" default:"all"`
 	On       string        `help:"What to run it on: replicas on PostgreSQL and a NATS cluster, or the pair on SQLite (${enum})." enum:"cluster,embedded" default:"cluster"`
 	Short    bool          `help:"The short form of each part, 8 minutes in all."`
 	Seed     uint64        `help:"Of all that is by chance; 0 takes one from the clock."`

@@ -33,7 +33,6 @@ type Crowd struct {
 	number  atomic.Int64  // of the next request
 	highest atomic.Uint64 // newest event that anybody was told of
 	calls   atomic.Uint64
-	retries atomic.Uint64
 	slowest atomic.Int64
 
 	mu       sync.Mutex
