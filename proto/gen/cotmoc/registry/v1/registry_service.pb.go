@@ -1658,8 +1658,8 @@ func (x *ListRevisionsResponse) GetNextPageToken() string {
 // WatchRegistryRequest asks for all changes after a revision.
 type WatchRegistryRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The last revision that the caller holds; 0 for all. UNAVAILABLE with
-	// SEQUENCE_NOT_REACHED when this registry has not come so far.
+	// The last revision that the caller holds; 0 for all. FAILED_PRECONDITION with
+	// REGISTRY_BEHIND when this registry has not come so far.
 	AfterRevision int64 `protobuf:"varint,1,opt,name=after_revision,json=afterRevision,proto3" json:"after_revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
