@@ -414,6 +414,6 @@ func badRegistryReads() []badCall {
 		refuse("versions of no task", revisions("programmes/p/tasks/none"), absent, errorv1.Reason_REASON_TASK_NOT_FOUND, "name"),
 		refuse("versions of no allocation", revisions("programmes/p/targets/cards/allocations/79"), absent, errorv1.Reason_REASON_ALLOCATION_NOT_FOUND, "name"),
 		not("watch from below nothing", watch(-1), "after_revision"),
-		refuse("watch from what is to come", watch(1<<40), codes.Unavailable, errorv1.Reason_REASON_SEQUENCE_NOT_REACHED, "after_revision"),
+		refuse("watch from what is to come", watch(1<<40), codes.FailedPrecondition, errorv1.Reason_REASON_REGISTRY_BEHIND, "after_revision"),
 	}
 }

@@ -27,7 +27,11 @@ func (s *Service) CompareDates(ctx context.Context, req *reportingv1.CompareDate
 		}
 		figures := make([]*reportingv1.Figure, len(days))
 		for i, day := range days {
-			f := b.ViewAsOf(at.measure, day).Figure(at.unit)
+			v := b.ViewAsOf(at.measure, day)
+			if err := v.Err(); err != nil {
+				return err
+			}
+			f := v.Figure(at.unit)
 			figures[i] = figureOf(&f, b.Head())
 		}
 		resp.Figures, resp.Changes = figures, changesOf(figures)

@@ -90,7 +90,11 @@ func newDocument(b *book.Book, c *book.Closing) (*document, error) {
 		Quality: []closedAnswer{}, Owed: []closedAnswer{}, Rankings: []closedAnswer{}}
 	for _, m := range b.Measures(c.Programme) {
 		if !m.IsRegime() {
-			d.Figures = closed(d.Figures, b.ViewAsOf(m, c.AsOf))
+			v := b.ViewAsOf(m, c.AsOf)
+			if err := v.Err(); err != nil {
+				return nil, err
+			}
+			d.Figures = closed(d.Figures, v)
 		} else if p := m.EndedBy(c.AsOf); p.Valid() {
 			d.Reports = closed(d.Reports, b.View(m, p))
 			if err := d.addRegime(b, c, m, p); err != nil {

@@ -60,7 +60,11 @@ func (s *Service) cellsOf(ctx context.Context, req *reportingv1.UnionItemsReques
 			if err != nil {
 				return err
 			}
-			own := at.view(b).Figure(at.unit).Own
+			v, err := at.view(b)
+			if err != nil {
+				return err
+			}
+			own := v.Figure(at.unit).Own
 			if own.State != book.Reported {
 				own.Sequence = 0 // withdrawn, or something other than items
 			}

@@ -19,7 +19,11 @@ func (s *Service) ListFigures(ctx context.Context, req *reportingv1.ListFiguresR
 	sel := book.Selection{Descendants: req.GetSelection() == reportingv1.UnitSelection_UNIT_SELECTION_DESCENDANTS,
 		Kinds: req.GetKinds(), Levels: req.GetLevels(), Keep: keep(req.GetReporting())}
 	err = s.figureView(ctx, req.GetKey(), req.GetMinSequence(), func(b *book.Book, at figureAt) error {
-		figures, more := at.view(b).Figures(at.unit, sel, after, pageSize(req.GetPageSize()))
+		v, err := at.view(b)
+		if err != nil {
+			return err
+		}
+		figures, more := v.Figures(at.unit, sel, after, pageSize(req.GetPageSize()))
 		for i := range figures {
 			resp.Figures = append(resp.Figures, figureOf(&figures[i], b.Head()))
 		}
@@ -56,10 +60,14 @@ func (s *Service) Explain(ctx context.Context, req *reportingv1.ExplainRequest) 
 	}
 	resp := &reportingv1.ExplainResponse{}
 	err = s.figureView(ctx, req.GetKey(), req.GetMinSequence(), func(b *book.Book, at figureAt) error {
-		f := at.view(b).Figure(at.unit)
+		v, err := at.view(b)
+		if err != nil {
+			return err
+		}
+		f := v.Figure(at.unit)
 		resp.Figure = figureOf(&f, b.Head())
 		resp.TargetRevision, resp.RegistryRevision = at.measure.Revision(), b.RegistryRevision()
-		parts, more := at.view(b).Contributions(at.unit, after, pageSize(req.GetPageSize()))
+		parts, more := v.Contributions(at.unit, after, pageSize(req.GetPageSize()))
 		for i := range parts {
 			resp.Contributions = append(resp.Contributions, contributionOf(&parts[i]))
 		}

@@ -27,12 +27,13 @@ type figureAt struct {
 	asOf    calendar.Date // of a current figure; 0 for today
 }
 
-// view returns the figures that are meant.
-func (at *figureAt) view(b *book.Book) *book.View {
+// view returns the figures that are meant, or that they cannot be told.
+func (at *figureAt) view(b *book.Book) (*book.View, error) {
+	v := b.View(at.measure, at.period)
 	if at.asOf != 0 {
-		return b.ViewAsOf(at.measure, at.asOf)
+		v = b.ViewAsOf(at.measure, at.asOf)
 	}
-	return b.View(at.measure, at.period)
+	return v, v.Err()
 }
 
 // served refuses a basis that this release does not count by.
@@ -125,7 +126,11 @@ func (at *figureAt) on(b *book.Book, date string) (err error) {
 func (s *Service) GetFigure(ctx context.Context, req *reportingv1.GetFigureRequest) (*reportingv1.GetFigureResponse, error) {
 	resp := &reportingv1.GetFigureResponse{}
 	err := s.figureView(ctx, req.GetKey(), req.GetMinSequence(), func(b *book.Book, at figureAt) error {
-		f := at.view(b).Figure(at.unit)
+		v, err := at.view(b)
+		if err != nil {
+			return err
+		}
+		f := v.Figure(at.unit)
 		resp.Figure = figureOf(&f, b.Head())
 		return nil
 	})
@@ -139,7 +144,11 @@ func (s *Service) GetFigure(ctx context.Context, req *reportingv1.GetFigureReque
 func (s *Service) CountByKind(ctx context.Context, req *reportingv1.CountByKindRequest) (*reportingv1.CountByKindResponse, error) {
 	resp := &reportingv1.CountByKindResponse{}
 	err := s.figureView(ctx, req.GetKey(), req.GetMinSequence(), func(b *book.Book, at figureAt) error {
-		kinds, tallies := at.view(b).ByKind(at.unit)
+		v, err := at.view(b)
+		if err != nil {
+			return err
+		}
+		kinds, tallies := v.ByKind(at.unit)
 		for i, kind := range kinds {
 			f := book.Figure{Measure: at.measure, Total: tallies[i]}
 			percent, _ := f.Percent()

@@ -53,7 +53,11 @@ func rank(b *book.Book, req *reportingv1.RankRequest) (*reportingv1.RankResponse
 		return nil, &book.Refusal{Reason: errorv1.Reason_REASON_UNIT_NOT_FOUND, Field: "unit", Message: "there is no unit " + top}
 	}
 	r.units = b.UnitsOf(r.card.GetLevel(), u, now.day)
-	return r.answer(now, before)
+	resp, err := r.answer(now, before)
+	if r.err != nil {
+		return nil, r.err
+	}
+	return resp, err
 }
 
 // ranking judges units by a scorecard.
@@ -62,6 +66,7 @@ type ranking struct {
 	programme string
 	card      *registryv1.Scorecard
 	units     []*book.Unit
+	err       error // a figure that cannot be told
 }
 
 // moment is what a ranking is about: a period, or the current figures of a day.

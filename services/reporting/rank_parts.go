@@ -150,6 +150,9 @@ func (j *judging) targetPart(kind registryv1.ScorecardPartKind, m *book.Measure)
 	if v == nil {
 		return nil
 	}
+	if v.Err() != nil {
+		j.err = v.Err()
+	}
 	scores := make([]*big.Rat, len(j.units))
 	for i, u := range j.units {
 		f := v.Figure(u)

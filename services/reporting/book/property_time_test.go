@@ -305,6 +305,12 @@ func (h *history) readTime() error {
 }
 
 func (h *history) sameFigures(m *mMeasure, v *View, totals []mTotal, when string) error {
+	if over := slices.ContainsFunc(totals, func(t mTotal) bool { return t.over }); over || v.Err() != nil {
+		if (v.Err() != nil) != over {
+			return fmt.Errorf("%s %s: %v, and a total leaves the range: %t", m.id, when, v.Err(), over)
+		}
+		return nil
+	}
 	for _, u := range h.w.units {
 		if f := v.Figure(h.b.UnitByID(u.id)); (!m.derived() || u.id == mRoot) && (f.Total != totals[u.ix].Tally || f.Qualifier != totals[u.ix].qual) {
 			return fmt.Errorf("%s at %s %s is %+v %d, want %+v", m.id, u.id, when, f.Total, f.Qualifier, totals[u.ix])

@@ -3,6 +3,7 @@ package book
 import (
 	"slices"
 
+	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	"github.com/cotmoc/cotmoc/services/internal/calendar"
 )
@@ -20,7 +21,13 @@ type View struct {
 	asOf   bool            // they are the current ones of an earlier day
 	shared *Outlook        // of all units, once looked
 	looked bool
+	err    error // a total leaves the range of 64 bits
 }
+
+// Err refuses figures of which a total leaves the range of 64 bits: what would was
+// refused when it came, but only for the sums that are kept. Of a view with an error
+// no figure may be told.
+func (v *View) Err() error { return v.err }
 
 // View returns the figures of a period of the measure's calendar, or, with Current,
 // those of today. A period longer than the measure's own is made of its parts: a
@@ -78,7 +85,10 @@ func (b *Book) spanSheet(m *Measure, v *View, in span) *sheet {
 		part := n.part(m.kind)
 		b.up(unit, v.tree, func(at unitIx) {
 			above := s.nodes.Edit(at)
-			above.sum, _ = above.sum.Add(part) // what overflows was refused when it came
+			sum, err := above.sum.Add(part)
+			if above.sum = sum; err != nil || own.over {
+				v.err = refuse(errorv1.Reason_REASON_OVERFLOW, "", "the total of %s at unit %s leaves the range of 64 bits", m.key.id, b.unit(at).id)
+			}
 			if n.counts() && n.qual != Exact {
 				s.quals.Edit(at).add(n.qual, 1)
 			}
