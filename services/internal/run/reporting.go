@@ -34,6 +34,7 @@ type Reporting struct {
 	relay     *stream.Relay
 	cancel    context.CancelFunc
 	unfollow  context.CancelFunc
+	connected func() bool // to NATS
 	work      sync.WaitGroup
 }
 
@@ -76,7 +77,7 @@ func OpenReporting(ctx context.Context, c ReportingConfig) (*Reporting, error) {
 	if err != nil {
 		return nil, errors.Join(err, engine.Close(ctx))
 	}
-	r := &Reporting{engine: engine, directory: reporting.NewDirectory(engine, c.Registry, c.Log)}
+	r := &Reporting{engine: engine, connected: c.NATS.IsConnected, directory: reporting.NewDirectory(engine, c.Registry, c.Log)}
 	r.relay, err = stream.NewRelay(stream.RelayConfig{Conn: c.NATS, Replicas: c.Replicas, Source: engine, Describe: describe, Log: c.Log})
 	if err != nil {
 		return nil, errors.Join(err, engine.Close(ctx))
@@ -180,16 +181,14 @@ func (r *Reporting) Register(s grpc.ServiceRegistrar) { r.service.Register(s) }
 func (r *Reporting) Tree() (string, auth.Tree) { return "cotmoc.reporting.v1", r.service.Tree() }
 
 // Ready reports whether it can do its work: append, and judge by a copy of the
-// registry. NATS is not asked: intake goes on without it.
+// registry. NATS is not asked, nor whether the copy can be brought up to date:
+// intake goes on, and what is wrong there raises an alarm of its own.
 func (r *Reporting) Ready() []obs.Check {
 	return []obs.Check{
 		ledgerCheck("reporting ledger", r.engine),
 		{Name: "copy of the registry", Run: func(ctx context.Context) error {
 			if !r.directory.Ready(ctx) {
 				return errors.New("no copy yet, and the registry is away")
-			}
-			if p := r.directory.Problem(); p != "" {
-				return errors.New(p)
 			}
 			return nil
 		}},
@@ -200,8 +199,26 @@ func (r *Reporting) Ready() []obs.Check {
 // can end its calls.
 func (r *Reporting) StopFollowing() { r.unfollow() }
 
+// drainWithin bounds how long Close waits until what was committed is published;
+// another replica, or the next start, publishes the rest.
+const drainWithin = time.Second
+
+// drain lets the relay publish what was committed, while it gets on.
+func (r *Reporting) drain(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, drainWithin)
+	defer cancel()
+	for head := r.engine.Head().Sequence; r.relay.Published() < head && r.relay.Problem() == "" && r.connected(); {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
 // Close ends its work; its server is closed before it.
 func (r *Reporting) Close(ctx context.Context) error {
+	r.drain(ctx)
 	r.cancel()
 	r.work.Wait()
 	return r.engine.Close(ctx)
