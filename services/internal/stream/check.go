@@ -63,16 +63,14 @@ func (r *Relay) latest(ctx context.Context) error {
 		return err
 	}
 	newest := all[len(all)-1]
-	for wait := time.Duration(0); newest > r.cfg.Source.Head().Epoch; wait += aheadGrace / 20 {
-		if wait >= aheadGrace {
-			return fmt.Errorf("%w: there is stream %s, the log is of epoch %d; was the log restored from a backup? declare new epochs up to %d",
-				errProblem, FactsName(newest), r.epoch, newest+1)
+	if newest > r.cfg.Source.Head().Epoch {
+		if err := r.cfg.Source.Fresh(ctx); err != nil {
+			return fmt.Errorf("look whether the log is of epoch %d: %w", newest, err)
 		}
-		select {
-		case <-time.After(aheadGrace / 20):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	}
+	if newest > r.cfg.Source.Head().Epoch {
+		return fmt.Errorf("%w: there is stream %s, the log is of epoch %d; was the log restored from a backup? declare new epochs up to %d",
+			errProblem, FactsName(newest), r.epoch, newest+1)
 	}
 	if r.cfg.Source.Head().Epoch != r.epoch {
 		return errEpoch
@@ -133,18 +131,16 @@ func hole(info *jetstream.StreamInfo) string {
 	return ""
 }
 
-// compare holds a message against the log.
+// compare holds a message against the log. A replica that is behind does not know the
+// log's end: only the store can tell that the stream is ahead of it.
 func (r *Relay) compare(ctx context.Context, n uint64, body []byte) error {
 	if r.cfg.Source.Head().Sequence < n {
-		wait, cancel := context.WithTimeout(ctx, aheadGrace)
-		h, err := r.cfg.Source.Wait(wait, n-1)
-		cancel()
-		if err != nil {
-			if ctx.Err() != nil || errors.Is(err, ledger.ErrStopped) {
-				return err
-			}
-			return fmt.Errorf("%w: stream %s is at %d, ahead of the log at %d; was the log restored from a backup? declare a new epoch", errProblem, r.name, n, h.Sequence)
+		if err := r.cfg.Source.Fresh(ctx); err != nil {
+			return fmt.Errorf("look whether the log has event %d: %w", n, err)
 		}
+	}
+	if h := r.cfg.Source.Head(); h.Sequence < n {
+		return fmt.Errorf("%w: stream %s is at %d, ahead of the log at %d; was the log restored from a backup? declare a new epoch", errProblem, r.name, n, h.Sequence)
 	}
 	event, err := eventAt(ctx, r.cfg.Source, n)
 	if err != nil {

@@ -152,10 +152,14 @@ func TestRelay_new_epochs_among_three_replicas_under_load(t *testing.T) {
 		})
 	}
 	for epoch := uint32(2); epoch <= 5; epoch++ {
-		time.Sleep(700 * time.Millisecond)
+		time.Sleep(300 * time.Millisecond)
 		declare(t, es[epoch%3], epoch)
+		until(t, "the new epoch's stream is there", func() bool {
+			_, err := jsOf(t, nc).Stream(t.Context(), stream.FactsName(epoch))
+			return err == nil
+		})
 	}
-	time.Sleep(700 * time.Millisecond)
+	time.Sleep(300 * time.Millisecond)
 	close(stop)
 	wg.Wait()
 	for i, e := range es {
@@ -211,7 +215,11 @@ func TestRelay_replica_that_lags_behind_an_epoch_spoils_nothing(t *testing.T) {
 	r, _ := run(t, nc, ahead)
 	until(t, "published in the new epoch", func() bool { return r.Published() == 101 })
 	frozen.grow() // the frozen replica still has events of its epoch to publish
-	until(t, "the frozen one says why it stands", func() bool { return strings.Contains(stale.Problem(), "declare new epochs up to 3") })
+	for until := time.Now().Add(2 * time.Second); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
+		if p := stale.Problem(); p != "" || stale.Published() != 100 {
+			t.Fatalf("the frozen one is at %d and says %q", stale.Published(), p)
+		}
+	}
 	equals(t, nc, ahead, 2)
 	if n := stateOf(t, nc, 1).LastSeq; n != 100 {
 		t.Errorf("the old stream is at %d", n)
@@ -219,6 +227,25 @@ func TestRelay_replica_that_lags_behind_an_epoch_spoils_nothing(t *testing.T) {
 	frozen.thaw()
 	until(t, "the woken one goes on", func() bool { return stale.Published() == ahead.Head().Sequence && stale.Problem() == "" })
 	equals(t, nc, ahead, 2)
+}
+
+func TestRelay_replica_that_is_behind_raises_no_alarm(t *testing.T) {
+	nc, _ := natstest.Start(t)
+	store := new(ledgertest.Memory)
+	ahead := replica(t, store)
+	grow(t, ahead, 10, 10)
+	frozen := &still{Source: ahead, head: ahead.Head()}
+	grow(t, ahead, 10, 10)
+	r, _ := run(t, nc, ahead)
+	until(t, "all is published", func() bool { return r.Published() == ahead.Head().Sequence })
+	stale, _ := run(t, nc, frozen)
+	for until := time.Now().Add(3 * time.Second); time.Now().Before(until); time.Sleep(20 * time.Millisecond) {
+		if p := stale.Problem(); p != "" {
+			t.Fatalf("it is behind, and says %q", p)
+		}
+	}
+	frozen.thaw()
+	until(t, "it goes on", func() bool { return stale.Published() == ahead.Head().Sequence })
 }
 
 // still is the log of a replica that has stopped following; when it grows, it shows
@@ -249,6 +276,18 @@ func (s *still) Head() ledger.Head {
 		return s.Source.Head()
 	}
 	return s.head
+}
+
+// Fresh waits, as for a store that does not answer.
+func (s *still) Fresh(ctx context.Context) error {
+	for s.Head() != s.Source.Head() {
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
 }
 
 func (s *still) Wait(ctx context.Context, after uint64) (ledger.Head, error) {

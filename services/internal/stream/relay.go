@@ -19,6 +19,7 @@ import (
 type Source interface {
 	Head() ledger.Head
 	Wait(ctx context.Context, after uint64) (ledger.Head, error)
+	Fresh(ctx context.Context) error
 	Blocks(ctx context.Context, after uint64) iter.Seq2[*ledger.Block, error]
 }
 
@@ -40,7 +41,6 @@ type RelayConfig struct {
 const (
 	checkEvery   = time.Second
 	callTimeout  = 5 * time.Second
-	aheadGrace   = 2 * time.Second // for a log that follows another replica's
 	backoffFirst = 20 * time.Millisecond
 	backoffMost  = 2 * time.Second
 	stalledAfter = 5 * time.Second // without an answer, what is owed is a problem
