@@ -59,6 +59,9 @@ func (s *Service) PublishClosing(ctx context.Context, req *reportingv1.PublishCl
 // closingDocument makes the document of a closing, packed, from a cut of the book;
 // none when it was published before.
 func (s *Service) closingDocument(ctx context.Context, c *book.Closing) ([]byte, error) {
+	if err := s.engine.Fresh(ctx); err != nil {
+		return nil, err // it would be without what other replicas accepted
+	}
 	var there bool
 	if err := s.view(ctx, 0, func(b *book.Book) error {
 		if b.ProgrammeByID(c.Programme) == nil {

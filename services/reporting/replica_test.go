@@ -30,9 +30,19 @@ import (
 // replicas are services on one ledger, each with a manual clock of its own.
 func replicas(t *testing.T, n int, day string, level ...uint32) []*leader {
 	t.Helper()
+	stores := make([]ledger.Store, n)
 	store := new(ledgertest.Memory)
+	for i := range stores {
+		stores[i] = store
+	}
+	return replicasOn(t, day, stores, level...)
+}
+
+// replicasOn are replicas that each reach the ledger in a way of their own.
+func replicasOn(t *testing.T, day string, stores []ledger.Store, level ...uint32) []*leader {
+	t.Helper()
 	var out []*leader
-	for i := range n {
+	for i, store := range stores {
 		l := &leader{t: t, clock: NewClock(noon(t, day)), requests: i * 1_000_000}
 		c := ledger.Config[*book.Book]{Store: store, Empty: book.New, Now: l.clock.Now, Follow: true}
 		if i < len(level) {

@@ -120,17 +120,33 @@ func (s *Service) viewAt(ctx context.Context, known *timestamppb.Timestamp, minS
 	if err := known.CheckValid(); err != nil {
 		return refuse(errorv1.Reason_REASON_INVALID_FIELD, "known_at", "%v", err)
 	}
-	if at := known.AsTime(); at.After(s.now()) {
-		return refuse(errorv1.Reason_REASON_DATE_IN_FUTURE, "known_at", "nobody knows yet what will be known at %s", local(at))
+	at := known.AsTime()
+	if !at.Before(s.engine.Head().Time) {
+		if err := s.reachedBy(ctx, at); err != nil {
+			return err
+		}
 	}
-	if !known.AsTime().Before(s.engine.Head().Time) {
+	if !at.Before(s.engine.Head().Time) {
 		return s.view(ctx, minSequence, read) // nothing came after it
 	}
-	b, _, err := s.engine.KnownAt(ctx, known.AsTime())
+	b, _, err := s.engine.KnownAt(ctx, at)
 	if err != nil {
 		return err
 	}
 	return fail(read(b))
+}
+
+// reachedBy refuses a time that is not over, by the clock that stamps events, and sees to
+// it that this replica has what the others accepted until then.
+func (s *Service) reachedBy(ctx context.Context, at time.Time) error {
+	now, err := s.engine.Now(ctx)
+	if err != nil {
+		return err
+	}
+	if at.After(now) {
+		return refuse(errorv1.Reason_REASON_DATE_IN_FUTURE, "known_at", "nobody knows yet what will be known at %s", local(at))
+	}
+	return s.engine.Fresh(ctx)
 }
 
 // now is the service's time.

@@ -45,6 +45,16 @@ func (e *Engine[S]) reach(ctx context.Context, sequence uint64) error {
 // empty log it names the epoch and level that the first block will have.
 func (e *Engine[S]) Head() Head { return *e.head.Load() }
 
+// Now returns the time that a block would be stamped with now: the store's or
+// Config.Now's, and never before the last block's.
+func (e *Engine[S]) Now(ctx context.Context) (time.Time, error) {
+	t, err := e.now(ctx)
+	if err != nil {
+		return t, err
+	}
+	return e.stamp(t).Time, nil
+}
+
 // logHead is Head as the store has it: zero for an empty log.
 func (e *Engine[S]) logHead() Head {
 	if h := e.Head(); h.Sequence > 0 {
