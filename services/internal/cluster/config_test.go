@@ -96,7 +96,7 @@ func TestNATS(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := accounts.String()
-	if all, ok := parsed["accounts"].(map[string]any); !ok || len(all) != 2 {
+	if all, ok := parsed["accounts"].(map[string]any); !ok || len(all) != 4 {
 		t.Errorf("accounts are %v", parsed["accounts"])
 	}
 	if strings.Contains(text, "CONSUMER.CREATE") || strings.Contains(text, "deny") || strings.Count(text, `"cotmoc.>"`) != 2 {
