@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -96,7 +97,11 @@ func (k *Cluster) configureNATS() error {
 	}
 	var routes []string
 	for i := range natsServers {
-		routes = append(routes, strconv.Quote("tls://"+ports[3*i+2]))
+		_, port, err := net.SplitHostPort(ports[3*i+2])
+		if err != nil {
+			return err
+		}
+		routes = append(routes, strconv.Quote("tls://localhost:"+port)) // by name: see nats-server.conf
 	}
 	for i := range natsServers {
 		name := fmt.Sprintf("nats-%d", i+1)
