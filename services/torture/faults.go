@@ -33,7 +33,7 @@ func accidents(s *site.Site) []accident {
 		{"NATS wiped", func(r *rig, ctx context.Context) error { return r.allNodes(ctx, s.Wipe) }},
 		{"NATS rolled back", (*rig).rollBack},
 		{"NATS leader killed", (*rig).killLeader},
-		{"NATS block damaged", func(r *rig, ctx context.Context) error { return r.allNodes(ctx, pick(r, s.NATS).Damage) }},
+		{"NATS block damaged", (*rig).damageBlock},
 	}
 	if s.Database != nil {
 		all = append(all, accident{"PostgreSQL killed", (*rig).killDatabase})
@@ -174,6 +174,22 @@ func (r *rig) allNodes(ctx context.Context, meanwhile func() error) error {
 	}
 	pause(ctx, r.between(0, time.Second))
 	return nil
+}
+
+// damageBlock flips a bit of one server's copy of the stream. The relay sees to the copy
+// of the server that leads. Another server's is given up, as the runbook says: while it
+// lasts, subscribers fill what they miss from the log.
+func (r *rig) damageBlock(ctx context.Context) error {
+	n := pick(r, r.site.NATS)
+	if err := r.allNodes(ctx, n.Damage); err != nil || len(r.site.NATS) == 1 {
+		return err
+	}
+	pause(ctx, r.between(time.Second, 2*time.Second))
+	n.Handle.Kill()
+	if err := n.Wipe(); err != nil {
+		return err
+	}
+	return n.Handle.Start()
 }
 
 // rollBack puts an older state of the streams in the place of the present one.

@@ -15,9 +15,17 @@ import (
 // Wipe takes away what the NATS servers keep; they must not run.
 func (s *Site) Wipe() error {
 	for _, n := range s.NATS {
-		if err := os.RemoveAll(n.Store); err != nil {
-			return fmt.Errorf("wipe %s: %w", n.Name, err)
+		if err := n.Wipe(); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// Wipe removes what a server keeps; it must not run.
+func (n *Node) Wipe() error {
+	if err := os.RemoveAll(n.Store); err != nil {
+		return fmt.Errorf("wipe %s: %w", n.Name, err)
 	}
 	return nil
 }
