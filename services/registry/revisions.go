@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/cotmoc/cotmoc/pkg/apierr"
+	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	"github.com/cotmoc/cotmoc/services/registry/book"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -21,9 +24,8 @@ func (s *Service) ListRevisions(ctx context.Context, req *registryv1.ListRevisio
 		return nil, err
 	}
 	if after != "" {
-		// The token is bound to the request, so it is a number that we wrote.
-		if at, err = strconv.ParseInt(after, 10, 64); err != nil {
-			return nil, fmt.Errorf("page key %q: %w", after, err)
+		if at, err = s.olderOf(ctx, req.GetName(), at, after); err != nil {
+			return nil, err
 		}
 	}
 	resp := &registryv1.ListRevisionsResponse{}
@@ -39,6 +41,24 @@ func (s *Service) ListRevisions(ctx context.Context, req *registryv1.ListRevisio
 		resp.NextPageToken = tokenOf(req, strconv.FormatInt(at, 10))
 	}
 	return resp, nil
+}
+
+// olderOf reads the revision with which a page begins. Anybody can make a token with
+// the number of another resource's change in it, such as an allocation of another's:
+// only a change of this resource, which the caller may read, is taken.
+func (s *Service) olderOf(ctx context.Context, resource string, newest int64, key string) (int64, error) {
+	at, err := strconv.ParseInt(key, 10, 64)
+	if err == nil && at > 0 && at <= newest {
+		c, err := s.change(ctx, at)
+		if err != nil {
+			return 0, err
+		}
+		if book.NameOf(c) == resource {
+			return at, nil
+		}
+	}
+	return 0, apierr.New(codes.InvalidArgument, errorv1.Reason_REASON_INVALID_PAGE_TOKEN, "page_token",
+		"the page token was not made for this request; start again without one")
 }
 
 // revisionOf returns the present revision of any resource.

@@ -39,9 +39,9 @@ func (s *Service) ListCellHistory(ctx context.Context, req *reportingv1.ListCell
 	if err != nil {
 		return nil, err
 	}
-	if key != "" { // the token is bound to the request and holds a number of this server's
-		if at, err = strconv.ParseUint(key, 10, 64); err != nil {
-			return nil, refuse(errorv1.Reason_REASON_INVALID_PAGE_TOKEN, "page_token", "the page token is not of this request")
+	if key != "" {
+		if at, err = s.olderIn(ctx, req.GetKey(), key); err != nil {
+			return nil, err
 		}
 	}
 	resp := &reportingv1.ListCellHistoryResponse{}
@@ -59,6 +59,26 @@ func (s *Service) ListCellHistory(ctx context.Context, req *reportingv1.ListCell
 		at = rec.GetSupersedes()
 	}
 	return resp, nil
+}
+
+// olderIn reads the number with which a page of a cell's history begins. Anybody can
+// make a token with the number of another unit's submission in it: only an event of
+// this cell, which the caller may read, is taken.
+func (s *Service) olderIn(ctx context.Context, cell *reportingv1.CellKey, key string) (uint64, error) {
+	at, err := strconv.ParseUint(key, 10, 64)
+	if err == nil {
+		var rec *reportingv1.SubmissionRecord
+		rec, err = s.record(ctx, at)
+		if err != nil && !errors.Is(err, errNotStored) {
+			return 0, err
+		}
+		sub := rec.GetSubmission()
+		if err == nil && rec.GetProgramme() == cell.GetProgramme() && sub.GetTarget() == cell.GetTarget() &&
+			sub.GetUnit() == cell.GetUnit() && sub.GetPeriod() == cell.GetPeriod() {
+			return at, nil
+		}
+	}
+	return 0, refuse(errorv1.Reason_REASON_INVALID_PAGE_TOKEN, "page_token", "the page token is not of this request")
 }
 
 // ListItems lists the items of a cell that was sent as an item list.
@@ -87,7 +107,8 @@ func (s *Service) ListItems(ctx context.Context, req *reportingv1.ListItemsReque
 	return resp, nil
 }
 
-// GetReceipt returns a submission as it was accepted.
+// GetReceipt returns a submission as it was accepted. Whoever asks may not know whether
+// it was: a replica that is behind the log does not say that it was not.
 func (s *Service) GetReceipt(ctx context.Context, req *reportingv1.GetReceiptRequest) (*reportingv1.GetReceiptResponse, error) {
 	if (req.GetSequence() == 0) == (req.GetKey() == nil) {
 		return nil, refuse(errorv1.Reason_REASON_INVALID_FIELD, "sequence", "give either a sequence, or a key and a request_id")
@@ -95,21 +116,33 @@ func (s *Service) GetReceipt(ctx context.Context, req *reportingv1.GetReceiptReq
 	if (req.GetKey() == nil) != (req.GetRequestId() == "") {
 		return nil, refuse(errorv1.Reason_REASON_INVALID_FIELD, "request_id", "a request_id goes with a key, and a key with a request_id")
 	}
+	rec, err := s.receipt(ctx, req)
+	if err != nil {
+		if err := s.engine.Fresh(ctx); err != nil {
+			return nil, err
+		}
+		rec, err = s.receipt(ctx, req)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &reportingv1.GetReceiptResponse{Record: rec}, nil
+}
+
+// receipt finds a submission in what this replica has seen.
+func (s *Service) receipt(ctx context.Context, req *reportingv1.GetReceiptRequest) (*reportingv1.SubmissionRecord, error) {
 	if req.GetKey() == nil {
 		rec, err := s.record(ctx, req.GetSequence())
 		if errors.Is(err, errNotStored) {
 			err = refuse(errorv1.Reason_REASON_SUBMISSION_NOT_FOUND, "sequence", "event %d is no submission", req.GetSequence())
 		}
-		if err != nil {
-			return nil, err
-		}
-		return &reportingv1.GetReceiptResponse{Record: rec}, nil
+		return rec, err
 	}
 	at, err := s.newest(ctx, req.GetKey(), 0)
 	for at != 0 && err == nil {
 		var rec *reportingv1.SubmissionRecord
 		if rec, err = s.record(ctx, at); err == nil && rec.GetRequestId() == req.GetRequestId() {
-			return &reportingv1.GetReceiptResponse{Record: rec}, nil
+			return rec, nil
 		}
 		at = rec.GetSupersedes()
 	}

@@ -73,8 +73,10 @@ func cell() []Ask {
 
 func submitRows() map[string]Row {
 	return map[string]Row{
+		// Its figures go up to the root, which is seldom the caller's.
 		reportingv1.ReportingService_Submit_FullMethodName: {Roles: onlyUnits, Asks: []Ask{{Programme: "programme",
-			Target: "submission.target", Unit: "submission.unit", Period: "submission.period"}}},
+			Target: "submission.target", Unit: "submission.unit", Period: "submission.period"}}, Shown: &Ask{
+			Each: "figures", Programme: "programme", Target: "target", Unit: "unit", Period: "period"}},
 		reportingv1.ReportingService_SubmitBatch_FullMethodName: {Roles: onlyUnits, Asks: []Ask{{Each: "items", EachAlone: "mode",
 			Programme: "programme", Target: "submission.target", Unit: "submission.unit", Period: "submission.period"}}},
 		reportingv1.ReviewService_ReviewCompletion_FullMethodName: {Roles: reviewers, Asks: []Ask{

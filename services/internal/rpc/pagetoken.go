@@ -13,8 +13,10 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// sumSize is how much of a SHA-256 a page token carries. It guards against
-// mistakes and not against forgers, who gain nothing: a key is a public id.
+// sumSize is how much of a SHA-256 a page token carries. It guards against mistakes
+// and not against forgers: a key must be nothing but a place to begin at in a list that
+// its caller may read. One that leads by itself to what is read, such as the number of
+// an event, is to be held against the request by the handler.
 const sumSize = 12
 
 // EncodePageToken makes the token of the page that begins after key. It is good

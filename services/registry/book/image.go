@@ -31,13 +31,13 @@ func (b *Book) Apply(sequence uint64, e ledger.Entry) error {
 	if c.GetLevelRaised() != nil {
 		return nil // of no resource
 	}
-	at, _, err := b.Revision(nameOf(&c))
+	at, _, err := b.Revision(NameOf(&c))
 	if err != nil {
 		return fmt.Errorf("change %d: %w", sequence, err)
 	}
 	if at != c.GetPreviousRevision() {
 		return fmt.Errorf("change %d of %s follows revision %d, but %d is present",
-			sequence, nameOf(&c), c.GetPreviousRevision(), at)
+			sequence, NameOf(&c), c.GetPreviousRevision(), at)
 	}
 	if err := b.place(&c); err != nil {
 		return fmt.Errorf("apply change %d: %w", sequence, err)
@@ -45,8 +45,8 @@ func (b *Book) Apply(sequence uint64, e ledger.Entry) error {
 	return nil
 }
 
-// nameOf is the name of a change's resource.
-func nameOf(c *registryv1.Change) string {
+// NameOf is the name of a change's resource; empty where it is about none.
+func NameOf(c *registryv1.Change) string {
 	switch r := c.GetResource().(type) {
 	case *registryv1.Change_Programme:
 		return r.Programme.GetName()
