@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -74,6 +75,9 @@ type ReportingConfig struct {
 // Check says what keeps a replica from being started, all of it.
 func (c *Config) Check() error {
 	errs := []error{checkURL("--database-url", c.Database.URL)}
+	if c.Database.OwnerURL != "" {
+		errs = append(errs, checkURL("--database-owner-url", c.Database.OwnerURL))
+	}
 	if c.TLS.On() && (c.TLS.Cert == "" || c.TLS.Key == "" || c.TLS.CA == "") {
 		errs = append(errs, errors.New("--tls-cert, --tls-key and --tls-ca belong together"))
 	}
@@ -94,6 +98,11 @@ func (c *ReportingConfig) Check() error {
 	}
 	if len(c.NATS.URLs) == 0 {
 		errs = append(errs, errors.New("--nats-urls is needed: the servers of the NATS cluster"))
+	}
+	for i, text := range append(slices.Clone(c.NATS.URLs), c.NATS.PublicURLs...) {
+		if strings.Contains(text, "@") { // subscribers are told these, too
+			errs = append(errs, fmt.Errorf("server %d of --nats-urls and --nats-public-urls names a user: who this is says the file of --nats-seed", i+1))
+		}
 	}
 	if c.Clock != "manual" && c.Start != "" {
 		errs = append(errs, errors.New("--start goes with --clock=manual"))
@@ -124,7 +133,7 @@ func checkURL(flag, text string) error {
 	if err != nil || !slices.Contains([]string{"postgres", "postgresql"}, u.Scheme) {
 		return fmt.Errorf("%s is not of the form postgres://role@host:port/database", flag)
 	}
-	if _, has := u.User.Password(); has || u.Query().Has("password") {
+	if _, has := u.User.Password(); has || u.Query().Has("password") || u.Query().Has("sslpassword") {
 		return fmt.Errorf("%s holds a password: put it into a file", flag)
 	}
 	return nil
