@@ -17,6 +17,7 @@ import (
 	"github.com/cotmoc/cotmoc/services/internal/obs"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -105,6 +106,7 @@ func TestErrorsReachTheCallerAsMeant(t *testing.T) {
 		{"stopped", ledger.ErrStopped, codes.Unavailable, errorv1.Reason_REASON_UNAVAILABLE},
 		{"away", fmt.Errorf("read the time: %w", ledger.ErrAway), codes.Unavailable, errorv1.Reason_REASON_UNAVAILABLE},
 		{"full", ledger.ErrFull, codes.Unavailable, errorv1.Reason_REASON_UNAVAILABLE},
+		{"ended", fmt.Errorf("%w: %w", ledger.ErrEnded, ledger.ErrLevel), codes.Unavailable, errorv1.Reason_REASON_UNAVAILABLE},
 		{"not reached", ledger.ErrNotReached, codes.Unavailable, errorv1.Reason_REASON_SEQUENCE_NOT_REACHED},
 		{"deadline", fmt.Errorf("x: %w", context.DeadlineExceeded), codes.DeadlineExceeded, 0},
 		{"cancelled", fmt.Errorf("x: %w", context.Canceled), codes.Canceled, 0},
@@ -201,6 +203,27 @@ func TestEachCallHasALineAndIsCounted(t *testing.T) {
 	}
 	if n := testutil.ToFloat64(r.metrics.Calls.WithLabelValues(method, "InvalidArgument", "INVALID_FIELD")); n != 1 {
 		t.Errorf("%v bad calls counted", n)
+	}
+}
+
+// TestALineIsShortWhateverWasSent: a caller does not fill the log with what is refused.
+func TestALineIsShortWhateverWasSent(t *testing.T) {
+	r := newRig(t, Config{})
+	for _, unit := range []string{strings.Repeat("x", 500_000), strings.Repeat("Đ", 200_000)} {
+		bad := good()
+		bad.Programme, bad.Submission.Unit = unit, unit
+		if _, err := r.client.Submit(t.Context(), bad); status.Code(err) != codes.InvalidArgument {
+			t.Fatal(err)
+		}
+	}
+	for i, l := range r.logs.All() {
+		line, err := zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()).EncodeEntry(l.Entry, l.Context)
+		if err != nil || line.Len() > 2000 {
+			t.Errorf("line %d has %d bytes, %v", i, line.Len(), err)
+		}
+	}
+	if r.logs.Len() != 2 {
+		t.Errorf("%d lines", r.logs.Len())
 	}
 }
 

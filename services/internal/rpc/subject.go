@@ -1,12 +1,16 @@
 package rpc
 
 import (
+	"strings"
 	"sync"
 
 	"go.uber.org/zap"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
+
+// maxLogged is how many bytes of an id are logged: more than any has.
+const maxLogged = 80
 
 // subjects finds in requests what a log line names: the unit and the programme.
 type subjects struct {
@@ -40,10 +44,18 @@ func (s *subjects) append(fields []zap.Field, req any) []zap.Field {
 		case at.field.IsList():
 			fields = append(fields, zap.Int(string(at.field.Name()), v.List().Len()))
 		case v.String() != "":
-			fields = append(fields, zap.String(string(at.field.Name()), v.String()))
+			fields = append(fields, zap.String(string(at.field.Name()), cut(v.String())))
 		}
 	}
 	return fields
+}
+
+// cut is a text as a log line has it: a message that was refused may hold anything.
+func cut(s string) string {
+	if len(s) <= maxLogged {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxLogged], "") + "…"
 }
 
 // of finds the places in a message type, at most one message deep.
