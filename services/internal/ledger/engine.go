@@ -194,8 +194,9 @@ func (e *Engine[S]) Close(ctx context.Context) error {
 	return err
 }
 
-// Err returns nil while the engine can append, and else why it no longer can: a
-// block of another writer that this state cannot digest or this release cannot read.
+// Err returns nil while the engine can append, and else why it no longer can, which
+// wraps ErrEnded: a block of another writer that this state cannot digest or this
+// release cannot read, or a log that lost what was committed.
 func (e *Engine[S]) Err() error {
 	if p := e.broken.Load(); p != nil {
 		return *p
@@ -204,6 +205,7 @@ func (e *Engine[S]) Err() error {
 }
 
 func (e *Engine[S]) fail(err error) error {
+	err = fmt.Errorf("%w: %w", ErrEnded, err)
 	if e.broken.CompareAndSwap(nil, &err) {
 		e.log.Error("ledger can no longer append", zap.Error(err))
 	}

@@ -278,6 +278,29 @@ func TestEngine_ends_its_service_when_the_log_went_back(t *testing.T) {
 	}
 }
 
+func TestDo_log_that_went_back_under_an_append_is_not_waited_for(t *testing.T) {
+	mem := new(ledgertest.Memory)
+	store := &ledgertest.Faulty{Store: mem}
+	e := open(t, store, following)
+	mustDo(t, e, add("a", 1))
+	mustDo(t, e, add("a", 1))
+	store.Plan(10, ledgertest.Failed)
+	errs := make(chan error, 1)
+	go func() { _, err := e.Do(context.Background(), add("a", 1)); errs <- err }()
+	for e.Stats().Unsettled == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	mem.Cut(1) // another server goes on, and never had the second block
+	select {
+	case err := <-errs:
+		if !errors.Is(err, ledger.ErrEnded) || !errors.Is(err, ledger.ErrDamaged) || !errors.Is(e.Err(), ledger.ErrDamaged) {
+			t.Errorf("do: %v, engine: %v", err, e.Err())
+		}
+	case <-time.After(20 * time.Second):
+		t.Errorf("it waits for ever, and says of itself: %v, %v", e.Err(), e.Reachable())
+	}
+}
+
 func TestBlocks_come_from_memory_and_store_alike(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ledger.db")
 	fresh := open(t, openStore(t, path))

@@ -29,6 +29,10 @@ var ErrBusy = errors.New("ledger: too many are waiting")
 // ErrStopped says that the engine is stopping or stopped. Nothing was done.
 var ErrStopped = errors.New("ledger: stopped")
 
+// ErrEnded says that the engine can no longer append, see Engine.Err. Nothing was done;
+// an engine beside it, or one that is opened anew, may be able to.
+var ErrEnded = errors.New("ledger: this engine has ended its service")
+
 // ErrNotReached says that a read asked for an event that the state had not seen in time.
 var ErrNotReached = errors.New("ledger: sequence not reached in time")
 

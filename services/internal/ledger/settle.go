@@ -53,6 +53,11 @@ func (e *Engine[S]) append(b *Block) error {
 			if err = e.appendOnce(b); err == nil {
 				return nil
 			}
+			if errors.Is(err, ErrConflict) {
+				if lost := e.lost(); lost != nil {
+					return lost
+				}
+			}
 		case found.Writer == b.Writer && found.Last == b.Last:
 			return nil
 		default:
@@ -124,13 +129,32 @@ func (e *Engine[S]) overtaken() error {
 	return nil
 }
 
+// lost ends the engine's service when an append is refused because the log no longer
+// has what it follows: that can never be settled.
+func (e *Engine[S]) lost() error {
+	h, err := e.storeHead()
+	if err != nil {
+		return nil // asked again with the next attempt
+	}
+	return e.within(h)
+}
+
+// within ends the engine's service when the store's log ends before the state, or
+// otherwise.
+func (e *Engine[S]) within(h Head) error {
+	own := e.logHead()
+	if h.Sequence < own.Sequence || h.Sequence == own.Sequence && h.Hash != own.Hash {
+		return e.fail(fmt.Errorf("the log ends with entry %d, but entry %d was committed: %w", h.Sequence, own.Sequence, ErrDamaged))
+	}
+	return nil
+}
+
 // reconcile brings the state to where the store ends. A log that ends before what
 // this engine saw committed, or with another hash, was restored or tampered with
 // under it: that ends the engine's service.
 func (e *Engine[S]) reconcile(h Head) error {
-	own := e.logHead()
-	if h.Sequence < own.Sequence || h.Sequence == own.Sequence && h.Hash != own.Hash {
-		return e.fail(fmt.Errorf("the log ends with entry %d, but entry %d was committed: %w", h.Sequence, own.Sequence, ErrDamaged))
+	if err := e.within(h); err != nil {
+		return err
 	}
 	return e.catchUp()
 }

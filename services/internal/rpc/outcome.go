@@ -72,6 +72,8 @@ func engineOutcome(err error) error {
 			"too much is waiting; send the same request again"), busyRetry)
 	case errors.Is(err, ledger.ErrStopped):
 		return apierr.New(codes.Unavailable, unavailable, "", "the service is stopping; send the same request again")
+	case errors.Is(err, ledger.ErrEnded):
+		return apierr.New(codes.Unavailable, unavailable, "", "this replica cannot go on with the log; send the same request again")
 	case errors.Is(err, ledger.ErrFull):
 		return apierr.New(codes.Unavailable, unavailable, "", "the log has no room; nothing was stored")
 	case errors.Is(err, ledger.ErrConflict):
