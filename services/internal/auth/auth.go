@@ -9,9 +9,9 @@ package auth
 import (
 	"context"
 	"crypto/x509"
+	"encoding/asn1"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 
 	"github.com/cotmoc/cotmoc/pkg/name"
@@ -110,14 +110,40 @@ func identityOf(cert *x509.Certificate, domain string) (Identity, error) {
 	if cert.IsCA {
 		return Identity{}, errors.New("the certificate is an authority's, which calls nobody")
 	}
-	if len(cert.URIs) != 1 {
-		return Identity{}, fmt.Errorf("the certificate holds %d URIs: want exactly one identity", len(cert.URIs))
+	uris, err := urisOf(cert)
+	if err != nil {
+		return Identity{}, err
 	}
-	return ParseURI(uriText(cert.URIs[0]), domain)
+	if len(uris) != 1 {
+		return Identity{}, fmt.Errorf("the certificate holds %d URIs: want exactly one identity", len(uris))
+	}
+	return ParseURI(uris[0], domain)
 }
 
-// uriText is a URI as it stands in a certificate, without repairing it.
-func uriText(u *url.URL) string { return u.String() }
+// Where a certificate holds URIs: RFC 5280, 4.2.1.6.
+var alternativeNames = asn1.ObjectIdentifier{2, 5, 29, 17}
+
+const uriTag = 6
+
+// urisOf reads the URIs of a certificate as they stand there: a url.URL has forgotten
+// how its scheme was written, and an empty fragment.
+func urisOf(cert *x509.Certificate) (uris []string, _ error) {
+	for _, e := range cert.Extensions {
+		if !e.Id.Equal(alternativeNames) {
+			continue
+		}
+		var names []asn1.RawValue
+		if rest, err := asn1.Unmarshal(e.Value, &names); err != nil || len(rest) > 0 {
+			return nil, errors.New("the certificate's names cannot be read")
+		}
+		for _, n := range names {
+			if n.Class == asn1.ClassContextSpecific && n.Tag == uriTag {
+				uris = append(uris, string(n.Bytes))
+			}
+		}
+	}
+	return uris, nil
+}
 
 // callerKey is the key of the caller in a context.
 type callerKey struct{}
