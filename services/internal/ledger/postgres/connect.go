@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"golang.org/x/time/rate"
 )
@@ -35,9 +36,9 @@ func newConnector(c Config, connections int) (*connector, error) {
 	return &connector{cfg: c, cc: cc, pace: rate.NewLimiter(rate.Every(50*time.Millisecond), connections)}, nil
 }
 
-// pool returns a pool that keeps its connections, with settings of its own.
-// Nothing is connected before the first use.
-func (c *connector) pool(size int, settings map[string]string) *sql.DB {
+// pool returns a pool that keeps its connections, with settings of its own, and does
+// something to each once it is made. Nothing is connected before the first use.
+func (c *connector) pool(size int, settings map[string]string, after func(*pgconn.PgConn)) *sql.DB {
 	cc := c.cc.Copy()
 	maps.Copy(cc.RuntimeParams, settings)
 	db := stdlib.OpenDB(*cc,
@@ -52,6 +53,9 @@ func (c *connector) pool(size int, settings map[string]string) *sql.DB {
 			if err != nil {
 				_ = conn.Close(ctx) // database/sql never hears of it
 			}
+			if after != nil {
+				after(conn.PgConn())
+			}
 			return err
 		}))
 	db.SetMaxOpenConns(size)
@@ -59,6 +63,13 @@ func (c *connector) pool(size int, settings map[string]string) *sql.DB {
 	db.SetConnMaxIdleTime(idleTimeout)
 	return db
 }
+
+// uncancelled makes the server go on with what its caller gave up. An append that waits
+// for a standby is already committed on this server: cancelled, it would be read here,
+// and be settled as stored, while the standby does not have it. Without its secret, the
+// driver's request to cancel is of no session; the server's own limits end what waits
+// for a lock.
+func uncancelled(conn *pgconn.PgConn) { clear(conn.SecretKey()) }
 
 // checkSettings refuses a session in which what was committed may be lost. It looks
 // at each connection anew: settings differ by role, database and session, and

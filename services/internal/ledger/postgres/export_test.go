@@ -13,7 +13,7 @@ func Setting(ctx context.Context, c Config, name string) (value string, err erro
 	if err != nil {
 		return "", err
 	}
-	db := con.pool(1, nil)
+	db := con.pool(1, nil, nil)
 	defer db.Close()
 	return value, db.QueryRowContext(ctx, "SELECT current_setting($1)", name).Scan(&value)
 }

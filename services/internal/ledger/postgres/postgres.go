@@ -75,7 +75,8 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open ledger: %w", err)
 	}
-	s := &Store{where: where(con.cc), write: con.pool(1, nil), read: con.pool(c.Readers, nil), turn: con.pool(1, turnLimits())}
+	s := &Store{where: where(con.cc), write: con.pool(1, nil, uncancelled),
+		read: con.pool(c.Readers, nil, nil), turn: con.pool(1, turnLimits(), nil)}
 	s.turn.SetConnMaxIdleTime(turnIdle / 2) // before the server cuts it off
 	if err := s.check(ctx); err != nil {
 		return nil, fmt.Errorf("open ledger in %s: %w", s.where, errors.Join(s.refused(err), s.Close()))

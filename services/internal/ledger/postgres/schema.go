@@ -66,7 +66,7 @@ func Migrate(ctx context.Context, c Config) error {
 	}
 	// A change of tables may take long, but must not wait for long: whoever appends
 	// would wait behind it.
-	db := con.pool(2, map[string]string{"statement_timeout": "0", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "0"})
+	db := con.pool(2, map[string]string{"statement_timeout": "0", "lock_timeout": "5s", "idle_in_transaction_session_timeout": "0"}, nil)
 	err = migrate(ctx, db)
 	if err = errors.Join(err, db.Close()); err != nil {
 		return fmt.Errorf("migrate %s: %w", where(con.cc), err)

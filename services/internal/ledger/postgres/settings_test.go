@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/url"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -244,5 +246,34 @@ func TestOpen_wants_what_takes_writes(t *testing.T) {
 	apply(t, admin, "ALTER SYSTEM RESET default_transaction_read_only")
 	if err := st.Append(t.Context(), b); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestAppend_that_no_standby_has_is_not_read_when_its_caller_leaves(t *testing.T) {
+	s := own(t, pgd.Config{})
+	d := database(t, s, "registry")
+	admin := connected(t, s.Superuser("registry"))
+	st := opened(t, d.App)
+	defer st.Close()
+	b := ledgertest.Next(ledgertest.Fill(t, st, 1)[0].Head(), 1)
+	apply(t, admin, "ALTER SYSTEM SET synchronous_standby_names = 'away'")
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	if err := st.Append(ctx, b); err == nil || errors.Is(err, ledger.ErrConflict) {
+		t.Errorf("appended: %v", err)
+	}
+	time.Sleep(time.Second) // whatever the driver does about a caller who left
+	if h, err := st.Head(t.Context()); err != nil || h.Sequence != 1 {
+		t.Errorf("the log ends with %d, which a standby that takes over would not have: %v", h.Sequence, err)
+	}
+	apply(t, admin, "ALTER SYSTEM RESET synchronous_standby_names")
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		h, err := st.Head(t.Context())
+		if err == nil && h.Sequence == 2 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("no standby is asked for any more: %+v, %v", h, err)
+		}
 	}
 }
