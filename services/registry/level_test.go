@@ -3,9 +3,11 @@ package registry_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 
 	"github.com/cotmoc/cotmoc/pkg/apierr"
@@ -19,11 +21,17 @@ import (
 // release opens a service of a release on the rig's store, beside the rig's own.
 func (r *rig) release(level uint32) (*registry.Service, *ledger.Engine[*book.Book]) {
 	r.t.Helper()
-	e, err := ledger.Open(r.t.Context(), ledger.Config[*book.Book]{Store: r.store, Empty: book.New, Follow: true, Level: level})
+	return r.releaseOn(r.store, level)
+}
+
+// releaseOn is release by a way of its own to the rig's store.
+func (r *rig) releaseOn(store ledger.Store, level uint32) (*registry.Service, *ledger.Engine[*book.Book]) {
+	r.t.Helper()
+	e, err := ledger.Open(r.t.Context(), ledger.Config[*book.Book]{Store: store, Empty: book.New, Follow: true, Level: level})
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	s, err := registry.New(registry.Config{Engine: e})
+	s, err := registry.New(registry.Config{Engine: e, Heartbeat: 50 * time.Millisecond})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -86,5 +94,56 @@ func TestReadThroughAnotherReplicaSeesAWrite(t *testing.T) {
 	units, err := other.ListUnits(t.Context(), &registryv1.ListUnitsRequest{})
 	if err != nil || len(units.GetUnits()) == 0 {
 		t.Errorf("%d units, %v", len(units.GetUnits()), err)
+	}
+}
+
+// sink is a watch that is served without a wire.
+type sink struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (s sink) Context() context.Context                     { return s.ctx }
+func (s sink) Send(*registryv1.WatchRegistryResponse) error { return nil }
+
+// cutOff is a store that can be out of reach.
+type cutOff struct {
+	ledger.Store
+	away atomic.Bool
+}
+
+func (c *cutOff) Head(ctx context.Context) (ledger.Head, error) {
+	if c.away.Load() {
+		return ledger.Head{}, errors.New("no way to the database")
+	}
+	return c.Store.Head(ctx)
+}
+
+func TestWatchEndsAtAReplicaThatSeesNoMoreOfTheLog(t *testing.T) {
+	for name, stop := range map[string]func(*rig, *cutOff){
+		"level raised": func(r *rig, _ *cutOff) {
+			next, _ := r.release(2)
+			if _, err := next.RaiseLevel(t.Context(), &registryv1.RaiseLevelRequest{Level: 2, Reason: "all are new"}); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"database out of reach": func(_ *rig, c *cutOff) { c.away.Store(true) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.seed()
+			c := &cutOff{Store: r.store}
+			s, _ := r.releaseOn(c, 1)
+			ended := make(chan error, 1)
+			ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second)
+			defer cancel()
+			go func() { ended <- s.WatchRegistry(&registryv1.WatchRegistryRequest{}, sink{ctx: ctx}) }()
+			time.Sleep(200 * time.Millisecond)
+			stop(r, c)
+			err := <-ended
+			if e, _ := apierr.Parse(err); !errors.Is(err, ledger.ErrEnded) && e.Code != codes.Unavailable {
+				t.Errorf("the watch goes on: %v", err)
+			}
+		})
 	}
 }

@@ -84,7 +84,22 @@ func (w *watch) run(ctx context.Context) error {
 		if err != nil && !errors.Is(err, errQuiet) {
 			return err
 		}
+		if err := w.s.able(ctx); err != nil {
+			return err
+		}
 	}
+}
+
+// able is an error when this replica cannot know what others write: a watch that went on
+// would stand still, and its caller is better off with another replica.
+func (s *Service) able(ctx context.Context) error {
+	if err := s.engine.Err(); err != nil {
+		return err
+	}
+	if err := s.engine.Reachable(); err != nil {
+		return unreached(ctx, err)
+	}
+	return nil
 }
 
 // catchUp sends all changes up to the present head.
