@@ -60,6 +60,18 @@ func sequenceOf(resp any) uint64 {
 			last = max(last, result.GetReceipt().GetSequence())
 		}
 		return last
+	case interface {
+		GetRecord() *reportingv1.SubmissionRecord
+	}:
+		return r.GetRecord().GetReceipt().GetSequence()
+	case interface {
+		GetRecords() []*reportingv1.SubmissionRecord
+	}:
+		var newest uint64
+		for _, record := range r.GetRecords() {
+			newest = max(newest, record.GetReceipt().GetSequence())
+		}
+		return newest
 	case interface{ GetReceipt() *reportingv1.Receipt }:
 		return r.GetReceipt().GetSequence()
 	case interface{ GetHeadSequence() uint64 }:
@@ -68,6 +80,12 @@ func sequenceOf(resp any) uint64 {
 		return r.GetClosing().GetSequence()
 	case interface{ GetFigure() *reportingv1.Figure }:
 		return r.GetFigure().GetSequence()
+	case *reportingv1.CompareDatesResponse:
+		var newest uint64
+		for _, figure := range r.GetFigures() {
+			newest = max(newest, figure.GetSequence())
+		}
+		return newest
 	case interface{ GetSequence() uint64 }:
 		return r.GetSequence()
 	}
