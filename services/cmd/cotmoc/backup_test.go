@@ -64,7 +64,23 @@ func TestBackupAndRestoreOfARunningPair(t *testing.T) {
 	if strings.Contains(out, heads["reporting"]) {
 		t.Errorf("nothing was added: %s", out)
 	}
+	cutShort(t, p, file("reporting"), heads["reporting"])
 	damaged(t, p, file("reporting"))
+}
+
+// cutShort takes the last byte off an extended backup, as when the machine was lost.
+func cutShort(t *testing.T, p *pair, path, before string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut, to := path+".cut", filepath.Join(p.dir, "cut.db")
+	if err := os.WriteFile(cut, data[:len(data)-1], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	contains(t, p.refused("restore", cut, "--to", to), "cut short")
+	contains(t, p.must("restore", cut, "--to", to, "--to-last-end"), before)
 }
 
 // damaged changes a byte in the middle of a backup.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -20,6 +21,7 @@ type restoreCmd struct {
 	File         string `arg:"" help:"The backup." type:"path"`
 	To           string `required:"" help:"The new ledger: a file of SQLite that is not there yet, or an empty database, postgres://role@host:port/database." placeholder:"LEDGER"`
 	PasswordFile string `help:"File that holds the password of the PostgreSQL role." placeholder:"FILE"`
+	ToLastEnd    bool   `help:"Of a backup that was being extended when that was interrupted, restore what it held before."`
 }
 
 // Help shows how the command is used.
@@ -28,6 +30,8 @@ func (*restoreCmd) Help() string {
 sequence and hash with those of the backup. Where subscribers may have seen more than
 the backup holds, declare a new epoch once the services run: cotmoc events new-epoch.
 A ledger restored into the other kind of database goes on there.
+A backup that was being extended when the machine was lost is cut short after a good
+end: --to-last-end restores up to there.
 
 Examples:
   cotmoc restore reporting.backup --to var/cotmoc/reporting.db
@@ -41,17 +45,25 @@ func (r *restoreCmd) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	defer func() { _ = f.Close() }()
+	from := io.NewSectionReader(f, 0, math.MaxInt64)
+	if r.ToLastEnd {
+		whole, err := backup.Whole(ctx, f)
+		if err != nil {
+			return fmt.Errorf("%s: %w", r.File, err)
+		}
+		from = io.NewSectionReader(f, 0, whole)
+	}
 	began := time.Now()
 	progress, done := c.entries("restore")
 	defer done()
 	var head ledger.Head
 	switch {
 	case isPostgres(r.To):
-		head, err = restorePostgres(ctx, f, postgres.Config{URL: r.To, PasswordFile: r.PasswordFile}, progress)
+		head, err = restorePostgres(ctx, from, postgres.Config{URL: r.To, PasswordFile: r.PasswordFile}, progress)
 	case r.PasswordFile != "":
 		err = errors.New("--password-file goes with a postgres:// address")
 	default:
-		head, err = restoreFile(ctx, f, r.To, progress)
+		head, err = restoreFile(ctx, from, r.To, progress)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", r.File, err)

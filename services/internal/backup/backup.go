@@ -119,6 +119,18 @@ func Restore(ctx context.Context, r io.ReadSeeker, store ledger.Store, progress 
 	return got, nil
 }
 
+// Whole returns how many bytes of a backup hold: all of them, or, where it was being
+// extended when that was interrupted, those up to the end that it had before. A backup
+// that is damaged otherwise, or has no such end, is an error.
+func Whole(ctx context.Context, r io.Reader) (int64, error) {
+	in := newReader(r)
+	_, err := in.all(ctx, nil, func(*ledger.Block) error { return nil })
+	if err != nil && (in.good == 0 || !errors.Is(err, errCut)) {
+		return 0, err
+	}
+	return in.good, nil
+}
+
 // Create backs a ledger up to a new file. The file comes to be only when it is whole
 // and on the disk; one that is there is not touched.
 func Create(ctx context.Context, store ledger.Store, path string, progress Progress) (head ledger.Head, err error) {

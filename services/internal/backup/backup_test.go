@@ -298,6 +298,47 @@ func TestExtendAddsWhatIsNew(t *testing.T) {
 	}
 }
 
+func TestRestoreOfWhatWasThereBeforeAnExtensionWasInterrupted(t *testing.T) {
+	from := open(t)
+	grow(t, from, 20, 1)
+	before, data := head(t, from), written(t, from)
+	path := filepath.Join(t.TempDir(), "b")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	grow(t, from, 5, 2)
+	if _, _, err := backup.Extend(t.Context(), from, path, nil); err != nil {
+		t.Fatal(err)
+	}
+	extended, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for cut := len(data) + 1; cut <= len(extended); cut++ {
+		r := bytes.NewReader(extended[:cut])
+		n, err := backup.Whole(t.Context(), r)
+		want, at := int64(len(data)), before
+		if cut == len(extended) {
+			want, at = int64(len(extended)), head(t, from)
+		}
+		if err != nil || n != want {
+			t.Fatalf("cut at %d of %d: %d bytes, %v", cut, len(extended), n, err)
+		}
+		if cut%10 > 0 && cut < len(extended) {
+			continue
+		}
+		to := &ledgertest.Memory{}
+		if h, err := backup.Restore(t.Context(), io.NewSectionReader(r, 0, n), to, nil); err != nil || h != at {
+			t.Fatalf("cut at %d: %+v, %v", cut, h, err)
+		}
+	}
+	for name, bad := range map[string][]byte{"before any end": data[:len(data)-1], "otherwise damaged": append(bytes.Clone(data), data[:200]...)} {
+		if n, err := backup.Whole(t.Context(), bytes.NewReader(bad)); !errors.Is(err, ledger.ErrDamaged) {
+			t.Errorf("%s: %d, %v", name, n, err)
+		}
+	}
+}
+
 func TestExtendRefusesAnotherLedger(t *testing.T) {
 	from, other, behind := &ledgertest.Memory{}, &ledgertest.Memory{}, &ledgertest.Memory{}
 	grow(t, from, 20, 1)
