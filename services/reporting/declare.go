@@ -16,6 +16,9 @@ import (
 
 // DeclareEpoch begins a new epoch of the log.
 func (s *Service) DeclareEpoch(ctx context.Context, req *reportingv1.DeclareEpochRequest) (*reportingv1.DeclareEpochResponse, error) {
+	if err := impersonalText("reason", req.GetReason()); err != nil { // it stands in an event
+		return nil, err
+	}
 	epoch := req.GetExpectedEpoch() + 1
 	if epoch == 0 { // the number that follows the last there is
 		return nil, s.mismatch("expected_epoch", req.GetExpectedEpoch(), s.engine.Head().Epoch)
@@ -32,6 +35,9 @@ func (s *Service) DeclareEpoch(ctx context.Context, req *reportingv1.DeclareEpoc
 
 // RaiseLevel raises the log's level.
 func (s *Service) RaiseLevel(ctx context.Context, req *reportingv1.RaiseLevelRequest) (*reportingv1.RaiseLevelResponse, error) {
+	if err := impersonalText("reason", req.GetReason()); err != nil {
+		return nil, err
+	}
 	done, err := s.engine.Declare(ctx, ledger.Declaration{Level: req.GetLevel()}, s.declared(req.GetLevel(), req.GetReason()))
 	if errors.Is(err, ledger.ErrNotNext) {
 		if at := s.engine.Head().Level; req.GetLevel() != at+1 {
