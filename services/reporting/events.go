@@ -34,6 +34,9 @@ func (s *Service) ListEvents(ctx context.Context, req *reportingv1.ListEventsReq
 	if req.GetAfterSequence() >= head.Sequence {
 		return resp, nil
 	}
+	if err := s.oneHistory(); err != nil {
+		return nil, err
+	}
 	for block, err := range s.engine.Blocks(ctx, req.GetAfterSequence()) {
 		if err != nil {
 			return nil, fmt.Errorf("list events after %d: %w", req.GetAfterSequence(), err)
@@ -50,6 +53,16 @@ func (s *Service) ListEvents(ctx context.Context, req *reportingv1.ListEventsReq
 		}
 	}
 	return resp, nil
+}
+
+// oneHistory refuses events while the stream is known to have others under the same
+// numbers: a subscriber would go on from those with these, and mix two histories. A new
+// epoch tells it to begin anew.
+func (s *Service) oneHistory() error {
+	if s.publisher == nil || s.publisher.Foreign() == "" {
+		return nil
+	}
+	return refuse(errorv1.Reason_REASON_UNAVAILABLE, "", "the stream is not of this log: no events are given before a new epoch is declared")
 }
 
 // checkSubjects refuses filters that could never cover a subject.

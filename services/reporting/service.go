@@ -31,6 +31,9 @@ type Publisher interface {
 	Published() uint64
 	// Problem says why nothing is published; empty when all is well.
 	Problem() string
+	// Foreign says in what the stream is not of the log, empty as far as is known:
+	// subscribers may then have seen events that the log does not have.
+	Foreign() string
 }
 
 // Config is what a service is made of. Engine is required.

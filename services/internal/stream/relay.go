@@ -114,8 +114,8 @@ func (r *Relay) Rebuilt() uint64 { return r.rebuilt.Load() }
 // has that it should not, or that nothing of what is owed could be published for some
 // seconds. It is empty while all is well.
 func (r *Relay) Problem() string {
-	if p := r.problem.Load(); p != nil {
-		return *p
+	if p := r.Foreign(); p != "" {
+		return p
 	}
 	since := time.Since(time.Unix(0, r.good.Load()))
 	if since < stalledAfter || r.cfg.Source.Head().Sequence <= r.Published() {
@@ -129,6 +129,15 @@ func (r *Relay) Problem() string {
 		why = *f
 	}
 	return fmt.Sprintf("nothing was published for %v although NATS is there (is its disk full?): %s", since.Round(time.Second), why)
+}
+
+// Foreign says in what the stream is not of this log, which only a person can resolve;
+// empty as far as is known.
+func (r *Relay) Foreign() string {
+	if p := r.problem.Load(); p != nil {
+		return *p
+	}
+	return ""
 }
 
 // Run relays until ctx ends and returns nil then.
