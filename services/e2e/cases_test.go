@@ -67,7 +67,7 @@ func withdrawal(unit, target, period string) *reportingv1.Submission {
 		Value: &reportingv1.Submission_Withdrawal{Withdrawal: &reportingv1.Withdrawal{}}}
 }
 
-func status(t *testing.T, r *rig) *reportingv1.GetStatusResponse {
+func status(t testing.TB, r *rig) *reportingv1.GetStatusResponse {
 	t.Helper()
 	s, err := r.admin.GetStatus(t.Context(), &reportingv1.GetStatusRequest{})
 	if err != nil {
@@ -77,7 +77,7 @@ func status(t *testing.T, r *rig) *reportingv1.GetStatusResponse {
 }
 
 // verify checks the live system by its own command.
-func verify(t *testing.T, r *rig) {
+func verify(t testing.TB, r *rig) {
 	t.Helper()
 	v, err := r.admin.Verify(t.Context(), &reportingv1.VerifyRequest{})
 	if err != nil {

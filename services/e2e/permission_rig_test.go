@@ -203,7 +203,7 @@ func attempt(t *testing.T, conn grpc.ClientConnInterface, method string, req pro
 }
 
 // methodOf finds a method by its full name.
-func methodOf(t *testing.T, method string) protoreflect.MethodDescriptor {
+func methodOf(t testing.TB, method string) protoreflect.MethodDescriptor {
 	t.Helper()
 	service, name, _ := strings.Cut(method[1:], "/")
 	d, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service))
@@ -219,7 +219,7 @@ func methodOf(t *testing.T, method string) protoreflect.MethodDescriptor {
 
 // furnish makes a nation of two provinces: 79 with 26734 and 26737, and 01 with 00001,
 // that owes and reports a little of everything.
-func (l *locked) furnish(t *testing.T) {
+func (l *locked) furnish(t testing.TB) {
 	t.Helper()
 	commune, province := typev1.UnitKind_UNIT_KIND_COMMUNE, typev1.UnitKind_UNIT_KIND_PROVINCE
 	p := programme()

@@ -27,6 +27,7 @@ type rig struct {
 	monitoring reportingv1.MonitoringServiceClient
 	review     reportingv1.ReviewServiceClient
 	nats       func(t *testing.T) *nats.Conn
+	conn       *grpc.ClientConn // to where both services answer; nil where there is no such place
 	// apart says that the copy of the registry may take its time, so that time must not
 	// go on before it is there.
 	apart bool
@@ -35,7 +36,7 @@ type rig struct {
 // start is when the manual clock of a rig starts.
 var start = time.Date(2022, 1, 10, 9, 0, 0, 0, time.FixedZone("+07", 7*3600))
 
-func clients(t *testing.T, registryAddr, reportingAddr string) *rig {
+func clients(t testing.TB, registryAddr, reportingAddr string) *rig {
 	t.Helper()
 	reg, rep := dial(t, registryAddr), dial(t, reportingAddr)
 	return &rig{registry: registryv1.NewRegistryServiceClient(reg), owed: registryv1.NewRegistryAdminServiceClient(reg),
@@ -44,7 +45,7 @@ func clients(t *testing.T, registryAddr, reportingAddr string) *rig {
 		monitoring: reportingv1.NewMonitoringServiceClient(rep), review: reportingv1.NewReviewServiceClient(rep)}
 }
 
-func dial(t *testing.T, addr string) *grpc.ClientConn {
+func dial(t testing.TB, addr string) *grpc.ClientConn {
 	t.Helper()
 	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultCallOptions(grpc.WaitForReady(true)))
@@ -56,7 +57,7 @@ func dial(t *testing.T, addr string) *grpc.ClientConn {
 }
 
 // inProcess runs the pair in this process.
-func inProcess(t *testing.T) *rig {
+func inProcess(t testing.TB) *rig {
 	t.Helper()
 	p, err := embedded.Up(t.Context(), embedded.Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", ManualClock: true, Start: start})
 	if err != nil {
@@ -70,6 +71,7 @@ func inProcess(t *testing.T) *rig {
 		}
 	})
 	r := clients(t, p.Addr, p.Addr)
+	r.conn = dial(t, p.Addr)
 	r.nats = func(t *testing.T) *nats.Conn {
 		nc, err := p.ConnectNATS()
 		if err != nil {
@@ -82,7 +84,7 @@ func inProcess(t *testing.T) *rig {
 }
 
 // at sets the clock.
-func (r *rig) at(t *testing.T, when time.Time) {
+func (r *rig) at(t testing.TB, when time.Time) {
 	t.Helper()
 	if _, err := r.admin.SetClock(t.Context(), &reportingv1.SetClockRequest{Time: timestamppb.New(when)}); err != nil {
 		t.Fatalf("set the clock: %v", err)
@@ -90,7 +92,7 @@ func (r *rig) at(t *testing.T, when time.Time) {
 }
 
 // owe makes the registry be as the writes say.
-func (r *rig) owe(t *testing.T, writes ...*registryv1.Write) {
+func (r *rig) owe(t testing.TB, writes ...*registryv1.Write) {
 	t.Helper()
 	resp, err := r.owed.BatchWrite(t.Context(), &registryv1.BatchWriteRequest{Writes: writes})
 	if err != nil {
@@ -104,7 +106,7 @@ func (r *rig) owe(t *testing.T, writes ...*registryv1.Write) {
 }
 
 // submit sends one submission and returns its receipt.
-func (r *rig) submit(t *testing.T, id string, s *reportingv1.Submission) *reportingv1.Receipt {
+func (r *rig) submit(t testing.TB, id string, s *reportingv1.Submission) *reportingv1.Receipt {
 	t.Helper()
 	resp, err := r.reporting.Submit(t.Context(), &reportingv1.SubmitRequest{Programme: "p", RequestId: id, Submission: s})
 	if err != nil {
