@@ -32,8 +32,7 @@ type Directory struct {
 	log      *zap.Logger
 
 	mu      sync.Mutex
-	reached chan struct{} // closed and renewed when the copy grows
-	joined  *catchUp      // the catch-up under way, shared by all who wait
+	joined  *catchUp // the catch-up under way, shared by all who wait
 	synced  bool
 	problem string
 }
@@ -49,7 +48,7 @@ func NewDirectory(engine *Engine, registry registryv1.RegistryServiceClient, log
 	if log == nil {
 		log = zap.NewNop()
 	}
-	return &Directory{engine: engine, registry: registry, log: log, reached: make(chan struct{})}
+	return &Directory{engine: engine, registry: registry, log: log}
 }
 
 // Run follows until ctx ends.
@@ -136,13 +135,11 @@ func (d *Directory) take(ctx context.Context, changes []*registryv1.Change) erro
 	return nil
 }
 
-// note wakes those who wait for the copy to grow.
+// note keeps that the registry is followed.
 func (d *Directory) note(synced bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.synced, d.problem = d.synced || synced, ""
-	close(d.reached)
-	d.reached = make(chan struct{})
 }
 
 // Ready reports whether there is a copy to work with: a durable one, or one that
@@ -206,17 +203,13 @@ func (d *Directory) catchUp(c *catchUp) {
 	if err != nil {
 		return
 	}
-	for {
-		d.mu.Lock()
-		reached := d.reached
-		d.mu.Unlock()
-		if now := d.Revision(ctx); now >= first.GetHeadRevision() {
+	for { // by whichever replica the changes are taken in
+		at := d.engine.Head().Sequence
+		if d.Revision(ctx) >= first.GetHeadRevision() {
 			c.ok = true
 			return
 		}
-		select {
-		case <-reached:
-		case <-ctx.Done():
+		if _, err := d.engine.Wait(ctx, at); err != nil {
 			return
 		}
 	}
