@@ -35,19 +35,26 @@ func Load(r io.Reader) (kong.Resolver, error) {
 		return nil, fmt.Errorf("configuration file: %w", err)
 	}
 	f := file{}
-	f.add("", tree)
-	return f, nil
+	return f, f.add("", tree)
 }
 
-func (f file) add(prefix string, tree map[string]any) {
+// add refuses a setting that stands twice, in two ways of writing it: which of the two
+// is meant nobody knows.
+func (f file) add(prefix string, tree map[string]any) error {
 	for key, value := range tree {
 		name := prefix + strings.ReplaceAll(key, "_", "-")
 		if below, ok := value.(map[string]any); ok {
-			f.add(name+"-", below)
+			if err := f.add(name+"-", below); err != nil {
+				return err
+			}
 			continue
+		}
+		if _, twice := f[name]; twice {
+			return fmt.Errorf("configuration file: the setting %q stands twice", name)
 		}
 		f[name] = value
 	}
+	return nil
 }
 
 // Validate refuses keys that are no flag of any command: a key that was written
