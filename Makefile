@@ -96,7 +96,7 @@ fuzz: ## Every fuzz test in turn, FUZZ_TIME (10s) each
 	@grep -rlE '^func Fuzz' --include='*_test.go' . | sort | while read -r file; do \
 	  for name in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' "$$file"); do \
 	    echo "fuzz: $$(dirname "$$file") $$name"; \
-	    go test -run='^$$' -fuzz="^$$name$$" -fuzztime=$(FUZZ_TIME) "$$(dirname "$$file")" </dev/null; \
+	    go test -run='^$$' -fuzz="^$$name$$" -fuzztime=$(FUZZ_TIME) -fuzzminimizetime=100x "$$(dirname "$$file")" </dev/null || exit 1; \
 	  done; \
 	done
 
