@@ -2,8 +2,10 @@ package event_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/cotmoc/cotmoc/pkg/event"
+	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
 )
 
 // plant adds events of the units to the log and the stream.
@@ -97,4 +99,30 @@ func TestFilteredSubscriberDropsWhatItHandledBefore(t *testing.T) {
 	c.Positions = p
 	r := s.read(c, nil)
 	r.wait([]uint64{4, 5})
+}
+
+func TestFilteredSubscriberMissesNothingThatWasLostOnItsWay(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.plant("79")
+	at, held := make(chan bool), make(chan bool)
+	r := s.read(south(), func(e *eventv1.Event) error {
+		if e.GetSequence() == 1 {
+			at <- true
+			<-held
+		}
+		return nil
+	})
+	<-at
+	time.Sleep(4 * time.Second) // until its request is over
+	s.plant("79.760")
+	c, err := s.js.Consumer(t.Context(), streamName, "reader")
+	s.must(err)
+	lost, err := c.Fetch(2) // 1 again, and 2: given out, never seen by the subscriber
+	s.must(err)
+	for range lost.Messages() {
+	}
+	s.plant("92")
+	held <- true
+	r.wait([]uint64{1, 2, 3})
 }

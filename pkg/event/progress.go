@@ -110,8 +110,19 @@ func (b *board) read(ctx context.Context) (moved bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	var given given
+	given.from(c)
 	for idle := 0; ctx.Err() == nil; {
-		n, err := fetchEach(ctx, c, func(m jetstream.Msg) error { return b.take(ctx, m) })
+		n, err := fetchEach(ctx, c, func(m jetstream.Msg) error {
+			missed, err := given.missed(m)
+			if missed {
+				err = errors.New("messages did not arrive")
+			}
+			if err != nil {
+				return err
+			}
+			return b.take(ctx, m)
+		})
 		moved = moved || n > 0
 		if err != nil {
 			return moved, err

@@ -26,6 +26,7 @@ type run struct {
 	handle Handler
 	track  *track
 	stream uint32 // epoch of the stream that is read
+	given  given
 }
 
 // follow reads the stream until something is wrong with it or ctx ends.
@@ -40,6 +41,7 @@ func (r *run) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.given.from(c)
 	if c.CachedInfo().Delivered.Stream > r.track.at.Sequence {
 		// It stands ahead of the position, or waits for acks of a reader that ended.
 		if err := r.catchUp(ctx, 0); err != nil {
@@ -90,6 +92,16 @@ func (r *run) consumer(ctx context.Context) (jetstream.Consumer, error) {
 // fetch takes in what the consumer has next and returns how many messages came.
 func (r *run) fetch(ctx context.Context, c jetstream.Consumer) (int, error) {
 	return fetchEach(ctx, c, func(m jetstream.Msg) error {
+		missed, err := r.given.missed(m)
+		if err != nil {
+			return err
+		}
+		if missed {
+			r.Log.InfoContext(ctx, "messages did not arrive; reading the log", "subscription", r.Subscription, "sequence", r.track.at.Sequence)
+			if err := r.catchUp(ctx, 0); err != nil {
+				return err
+			}
+		}
 		if err := r.message(ctx, m); err != nil {
 			return err
 		}
