@@ -171,7 +171,8 @@ func (p *outage) once(ctx context.Context, r *rig, n int, last bool) error {
 }
 
 // untilDark cuts the power in the midst of the load: what is under way then is never
-// answered.
+// answered. The services stop first, as they would: ext4 that is shut down can tell a
+// process that goes on that what it synced in that moment was stored.
 func (p *outage) untilDark(ctx context.Context, r *rig, plan load.Plan) error {
 	calls, hangUp := context.WithCancel(ctx)
 	defer hangUp()
@@ -179,8 +180,11 @@ func (p *outage) untilDark(ctx context.Context, r *rig, plan load.Plan) error {
 	var crowd sync.WaitGroup
 	crowd.Go(func() { r.crowd.Run(calls, plan) })
 	pause(ctx, p.For+r.between(0, time.Second))
-	err := cutPower(p.disk.at)
-	pause(ctx, 100*time.Millisecond) // answers that are wrong now would be
+	var err error
+	for _, s := range r.site.Reporting {
+		err = errors.Join(err, s.Handle.Pause())
+	}
+	err = errors.Join(err, cutPower(p.disk.at))
 	r.site.Crash()
 	hangUp()
 	crowd.Wait()
