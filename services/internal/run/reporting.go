@@ -88,7 +88,8 @@ func OpenReporting(ctx context.Context, c ReportingConfig) (*Reporting, error) {
 		return nil, errors.Join(err, engine.Close(ctx))
 	}
 	// The board waits until all of its own publishes are answered: its context is not the relay's.
-	boardJS, err := jetstream.New(c.NATS)
+	// What nobody answers is given up, or publications would pile up until none may go.
+	boardJS, err := jetstream.New(c.NATS, jetstream.WithPublishAsyncTimeout(boardWithin))
 	if err != nil {
 		return nil, errors.Join(err, engine.Close(ctx))
 	}
@@ -198,6 +199,9 @@ func (r *Reporting) Ready() []obs.Check {
 // StopFollowing ends its watch of the registry, so that a server in the same process
 // can end its calls.
 func (r *Reporting) StopFollowing() { r.unfollow() }
+
+// boardWithin is how long NATS may take to answer for a value of the board.
+const boardWithin = 5 * time.Second
 
 // drainWithin bounds how long Close waits until what was committed is published;
 // another replica, or the next start, publishes the rest.

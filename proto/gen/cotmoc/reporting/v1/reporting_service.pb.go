@@ -90,7 +90,8 @@ type SubmitRequest struct {
 	RequestId string `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Check only: answers as the call would, and changes nothing.
 	ValidateOnly bool `protobuf:"varint,4,opt,name=validate_only,json=validateOnly,proto3" json:"validate_only,omitempty"`
-	// Also answer the new figures of the unit and of each unit above it.
+	// Also answer the new figures of the unit and of each unit above it that the caller
+	// may read.
 	IncludeFigures bool `protobuf:"varint,5,opt,name=include_figures,json=includeFigures,proto3" json:"include_figures,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
