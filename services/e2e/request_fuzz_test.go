@@ -66,6 +66,7 @@ func FuzzRequests(f *testing.F) {
 	if len(methods) > 256 {
 		f.Fatal("a byte does not count the methods")
 	}
+	seeded := 0
 	for _, s := range seeds {
 		number := slices.Index(methods, s.method)
 		if number < 0 {
@@ -76,6 +77,7 @@ func FuzzRequests(f *testing.F) {
 			f.Fatal(err)
 		}
 		f.Add(byte(number), raw)
+		seeded++
 	}
 	checker, calls := rpc.NewChecker(), 0
 	f.Fuzz(func(t *testing.T, number byte, raw []byte) {
@@ -89,10 +91,26 @@ func FuzzRequests(f *testing.F) {
 			return
 		}
 		l.answers(t, method, req, checker)
-		if calls++; calls%verifyEach == 0 {
+		if calls++; calls == seeded || calls%verifyEach == 0 {
+			l.told(t)
 			verify(t, l.rig)
 		}
 	})
+}
+
+// told waits until the stream holds all that the log does: after a new epoch was
+// declared, there is none for a moment.
+func (r *rig) told(t *testing.T) {
+	t.Helper()
+	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+		s := status(t, r)
+		if s.GetStreamSequence() == s.GetHeadSequence() && s.GetStreamProblem() == "" {
+			return
+		}
+		if time.Since(began) > answeredWithin {
+			t.Fatalf("the stream stays at %d of %d: %s", s.GetStreamSequence(), s.GetHeadSequence(), s.GetStreamProblem())
+		}
+	}
 }
 
 // moreRequests are valid ones of which the matrix has no kind.

@@ -60,12 +60,12 @@ func FuzzSubjects(f *testing.F) {
 			return tokens
 		}
 		tokens := subject(of)
-		for i := range min(len(mask), len(tokens)) {
-			switch mask[i] % 4 {
-			case 1:
+		for i, m := range mask[:min(len(mask), len(tokens))] {
+			if m%4 == 1 {
 				tokens[i] = "*"
-			case 2:
-				tokens[i] = ">"
+			} else if m%4 == 2 {
+				tokens = append(tokens[:i], ">")
+				break
 			}
 		}
 		filter := strings.Join(tokens, ".")
