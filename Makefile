@@ -105,7 +105,7 @@ torture-short: ## The torture rig in its short form, 8 minutes: faults under loa
 	go run ./services/torture --short
 
 .PHONY: torture
-torture: ## The torture rig in its long form, some hours; TORTURE="--part=rounds --seed=7" runs one part
+torture: ## The torture rig in its long form, some hours, with the lag of replicas and the deadline storm; TORTURE="--part=storm" runs one part
 	go run ./services/torture $(TORTURE)
 
 .PHONY: bench

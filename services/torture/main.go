@@ -23,7 +23,7 @@ import (
 
 // cli is the command line.
 type cli struct {
-	Part     string        `help:"What to run: ${enum}." enum:"all,rounds,linear,subscribers,rolling,issue,power,soak,planted" default:"all"`
+	Part     string        `help:"What to run: ${enum}." enum:"all,rounds,linear,subscribers,rolling,issue,lag,power,storm,soak,planted" default:"all"`
 	On       string        `help:"What to run it on: replicas on PostgreSQL and a NATS cluster, or the pair on SQLite (${enum})." enum:"cluster,embedded" default:"cluster"`
 	Short    bool          `help:"The short form of each part, 8 minutes in all."`
 	Seed     uint64        `help:"Of all that is by chance; 0 takes one from the clock."`
@@ -67,6 +67,9 @@ func (c *cli) run(ctx context.Context) error {
 			return err
 		}
 	}
+	if parts := c.groups(); c.On == "embedded" && parts[0][0].replicas {
+		return fmt.Errorf("the part %s needs --on=cluster", c.Part)
+	}
 	fmt.Printf("torture: seed %d, on %s, in %s\n", c.Seed, c.On, dir)
 	for _, group := range c.groups() {
 		at := filepath.Join(dir, group[0].name)
@@ -98,14 +101,16 @@ type part struct {
 	name string
 	run  func(ctx context.Context, r *rig) error
 	bare func(ctx context.Context, dir string) error // without a site
-	long bool                                        // not in the short form
+	long bool                                        // not in the short form of all
+	// replicas says that it needs some of each service, and a clock that runs.
+	replicas bool
 }
 
 // groups are the parts that were asked for. In the short form those that need a site
 // share one, which takes less time.
 func (c *cli) groups() (all [][]part) {
 	for _, p := range c.parts() {
-		if c.Part != p.name && (c.Part != "all" || c.Short && p.long) {
+		if c.Part != p.name && (c.Part != "all" || c.Short && p.long || c.On == "embedded" && p.replicas) {
 			continue
 		}
 		if last := len(all) - 1; c.Short && p.bare == nil && last >= 0 && all[last][0].bare == nil {

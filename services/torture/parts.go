@@ -20,7 +20,9 @@ func (c *cli) parts() []part {
 		{name: "subscribers", run: c.subscribers},
 		{name: "rolling", run: c.rolling},
 		{name: "issue", run: c.issue},
+		{name: "lag", run: c.lag, replicas: true},
 		{name: "power", bare: c.power},
+		{name: "storm", bare: c.storm, long: true, replicas: true},
 		{name: "soak", run: c.soak, long: true},
 		{name: "planted", bare: c.planted, long: true},
 	}

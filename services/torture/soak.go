@@ -1,12 +1,8 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/cotmoc/cotmoc/services/torture/load"
@@ -120,28 +116,12 @@ func slope(all []sample, of func(sample) float64) float64 {
 }
 
 // measure asks a replica what it takes.
-func measure(ctx context.Context, p *site.Replica) (s sample, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.Metrics+"/metrics", nil)
+func measure(ctx context.Context, p *site.Replica) (sample, error) {
+	all, err := metrics(ctx, p)
 	if err != nil {
-		return s, err
+		return sample{}, err
 	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return s, err
-	}
-	defer func() { _ = resp.Body.Close() }()
-	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
-		name, value, _ := strings.Cut(lines.Text(), " ")
-		switch name {
-		case "process_resident_memory_bytes":
-			s.bytes, err = strconv.ParseFloat(value, 64)
-		case "go_goroutines":
-			s.goroutines, err = strconv.ParseFloat(value, 64)
-		}
-		if err != nil {
-			return s, err
-		}
-	}
+	s := sample{bytes: all["process_resident_memory_bytes"], goroutines: all["go_goroutines"]}
 	if s.bytes == 0 || s.goroutines == 0 {
 		return s, fmt.Errorf("it tells neither memory nor goroutines")
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,4 +71,58 @@ func playRounds(t *testing.T, s *site.Site, seed uint64, what []string, atLeast 
 		t.Errorf("%d calls, %s: too little to show anything", f.Calls, r.faults())
 	}
 	t.Logf("%+v; %s", r.crowd.Figures(), r.faults())
+	if len(s.Reporting) > 1 {
+		playLag(t, r)
+	}
+}
+
+// playLag sees that everything is measured; how fast a loaded machine is says nothing.
+func playLag(t *testing.T, r *rig) {
+	const rate, total = 100, 2 * time.Second
+	f, err := followed(t.Context(), r, rate, total)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%.0f/s; receipts %v; read %v; followed %v", f.rate, f.calls, f.seen, f.behind)
+	if f.calls.Count != rate*int(total.Seconds()) || f.seen.Count != lagReads*int(total.Seconds()) || f.rate <= 0 || f.rate > rate*1.1 {
+		t.Errorf("%.0f/s, %d receipts, %d reads", f.rate, f.calls.Count, f.seen.Count)
+	}
+	for i, h := range f.behind {
+		if h.count() == 0 {
+			t.Errorf("%s followed nobody", f.names[i])
+		}
+	}
+}
+
+// TestStorm sees that a small storm is over, heard of and added up; how late events
+// come is not to be seen on the pair, whose clock stands still here.
+func TestStorm(t *testing.T) {
+	dir := t.TempDir()
+	rig := &cli{On: "embedded", built: make(map[string]string)}
+	start, err := rig.programs(t.Context(), rig.On, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := start(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	country, err := load.NewCountry(20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &storm{site: s, country: country, over: time.Second, seed: 1, out: t.Output()}
+	f, broken, err := w.run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.taken != f.cells || f.failed > 0 || f.late.Count != f.cells || f.calls.Count != f.units {
+		t.Errorf("%+v", f)
+	}
+	for _, b := range broken {
+		if strings.Contains(b, "DO NOT HOLD") {
+			t.Error(b)
+		}
+	}
 }

@@ -13,14 +13,17 @@ type Replica struct {
 	Verify *reportingv1.VerifyResponse
 }
 
-// Books sees that all replicas hold the same log, and that each finds its own book
-// equal to a replay, its totals to their cells and the stream to the log.
-func Books(l *Log, replicas []Replica) *Report {
+// Books sees that all replicas hold the log, as Equal does.
+func Books(l *Log, replicas []Replica) *Report { return Equal(l.Head(), replicas) }
+
+// Equal sees that all replicas hold the same log up to an event, and that each finds
+// its own book equal to a replay, its totals to their cells and the stream to the log.
+func Equal(head uint64, replicas []Replica) *Report {
 	r := &Report{Name: "books", Looked: len(replicas)}
 	for _, p := range replicas {
 		s, first := p.Status, replicas[0].Status
-		if s.GetHeadSequence() != l.Head() {
-			r.breach("%s is at event %d, the log was read up to %d", p.Name, s.GetHeadSequence(), l.Head())
+		if s.GetHeadSequence() != head {
+			r.breach("%s is at event %d, the log was read up to %d", p.Name, s.GetHeadSequence(), head)
 		}
 		if !bytes.Equal(s.GetHeadHash(), first.GetHeadHash()) || s.GetCells() != first.GetCells() || s.GetUnits() != first.GetUnits() ||
 			s.GetRegistryRevision() != first.GetRegistryRevision() || s.GetEpoch() != first.GetEpoch() {

@@ -172,8 +172,8 @@ func (w *worker) read(ctx context.Context, cell check.Cell) {
 	w.learn(cell, version{own.GetRevision(), op.Set})
 }
 
-// write submits, corrects or withdraws.
-func (w *worker) write(ctx context.Context, cell check.Cell) {
+// write submits, corrects or withdraws, and returns the receipt; nil for another end.
+func (w *worker) write(ctx context.Context, cell check.Cell) *reportingv1.Receipt {
 	number := w.number.Add(1)
 	s, num, den := submission(cell, w.random, number)
 	id := fmt.Sprintf("r%d", number)
@@ -196,6 +196,10 @@ func (w *worker) write(ctx context.Context, cell check.Cell) {
 	w.slow(op.Return - op.Call)
 	w.settle(cell, op, check.Ack{Cell: cell, RequestID: id, Withdrawn: withdraw, Num: num, Den: den,
 		Sequence: receipt.GetSequence(), Revision: receipt.GetRevision()}, err)
+	if err != nil {
+		return nil
+	}
+	return receipt
 }
 
 // settle keeps how a write ended.

@@ -64,9 +64,7 @@ func (n Nation) Writes() []*registryv1.Write {
 	for i := range n.Communes {
 		w = append(w, unit(Commune(i), fmt.Sprintf("p%d", i%provinces), typev1.UnitKind_UNIT_KIND_COMMUNE, "commune"))
 	}
-	w = append(w, &registryv1.Write{Resource: &registryv1.Write_Programme{Programme: &registryv1.Programme{
-		Name: "programmes/" + Programme, DisplayName: "Đề án", RootUnit: Root, StartDate: "2022-01-01", EndDate: "2030-12-31",
-		Instruments: []*registryv1.Instrument{{Id: "qd-06", Kind: registryv1.InstrumentKind_INSTRUMENT_KIND_DECISION, Number: "06/QĐ-TTg", Date: "2022-01-06"}}}}})
+	w = append(w, programme(Programme))
 	none := uint32(0)
 	half := int64(n.Communes) * 500 * scale
 	return append(w,
@@ -77,6 +75,12 @@ func (n Nation) Writes() []*registryv1.Write {
 		target("procedures", typev1.ValueKind_VALUE_KIND_RATIO, typev1.Accumulation_ACCUMULATION_LAST, scale,
 			&registryv1.MilestoneRule{Thresholds: progress(4900, 5000, 5100), MinReporting: &none, Levels: []string{"province", "country"}}),
 		target("adopted", typev1.ValueKind_VALUE_KIND_YES_NO, typev1.Accumulation_ACCUMULATION_LAST, scale, nil))
+}
+
+func programme(id string) *registryv1.Write {
+	return &registryv1.Write{Resource: &registryv1.Write_Programme{Programme: &registryv1.Programme{
+		Name: "programmes/" + id, DisplayName: "Đề án", RootUnit: Root, StartDate: "2022-01-01", EndDate: "2030-12-31",
+		Instruments: []*registryv1.Instrument{{Id: "qd-06", Kind: registryv1.InstrumentKind_INSTRUMENT_KIND_DECISION, Number: "06/QĐ-TTg", Date: "2022-01-06"}}}}}
 }
 
 func progress(at ...uint32) []*registryv1.Threshold {

@@ -70,25 +70,34 @@ func (n Nation) AllFigures(ctx context.Context, progress reportingv1.ProgressSer
 	var all []*reportingv1.Figure
 	for _, target := range Targets() {
 		for _, period := range append(Periods(), "") {
-			root, err := progress.GetFigure(ctx, &reportingv1.GetFigureRequest{Key: key(target, Root, period), MinSequence: minSequence})
+			figures, err := allFigures(ctx, progress, key(target, Root, period), minSequence)
 			if err != nil {
-				return nil, fmt.Errorf("figure of %s in %q: %w", target, period, err)
+				return nil, err
 			}
-			all = append(all, root.GetFigure())
-			for token := ""; ; {
-				page, err := progress.ListFigures(ctx, &reportingv1.ListFiguresRequest{Key: key(target, Root, period), PageSize: 1000, PageToken: token,
-					Selection: reportingv1.UnitSelection_UNIT_SELECTION_DESCENDANTS, MinSequence: minSequence})
-				if err != nil {
-					return nil, fmt.Errorf("figures of %s in %q: %w", target, period, err)
-				}
-				all = append(all, page.GetFigures()...)
-				if token = page.GetNextPageToken(); token == "" {
-					break
-				}
-			}
+			all = append(all, figures...)
 		}
 	}
 	return all, nil
+}
+
+// allFigures reads the totals of a unit and of all below it.
+func allFigures(ctx context.Context, progress reportingv1.ProgressServiceClient, k *reportingv1.FigureKey, minSequence uint64) ([]*reportingv1.Figure, error) {
+	root, err := progress.GetFigure(ctx, &reportingv1.GetFigureRequest{Key: k, MinSequence: minSequence})
+	if err != nil {
+		return nil, fmt.Errorf("figure of %s in %q: %w", k.GetTarget(), k.GetPeriod(), err)
+	}
+	all := []*reportingv1.Figure{root.GetFigure()}
+	for token := ""; ; {
+		page, err := progress.ListFigures(ctx, &reportingv1.ListFiguresRequest{Key: k, PageSize: 1000, PageToken: token,
+			Selection: reportingv1.UnitSelection_UNIT_SELECTION_DESCENDANTS, MinSequence: minSequence})
+		if err != nil {
+			return nil, fmt.Errorf("figures of %s in %q: %w", k.GetTarget(), k.GetPeriod(), err)
+		}
+		all = append(all, page.GetFigures()...)
+		if token = page.GetNextPageToken(); token == "" {
+			return all, nil
+		}
+	}
 }
 
 // ReadLog takes in what the log has after what was taken in before, up to its head.

@@ -91,15 +91,28 @@ func (s *Site) Addresses() string {
 
 // Clients connects n clients of the reporting service, with the client's defaults.
 func (s *Site) Clients(ctx context.Context, n int) ([]*client.Client, error) {
+	return s.dial(ctx, n, s.Addresses())
+}
+
+func (s *Site) dial(ctx context.Context, n int, addresses string) ([]*client.Client, error) {
 	var all []*client.Client
 	for range n {
-		c, err := client.Dial(ctx, s.Addresses(), s.caller)
+		c, err := client.Dial(ctx, addresses, s.caller)
 		if err != nil {
 			return nil, fmt.Errorf("client: %w", err)
 		}
 		all = append(all, c)
 	}
 	return all, nil
+}
+
+// Straight connects n clients of some replicas as Clients does, past their proxies.
+func (s *Site) Straight(ctx context.Context, n int, replicas ...*Replica) ([]*client.Client, error) {
+	var addresses []string
+	for _, r := range replicas {
+		addresses = append(addresses, r.Addr)
+	}
+	return s.dial(ctx, n, strings.Join(addresses, ","))
 }
 
 // Direct connects an administrator to one replica, past its proxy.
