@@ -19,7 +19,7 @@ func whole(t *testing.T, nc *nats.Conn, e *engine, r *stream.Relay) {
 	t.Helper()
 	until(t, "all published", func() bool { return r.Published() == e.Head().Sequence })
 	err := errors.New("not looked at")
-	for deadline := time.Now().Add(20 * time.Second); err != nil; time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); err != nil; time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal(err)
 		}
