@@ -23,9 +23,8 @@ func whole(t *testing.T, nc *nats.Conn, e *engine, r *stream.Relay) {
 		if time.Now().After(deadline) {
 			t.Fatal(err)
 		}
-		err = stream.Verify(t.Context(), jsOf(t, nc), stream.FactsName(1), e)
+		err = differs(t, nc, e) // a server that catches up cannot be read for a while
 	}
-	same(t, nc, e)
 }
 
 func TestRelay_in_a_cluster(t *testing.T) {

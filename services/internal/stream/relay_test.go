@@ -112,16 +112,25 @@ func jsOf(t testing.TB, nc *nats.Conn) jetstream.JetStream {
 // same checks that the stream is the log, whole.
 func same(t *testing.T, nc *nats.Conn, e *engine) {
 	t.Helper()
-	if err := stream.Verify(t.Context(), jsOf(t, nc), stream.FactsName(1), e); err != nil {
+	if err := differs(t, nc, e); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// differs says how the stream differs from the log, or why it cannot be read.
+func differs(t *testing.T, nc *nats.Conn, e *engine) error {
+	t.Helper()
+	if err := stream.Verify(t.Context(), jsOf(t, nc), stream.FactsName(1), e); err != nil {
+		return err
 	}
 	s, err := jsOf(t, nc).Stream(t.Context(), stream.FactsName(1))
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	if st := s.CachedInfo().State; st.Msgs != e.Head().Sequence || st.FirstSeq != 1 || st.LastSeq != st.Msgs || st.NumDeleted != 0 {
-		t.Fatalf("%+v, log at %d", st, e.Head().Sequence)
+		return fmt.Errorf("%+v, log at %d", st, e.Head().Sequence)
 	}
+	return nil
 }
 
 func TestRelay_stream_is_the_log(t *testing.T) {
