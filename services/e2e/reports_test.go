@@ -28,6 +28,7 @@ func monthly(t *testing.T, r *rig) {
 		&registryv1.Write{Resource: &registryv1.Write_Regime{Regime: &registryv1.Regime{
 			Name: "programmes/p/regimes/monthly", DisplayName: "Báo cáo tháng", DueWorkingDays: 5}}},
 		target("cards", typev1.ValueKind_VALUE_KIND_COUNT, under), target("people", typev1.ValueKind_VALUE_KIND_COUNT, under))...)
+	r.figure(t, "people", "vn", "") // waits for the copy of the registry: the clock must not be set before
 }
 
 // cell is a cell of the log, as a subscriber names it.
