@@ -268,6 +268,7 @@ func TestAcked_sees_what_is_lost_or_stored_otherwise(t *testing.T) {
 	cut := mustLog(t, h.events[:at])
 	caught(t, check.Acked(cut, h.acks), "is lost")
 	l := mustLog(t, h.events)
+	value := slices.IndexFunc(h.acks, func(a check.Ack) bool { return !a.Withdrawn })
 	for _, c := range []struct {
 		words  string
 		change func(*check.Ack)
@@ -280,12 +281,12 @@ func TestAcked_sees_what_is_lost_or_stored_otherwise(t *testing.T) {
 		{"is stored as", func(a *check.Ack) { a.Withdrawn = !a.Withdrawn }},
 	} {
 		acks := slices.Clone(h.acks)
-		c.change(&acks[40])
+		c.change(&acks[value])
 		caught(t, check.Acked(l, acks), c.words)
 	}
-	delete(h.sent, h.acks[40].RequestID)
+	delete(h.sent, h.acks[value].RequestID)
 	caught(t, check.Answered(l, h.sent), "nobody sent it")
-	h.sent[h.acks[40].RequestID] = true
+	h.sent[h.acks[value].RequestID] = true
 }
 
 func TestTotals_see_a_sum_that_is_not(t *testing.T) {
