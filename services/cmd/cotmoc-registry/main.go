@@ -1,5 +1,5 @@
 // Command cotmoc-registry runs a replica of the registry, which keeps what is owed,
-// on PostgreSQL and a NATS cluster: the form for more than one machine.
+// on PostgreSQL: the form for more than one machine.
 package main
 
 import (

@@ -1,4 +1,5 @@
-// Command cotmoc-reporting runs a replica of the reporting, which takes in what is reported and keeps every total,
+// Command cotmoc-reporting runs a replica of the reporting service, which takes in what
+// is reported and keeps every total,
 // on PostgreSQL and a NATS cluster: the form for more than one machine.
 package main
 
@@ -33,7 +34,7 @@ func (*serveCmd) Help() string {
 
 Examples:
   cotmoc-reporting serve --config /etc/cotmoc/reporting.yaml
-  COTMOC_LOG_LEVEL=warn cotmoc-reporting serve -c reporting.yaml --listen 127.0.0.1:7610`
+  COTMOC_LOG_LEVEL=warn cotmoc-reporting serve -c reporting.yaml --listen 127.0.0.1:7620`
 }
 
 // Run runs a replica.
@@ -87,7 +88,7 @@ func realMain() error {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	parser, err := kong.New(&cli{}, append(config.Options("COTMOC"), kong.Name("cotmoc-reporting"), kong.UsageOnError(),
-		kong.Description("A replica of Cotmoc's reporting."), kong.BindTo(ctx, (*context.Context)(nil)))...)
+		kong.Description("A replica of Cotmoc's reporting service."), kong.BindTo(ctx, (*context.Context)(nil)))...)
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,12 @@
 package book
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
 
+	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	"github.com/cotmoc/cotmoc/services/internal/calendar"
@@ -32,6 +34,7 @@ func TestHistory_time(t *testing.T) {
 		"a unit that is moved in an older month":                          movedInThePast,
 		"a unit and the one above it change places on a day":              placesChanged,
 		"current goals that grow are added by the tree of today":          grownToday,
+		"totals of an earlier day that leave the range are refused":       earlierOverflow,
 		"figures of an earlier day end with that day":                     yearAsOf,
 		"zero reported for a report is a report":                          zeroReport,
 		"a regime that begins in mid-month is owed by the month's end":    fromMidMonth,
@@ -368,6 +371,25 @@ func grownToday(r *rig) {
 		if f := r.figure(unit, "cards", "2022-M08"); f.Goal.value != want {
 			r.t.Errorf("August's goal of %s is %d, want %d", unit, f.Goal.value, want)
 		}
+	}
+}
+
+func earlierOverflow(r *rig) {
+	const most = 1 << 62
+	r.target("cards", count, last, kinds(commune))
+	r.report("26734", "cards", "2022-M05", number(most))
+	r.report("26734", "cards", "2022-M07", number(1)) // no total that is kept is too large
+	r.report("26737", "cards", "2022-M06", number(most))
+	m := r.b.MeasureByID(prog, "cards")
+	if err := r.b.View(m, Current).Err(); err != nil {
+		r.t.Errorf("today: %v", err)
+	}
+	var refused *Refusal
+	if err := r.b.ViewAsOf(m, date(r.t, "2022-06-30")).Err(); !errors.As(err, &refused) || refused.Reason != errorv1.Reason_REASON_OVERFLOW {
+		r.t.Errorf("as of June: %v", err)
+	}
+	if err := r.b.View(m, month(r.t, "2022-Q2")).Err(); !errors.As(err, &refused) {
+		r.t.Errorf("the second quarter: %v", err)
 	}
 }
 

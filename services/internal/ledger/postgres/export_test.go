@@ -22,7 +22,7 @@ func Setting(ctx context.Context, c Config, name string) (value string, err erro
 func PageSize(ctx context.Context, s *Store, after, end uint64) (blocks, bytes int, err error) {
 	rows, err := s.page(ctx, after, end, pageBlocks)
 	for _, r := range rows {
-		bytes += len(r.body)
+		bytes += len(r.Body)
 	}
 	return len(rows), bytes, err
 }

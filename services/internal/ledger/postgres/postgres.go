@@ -202,7 +202,7 @@ func (s *Store) Blocks(ctx context.Context, after uint64) iter.Seq2[*ledger.Bloc
 				return
 			}
 			for _, r := range page {
-				b, err := r.decode(after)
+				b, err := r.Decode(after)
 				if err != nil {
 					err = fmt.Errorf("read %s: %w", s.where, s.refused(err))
 				}
@@ -215,26 +215,8 @@ func (s *Store) Blocks(ctx context.Context, after uint64) iter.Seq2[*ledger.Bloc
 	}
 }
 
-// row is a block as it is stored.
-type row struct {
-	first, last uint64
-	body        []byte
-}
-
-// decode checks that the row is the one to be expected after an entry.
-func (r row) decode(after uint64) (*ledger.Block, error) {
-	b, err := ledger.Decode(r.body)
-	if err != nil {
-		return nil, fmt.Errorf("block %d: %w", r.first, err)
-	}
-	if b.First != r.first || b.End() != r.last || b.First > after+1 || b.End() <= after {
-		return nil, fmt.Errorf("block %d, found after entry %d in the place of %d to %d: %w", b.First, after, r.first, r.last, ledger.ErrDamaged)
-	}
-	return b, nil
-}
-
 // page reads some blocks from the one that holds entry after+1 on.
-func (s *Store) page(ctx context.Context, after, end uint64, limit int) ([]row, error) {
+func (s *Store) page(ctx context.Context, after, end uint64, limit int) ([]ledger.Row, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	rows, err := s.read.QueryContext(ctx, blocksSQL, int64(after+1), int64(end), limit)
@@ -242,10 +224,10 @@ func (s *Store) page(ctx context.Context, after, end uint64, limit int) ([]row, 
 		return nil, err
 	}
 	defer rows.Close()
-	var out []row
+	var out []ledger.Row
 	for rows.Next() {
-		var r row
-		if err := rows.Scan(&r.first, &r.last, &r.body); err != nil {
+		var r ledger.Row
+		if err := rows.Scan(&r.First, &r.Last, &r.Body); err != nil {
 			return nil, err
 		}
 		out = append(out, r)
