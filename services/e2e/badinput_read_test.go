@@ -315,6 +315,7 @@ func badEvents() (all []badCall) {
 		not("subscription from beyond measure", ensure("s", math.MaxUint64), "after_sequence"),
 		not("subscription to facts and to progress", ensure("s", 0, "cotmoc.p.milestone.>", "cotmoc.p.progress.>"), "subjects[1]"),
 		not("subscription to progress and to facts", ensure("s", 0, "cotmoc.p.progress.>", "cotmoc.p.progress.changed.cards.vn", "cotmoc.>"), "subjects[2]"),
+		refuse("events up to one to come", soon(list(&reportingv1.ListEventsRequest{MinSequence: 1 << 40})), codes.DeadlineExceeded, 0, ""),
 		not("1,001 events", list(&reportingv1.ListEventsRequest{PageSize: 1001}), "page_size"),
 		not("-1 events", list(&reportingv1.ListEventsRequest{PageSize: -1}), "page_size"),
 	)

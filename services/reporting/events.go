@@ -11,6 +11,7 @@ import (
 	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/cotmoc/cotmoc/services/internal/auth"
+	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
 
 // Bounds of one answer of ListEvents; the second also of ListCellHistory.
@@ -26,6 +27,9 @@ func (s *Service) ListEvents(ctx context.Context, req *reportingv1.ListEventsReq
 	}
 	sight, err := auth.SightOf(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.view(ctx, req.GetMinSequence(), func(*book.Book) error { return nil }); err != nil {
 		return nil, err
 	}
 	head := s.engine.Head()

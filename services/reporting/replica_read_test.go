@@ -63,6 +63,18 @@ func TestGetReceipt_of_what_another_replica_accepted(t *testing.T) {
 	}
 }
 
+func TestListEvents_waits_for_what_was_seen_elsewhere(t *testing.T) {
+	first, late, keep := apart(t, 300*time.Millisecond)
+	keep()
+	before := late.s.engine.Head().Sequence
+	first.report("c1", "cards", "2022-M01", counted(7))
+	acked := first.s.engine.Head().Sequence
+	resp, err := late.s.ListEvents(t.Context(), &reportingv1.ListEventsRequest{AfterSequence: before, MinSequence: acked})
+	if err != nil || resp.GetLastSequence() < acked || uint64(len(resp.GetEvents())) != acked-before {
+		t.Errorf("events %d to %d are listed as %v: %v", before+1, acked, resp, err)
+	}
+}
+
 func TestPublishClosing_holds_what_another_replica_accepted(t *testing.T) {
 	first, late, keep := apart(t, 300*time.Millisecond)
 	keep()

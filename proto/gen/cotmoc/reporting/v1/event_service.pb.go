@@ -582,7 +582,9 @@ type ListEventsRequest struct {
 	// rest; empty means all, at most 50.
 	Subjects []string `protobuf:"bytes,2,rep,name=subjects,proto3" json:"subjects,omitempty"`
 	// How many at most, up to 1,000; 0 means 100.
-	PageSize      int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	PageSize int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// Wait until this event was taken into account; 0 for no wait.
+	MinSequence   uint64 `protobuf:"varint,4,opt,name=min_sequence,json=minSequence,proto3" json:"min_sequence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -634,6 +636,13 @@ func (x *ListEventsRequest) GetSubjects() []string {
 func (x *ListEventsRequest) GetPageSize() int32 {
 	if x != nil {
 		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListEventsRequest) GetMinSequence() uint64 {
+	if x != nil {
+		return x.MinSequence
 	}
 	return 0
 }
@@ -961,12 +970,13 @@ const file_cotmoc_reporting_v1_event_service_proto_rawDesc = "" +
 	"\x05event\x18\x01 \x01(\v2 .cotmoc.reporting.v1.StoredEventR\x05event\x12\x14\n" +
 	"\x05error\x18\x02 \x01(\tR\x05error\x12\x1a\n" +
 	"\battempts\x18\x03 \x01(\x05R\battempts\x12.\n" +
-	"\x04time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"\x92\x01\n" +
+	"\x04time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"\xb5\x01\n" +
 	"\x11ListEventsRequest\x12%\n" +
 	"\x0eafter_sequence\x18\x01 \x01(\x04R\rafterSequence\x12-\n" +
 	"\bsubjects\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x102\"\ar\x05\x10\x01\x18\xe8\aR\bsubjects\x12'\n" +
 	"\tpage_size\x18\x03 \x01(\x05B\n" +
-	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\"\xae\x01\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12!\n" +
+	"\fmin_sequence\x18\x04 \x01(\x04R\vminSequence\"\xae\x01\n" +
 	"\x12ListEventsResponse\x128\n" +
 	"\x06events\x18\x01 \x03(\v2 .cotmoc.reporting.v1.StoredEventR\x06events\x12#\n" +
 	"\rlast_sequence\x18\x02 \x01(\x04R\flastSequence\x12#\n" +
