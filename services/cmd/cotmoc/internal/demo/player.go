@@ -211,6 +211,9 @@ func morning(t time.Time) time.Time {
 
 // step plays one step and waits until the listener has seen all of it.
 func (p *Player) step(ctx context.Context, s files.Step) error {
+	if err := p.settle(ctx); err != nil { // what came on the days before stands above this step
+		return err
+	}
 	p.say("\n%s", show.Time(s.Time))
 	if _, err := p.admin.SetClock(ctx, &reportingv1.SetClockRequest{Time: timestamppb.New(s.Time)}); err != nil {
 		return fmt.Errorf("set the clock: %w", show.Refusal(err))
