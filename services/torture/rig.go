@@ -25,6 +25,7 @@ import (
 const (
 	answerWithin = 2 * time.Minute // one answer, all attempts of the client included
 	restWithin   = 90 * time.Second
+	readWithin   = time.Millisecond // each event of the log, in a check
 	followWithin = 60 * time.Second
 )
 
@@ -167,12 +168,14 @@ const (
 
 // check lets everything come to rest and holds all that was said against all that is.
 func (r *rig) check(ctx context.Context, d depth) ([]*check.Report, error) {
-	ctx, cancel := context.WithTimeout(ctx, restWithin)
+	resting, cancel := context.WithTimeout(ctx, restWithin)
 	defer cancel()
-	head, err := r.site.Quiet(ctx, r.crowd.Highest())
+	head, err := r.site.Quiet(resting, r.crowd.Highest())
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel = context.WithTimeout(ctx, restWithin+time.Duration(head)*readWithin)
+	defer cancel()
 	if err := load.ReadLog(ctx, r.admins[0].Events(), r.log); err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 const (
 	mostGrowth     = 1 << 20 // bytes of memory in ten minutes
 	mostGoroutines = 20      // more in ten minutes
+	mostFiles      = 5       // more open files and connections in ten minutes
 	sampleEvery    = 10 * time.Second
 )
 
@@ -21,6 +22,7 @@ type sample struct {
 	at         time.Duration
 	bytes      float64
 	goroutines float64
+	files      float64 // open, with all its connections
 }
 
 // soak lets the crowd work at half of what it can for long, with one NATS server and
@@ -93,11 +95,13 @@ func (r *rig) judgeGrowth(name string, all []sample) {
 	warm := all[len(all)/2:]
 	bytes := slope(warm, func(s sample) float64 { return s.bytes })
 	goroutines := slope(warm, func(s sample) float64 { return s.goroutines })
+	files := slope(warm, func(s sample) float64 { return s.files })
 	last := warm[len(warm)-1]
-	text := fmt.Sprintf("%s: %.0f MiB, %+.2f MiB and %+.1f goroutines in ten minutes", name, last.bytes/(1<<20), bytes/(1<<20), goroutines)
+	text := fmt.Sprintf("%s: %.0f MiB, %.0f goroutines, %.0f open files and connections; %+.2f MiB, %+.1f and %+.1f in ten minutes",
+		name, last.bytes/(1<<20), last.goroutines, last.files, bytes/(1<<20), goroutines, files)
 	r.done()
 	fmt.Fprintln(r.out, "  "+text)
-	if bytes > mostGrowth || goroutines > mostGoroutines {
+	if bytes > mostGrowth || goroutines > mostGoroutines || files > mostFiles {
 		r.broken = append(r.broken, text+": it grows")
 	}
 }
@@ -121,9 +125,9 @@ func measure(ctx context.Context, p *site.Replica) (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
-	s := sample{bytes: all["process_resident_memory_bytes"], goroutines: all["go_goroutines"]}
-	if s.bytes == 0 || s.goroutines == 0 {
-		return s, fmt.Errorf("it tells neither memory nor goroutines")
+	s := sample{bytes: all["process_resident_memory_bytes"], goroutines: all["go_goroutines"], files: all["process_open_fds"]}
+	if s.bytes == 0 || s.goroutines == 0 || s.files == 0 {
+		return s, fmt.Errorf("it does not tell its memory, goroutines and open files")
 	}
 	return s, nil
 }

@@ -24,12 +24,17 @@ func TestGrowth_is_seen_in_the_second_half(t *testing.T) {
 			t.Errorf("%.0f bytes in ten minutes: %v", c.bytes, r.broken)
 		}
 	}
-	r := &rig{out: io.Discard}
-	leak := grow(0)
-	for i := range leak {
-		leak[i].goroutines += 3 * float64(i)
-	}
-	if r.judgeGrowth("one", leak); len(r.broken) == 0 {
-		t.Error("goroutines that are left were not seen")
+	for what, add := range map[string]func(*sample, float64){
+		"goroutines":  func(s *sample, minute float64) { s.goroutines += 3 * minute },
+		"connections": func(s *sample, minute float64) { s.files += minute },
+	} {
+		r := &rig{out: io.Discard}
+		leak := grow(0)
+		for i := range leak {
+			add(&leak[i], float64(i))
+		}
+		if r.judgeGrowth("one", leak); len(r.broken) == 0 {
+			t.Errorf("%s that are left were not seen", what)
+		}
 	}
 }
