@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -23,7 +24,7 @@ import (
 
 // cli is the command line.
 type cli struct {
-	Part     string        `help:"What to run: ${enum}." enum:"all,rounds,linear,subscribers,rolling,issue,lag,power,storm,soak,planted" default:"all"`
+	Part     string        `help:"What to run: ${enum}." enum:"all,rounds,linear,subscribers,rolling,issue,lag,full,power,storm,soak,planted" default:"all"`
 	On       string        `help:"What to run it on: replicas on PostgreSQL and a NATS cluster, or the pair on SQLite (${enum})." enum:"cluster,embedded" default:"cluster"`
 	Short    bool          `help:"The short form of each part, 8 minutes in all."`
 	Seed     uint64        `help:"Of all that is by chance; 0 takes one from the clock."`
@@ -104,6 +105,7 @@ type part struct {
 	long bool                                        // not in the short form of all
 	// replicas says that it needs some of each service, and a clock that runs.
 	replicas bool
+	disks    []string // folders of its site that are disks of their own
 }
 
 // groups are the parts that were asked for. In the short form those that need a site
@@ -138,6 +140,15 @@ func (c *cli) play(ctx context.Context, parts []part, dir string) error {
 		return fmt.Errorf("build: %w", err)
 	}
 	fmt.Printf("programs after %v\n", time.Since(began).Round(time.Second))
+	disks, unmount, err := mountAll(dir, parts[0].disks)
+	defer unmount()
+	if errors.Is(err, errNoDisk) {
+		fmt.Printf("%s was NOT RUN: %v\n", parts[0].name, err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
 	s, err := start(ctx, dir)
 	if err != nil {
 		return fmt.Errorf("set up: %w", err)
@@ -151,6 +162,7 @@ func (c *cli) play(ctx context.Context, parts []part, dir string) error {
 		r.close()
 		_ = r.crowd.Close()
 	}()
+	r.disks = disks
 	fmt.Printf("up after %v\n", time.Since(began).Round(time.Second))
 	for _, p := range parts {
 		if err := one(ctx, r, p); err != nil {

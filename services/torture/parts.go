@@ -21,6 +21,7 @@ func (c *cli) parts() []part {
 		{name: "rolling", run: c.rolling},
 		{name: "issue", run: c.issue},
 		{name: "lag", run: c.lag, replicas: true},
+		{name: "full", run: c.full, long: true, replicas: true, disks: []string{"postgres", "nats"}},
 		{name: "power", bare: c.power},
 		{name: "storm", bare: c.storm, long: true, replicas: true},
 		{name: "soak", run: c.soak, long: true},

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"sync"
 	"time"
@@ -15,55 +14,8 @@ import (
 	"github.com/cotmoc/cotmoc/services/torture/site"
 )
 
-// diskBytes is the size of the disk whose power is cut; it takes what is written.
-const diskBytes = 3 << 30
-
-// errNoPower says that power cannot be cut on this machine.
-var errNoPower = errors.New("power cuts were NOT RUN")
-
-// disk is an ext4 file system of its own.
-type disk struct{ image, at string }
-
-func newDisk(dir string) (*disk, error) {
-	d := &disk{filepath.Join(dir, "disk.img"), filepath.Join(dir, "disk")}
-	if os.Geteuid() != 0 {
-		return nil, fmt.Errorf("%w: they need root", errNoPower)
-	}
-	f, err := os.Create(d.image)
-	if err != nil {
-		return nil, err
-	}
-	if err := errors.Join(f.Truncate(diskBytes), f.Close(), os.MkdirAll(d.at, 0o711)); err != nil {
-		return nil, err
-	}
-	if err := command("mkfs.ext4", "-q", "-m", "0", d.image); err != nil {
-		return nil, fmt.Errorf("%w: %w", errNoPower, err)
-	}
-	if err := d.mount(); err != nil {
-		return nil, fmt.Errorf("%w: %w", errNoPower, err)
-	}
-	return d, os.Chmod(d.at, 0o711)
-}
-
-func (d *disk) mount() error { return command("mount", "-o", "loop", d.image, d.at) }
-
-func (d *disk) unmount() error {
-	var err error
-	for range 50 { // a process that was just ended may hold it for a moment
-		if err = command("umount", d.at); err == nil {
-			return nil
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-	return err
-}
-
-func command(name string, args ...string) error {
-	if out, err := exec.Command(name, args...).CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w: %s", name, err, out)
-	}
-	return nil
-}
+// outageBytes is the size of the disk whose power is cut; it takes what is written.
+const outageBytes = 3 << 30
 
 // power cuts the power of the pair on SQLite, and of the whole with PostgreSQL and
 // NATS, under load, and looks at what is there when it comes back.
@@ -84,9 +36,9 @@ func (c *cli) power(ctx context.Context, dir string) error {
 		if err != nil {
 			return err
 		}
-		d, err := newDisk(part)
-		if errors.Is(err, errNoPower) {
-			fmt.Printf("  %v, %d times: %s\n", err, form.times, form.name)
+		d, err := newDisk(filepath.Join(part, "disk.img"), filepath.Join(part, "disk"), outageBytes)
+		if errors.Is(err, errNoDisk) {
+			fmt.Printf("  power cuts were NOT RUN, %d of %s: %v\n", form.times, form.name, err)
 			continue
 		}
 		if err != nil {

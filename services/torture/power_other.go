@@ -3,4 +3,4 @@
 package main
 
 // cutPower says that it cannot be done here.
-func cutPower(string) error { return errNoPower }
+func cutPower(string) error { return errNoDisk }

@@ -39,6 +39,7 @@ type rig struct {
 	admins    []*client.Client
 	random    *rand.Rand
 	injected  map[string]int
+	disks     map[string]*disk // those of the site's folders that are one
 	out       io.Writer
 	live      bool     // out is a terminal
 	broken    []string // reports that do not hold
@@ -162,15 +163,19 @@ func (r *rig) load(ctx context.Context, p load.Plan, f func(context.Context) err
 type depth int
 
 const (
-	light depth = iota // receipts, log, milestones, totals, one book
-	deep               // subscribers, self-checks of all replicas, cells
+	light depth = iota // receipts, log, milestones, totals
+	deep               // the stream, subscribers, self-checks of all replicas, cells
 )
 
 // check lets everything come to rest and holds all that was said against all that is.
 func (r *rig) check(ctx context.Context, d depth) ([]*check.Report, error) {
 	resting, cancel := context.WithTimeout(ctx, restWithin)
 	defer cancel()
-	head, err := r.site.Quiet(resting, r.crowd.Highest())
+	rest := r.site.Even
+	if d == deep {
+		rest = r.site.Quiet
+	}
+	head, err := rest(resting, r.crowd.Highest())
 	if err != nil {
 		return nil, err
 	}
