@@ -12,7 +12,7 @@ const (
 	fullBytes   = 512 << 20 // size of a disk that is filled
 	alarmWithin = 30 * time.Second
 	backWithin  = 30 * time.Second // to take in values again, once there is room
-	problem     = "cotmoc_relay_problem"
+	problem     = `cotmoc_relay_problem{service="reporting"}`
 )
 
 // full lets the disk of the database and that of NATS fill up under load, in turn, and
@@ -96,7 +96,9 @@ func (r *rig) natsFull(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if all[problem] > 0 {
+			if on, told := all[problem]; !told {
+				return fmt.Errorf("%s does not tell %s", p.Name, problem)
+			} else if on > 0 {
 				raised[p.Name] = true
 			}
 		}
