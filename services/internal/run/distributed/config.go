@@ -3,6 +3,7 @@ package distributed
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -102,7 +103,9 @@ func (c *ReportingConfig) Check() error {
 	for i, text := range append(slices.Clone(c.NATS.URLs), c.NATS.PublicURLs...) {
 		if strings.Contains(text, "@") { // subscribers are told these, too
 			errs = append(errs, fmt.Errorf("server %d of --nats-urls and --nats-public-urls names a user: who this is says the file of --nats-seed", i+1))
+			continue // and it is not printed
 		}
+		errs = append(errs, checkServer(text))
 	}
 	if c.Clock != "manual" && c.Start != "" {
 		errs = append(errs, errors.New("--start goes with --clock=manual"))
@@ -137,4 +140,24 @@ func checkURL(flag, text string) error {
 		return fmt.Errorf("%s holds a password: put it into a file", flag)
 	}
 	return nil
+}
+
+// checkServer refuses a server of NATS on the way to which others could read along, or
+// pass for it.
+func checkServer(text string) error {
+	scheme, address, whole := strings.Cut(text, "://")
+	if !whole {
+		scheme, address = "nats", text
+	}
+	switch host, _, err := net.SplitHostPort(address); {
+	case err != nil:
+		return errors.New("a server of --nats-urls or --nats-public-urls is not of the form tls://host:port")
+	case scheme == "tls" || scheme == "wss":
+		return nil
+	default:
+		if run.Loopback(net.JoinHostPort(host, "0")) == nil {
+			return nil
+		}
+		return fmt.Errorf("NATS at %s is not on this machine: without TLS others can read along, and pass for it; write tls://%s", host, address)
+	}
 }
