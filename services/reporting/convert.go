@@ -61,7 +61,8 @@ func codeOf(r errorv1.Reason) codes.Code {
 		errorv1.Reason_REASON_NOTHING_TO_WITHDRAW, errorv1.Reason_REASON_BASIS_NOT_SERVED,
 		errorv1.Reason_REASON_CLOCK, errorv1.Reason_REASON_NOTHING_TO_REVIEW, errorv1.Reason_REASON_NOT_COMPETENT,
 		errorv1.Reason_REASON_FINDING_RESOLVED, errorv1.Reason_REASON_DATE_IN_FUTURE, errorv1.Reason_REASON_NOT_LATER,
-		errorv1.Reason_REASON_CHANGE_NOT_ALLOWED, errorv1.Reason_REASON_EPOCH_MISMATCH, errorv1.Reason_REASON_NOT_DECLARABLE:
+		errorv1.Reason_REASON_CHANGE_NOT_ALLOWED, errorv1.Reason_REASON_EPOCH_MISMATCH, errorv1.Reason_REASON_NOT_DECLARABLE,
+		errorv1.Reason_REASON_TOO_MANY:
 		return codes.FailedPrecondition
 	case errorv1.Reason_REASON_OVERFLOW:
 		return codes.OutOfRange

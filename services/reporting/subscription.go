@@ -13,9 +13,11 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/cotmoc/cotmoc/pkg/apierr"
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/cotmoc/cotmoc/services/internal/stream"
+	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
 
 // natsWithin is how long a caller waits for NATS, which may be away.
@@ -31,6 +33,10 @@ const (
 	forgetFacts    = 30 * 24 * time.Hour
 	forgetProgress = time.Minute // a reader of last values begins anew anyway
 )
+
+// mostSubscriptions is how many one unit may have, and all that belong to none
+// together: NATS keeps each on several servers.
+const mostSubscriptions = 100
 
 // EnsureSubscription makes or finds a subscriber's consumer. One on last values is
 // always made anew, so that it begins with the whole board.
@@ -87,32 +93,75 @@ func ofProgress(filter string) bool {
 	return len(tokens) > entity && tokens[entity] == "progress"
 }
 
-// ensureFacts makes or finds a durable consumer on the stream of facts.
+// ensureFacts makes or finds a durable consumer on the stream of facts. The start of
+// one that is there is where it was first made; only its filter follows the request.
 func (s *Service) ensureFacts(ctx context.Context, facts string, req *reportingv1.EnsureSubscriptionRequest) error {
-	_, err := s.js.CreateConsumer(ctx, facts, jetstream.ConsumerConfig{
+	c, err := s.js.Consumer(ctx, facts, req.GetSubscription())
+	if err == nil {
+		return s.refilter(ctx, facts, c.CachedInfo().Config, req)
+	}
+	if !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return err
+	}
+	if err := s.roomFor(ctx, facts, req.GetSubscription()); err != nil {
+		return err
+	}
+	_, err = s.js.CreateConsumer(ctx, facts, jetstream.ConsumerConfig{
 		Durable: req.GetSubscription(), Description: "cotmoc subscription", FilterSubjects: req.GetSubjects(),
 		AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWithin, MaxAckPending: mostUnacked,
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: req.GetAfterSequence() + 1,
 		InactiveThreshold: forgetFacts,
 	})
 	if errors.Is(err, jetstream.ErrConsumerExists) {
-		// It is there with another start or filter. Its start is where it was first
-		// made; only the filter follows the request.
-		return s.refilter(ctx, facts, req)
+		return natsAway("subscription", err) // made by another call meanwhile
 	}
 	return err
 }
 
 // refilter makes a consumer that there is receive the subjects of a request.
-func (s *Service) refilter(ctx context.Context, facts string, req *reportingv1.EnsureSubscriptionRequest) error {
-	c, err := s.js.Consumer(ctx, facts, req.GetSubscription())
+func (s *Service) refilter(ctx context.Context, facts string, config jetstream.ConsumerConfig, req *reportingv1.EnsureSubscriptionRequest) error {
+	if slices.Equal(filtersOf(config), req.GetSubjects()) {
+		return nil
+	}
+	config.FilterSubject, config.FilterSubjects = "", req.GetSubjects()
+	_, err := s.js.UpdateConsumer(ctx, facts, config)
+	return err
+}
+
+// filtersOf are the subjects that a consumer receives; NATS keeps one alone elsewhere.
+func filtersOf(config jetstream.ConsumerConfig) []string {
+	if config.FilterSubject != "" {
+		return []string{config.FilterSubject}
+	}
+	return config.FilterSubjects
+}
+
+// roomFor refuses a new subscription of a unit that has as many as it may.
+func (s *Service) roomFor(ctx context.Context, name, subscription string) error {
+	st, err := s.js.Stream(ctx, name)
 	if err != nil {
 		return err
 	}
-	config := c.CachedInfo().Config
-	config.FilterSubject, config.FilterSubjects = "", req.GetSubjects()
-	_, err = s.js.UpdateConsumer(ctx, facts, config)
-	return err
+	names := st.ConsumerNames(ctx)
+	var others []string
+	for name := range names.Name() {
+		others = append(others, name)
+	}
+	if err := names.Err(); err != nil {
+		return err
+	}
+	return s.view(ctx, 0, func(b *book.Book) error {
+		owner, count := ownerOf(b, subscription), 0
+		for _, other := range others {
+			if ownerOf(b, other) == owner {
+				count++
+			}
+		}
+		if count < mostSubscriptions {
+			return nil
+		}
+		return refuse(errorv1.Reason_REASON_TOO_MANY, "subscription", "unit %q has %d subscriptions, and may have no more: end one first", owner, count)
+	})
 }
 
 // ensureProgress makes a consumer that begins with each subject's last value. It
@@ -121,6 +170,9 @@ func (s *Service) refilter(ctx context.Context, facts string, req *reportingv1.E
 func (s *Service) ensureProgress(ctx context.Context, progress string, req *reportingv1.EnsureSubscriptionRequest) error {
 	err := s.js.DeleteConsumer(ctx, progress, req.GetSubscription())
 	if err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
+		return err
+	}
+	if err := s.roomFor(ctx, progress, req.GetSubscription()); err != nil {
 		return err
 	}
 	_, err = s.js.CreateConsumer(ctx, progress, jetstream.ConsumerConfig{
@@ -133,6 +185,9 @@ func (s *Service) ensureProgress(ctx context.Context, progress string, req *repo
 
 // ofConsumer is what a caller sees of a consumer that could not be made.
 func ofConsumer(err error) error {
+	if _, ours := apierr.Parse(err); ours {
+		return err
+	}
 	if errors.Is(err, jetstream.ErrOverlappingFilterSubjects) {
 		return refuse(errorv1.Reason_REASON_INVALID_FIELD, "subjects", "two of the subjects cover the same events")
 	}
@@ -203,11 +258,8 @@ func (s *Service) subscriptions(ctx context.Context) ([]*reportingv1.Subscriptio
 
 // subscriptionStatus is where a consumer stands.
 func subscriptionStatus(info *jetstream.ConsumerInfo) *reportingv1.SubscriptionStatus {
-	status := &reportingv1.SubscriptionStatus{Subscription: info.Name, Subjects: info.Config.FilterSubjects,
+	status := &reportingv1.SubscriptionStatus{Subscription: info.Name, Subjects: filtersOf(info.Config),
 		AckedSequence: info.AckFloor.Stream, Pending: info.NumPending, Unacked: uint64(info.NumAckPending)}
-	if one := info.Config.FilterSubject; one != "" {
-		status.Subjects = []string{one}
-	}
 	if info.Config.AckPolicy == jetstream.AckNonePolicy {
 		status.AckedSequence = info.Delivered.Stream
 	}

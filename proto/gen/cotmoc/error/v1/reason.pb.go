@@ -188,6 +188,9 @@ const (
 	// FAILED_PRECONDITION: the caller has seen a later revision than this registry has;
 	// the registry was restored from a backup. Example: metadata {field: "after_revision"}.
 	Reason_REASON_REGISTRY_BEHIND Reason = 54
+	// FAILED_PRECONDITION: there are as many as one unit may have; end one first.
+	// Example: metadata {field: "subscription"}.
+	Reason_REASON_TOO_MANY Reason = 55
 )
 
 // Enum value maps for Reason.
@@ -248,6 +251,7 @@ var (
 		52: "REASON_EPOCH_MISMATCH",
 		53: "REASON_NOT_DECLARABLE",
 		54: "REASON_REGISTRY_BEHIND",
+		55: "REASON_TOO_MANY",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":                 0,
@@ -305,6 +309,7 @@ var (
 		"REASON_EPOCH_MISMATCH":              52,
 		"REASON_NOT_DECLARABLE":              53,
 		"REASON_REGISTRY_BEHIND":             54,
+		"REASON_TOO_MANY":                    55,
 	}
 )
 
@@ -339,7 +344,7 @@ var File_cotmoc_error_v1_reason_proto protoreflect.FileDescriptor
 
 const file_cotmoc_error_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1ccotmoc/error/v1/reason.proto\x12\x0fcotmoc.error.v1*\x8c\f\n" +
+	"\x1ccotmoc/error/v1/reason.proto\x12\x0fcotmoc.error.v1*\xa1\f\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x1d\n" +
@@ -396,7 +401,8 @@ const file_cotmoc_error_v1_reason_proto_rawDesc = "" +
 	"\x13REASON_RATE_LIMITED\x103\x12\x19\n" +
 	"\x15REASON_EPOCH_MISMATCH\x104\x12\x19\n" +
 	"\x15REASON_NOT_DECLARABLE\x105\x12\x1a\n" +
-	"\x16REASON_REGISTRY_BEHIND\x106B<Z:github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1;errorv1b\x06proto3"
+	"\x16REASON_REGISTRY_BEHIND\x106\x12\x13\n" +
+	"\x0fREASON_TOO_MANY\x107B<Z:github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1;errorv1b\x06proto3"
 
 var (
 	file_cotmoc_error_v1_reason_proto_rawDescOnce sync.Once
