@@ -38,7 +38,7 @@ func (s *Service) PublishClosing(ctx context.Context, req *reportingv1.PublishCl
 	c := book.Closing{Programme: req.GetProgramme(), ID: req.GetClosing(), Name: req.GetDisplayName(), AsOf: day}
 	document, err := s.closingDocument(ctx, &c)
 	if err != nil {
-		return nil, err
+		return nil, fail(err)
 	}
 	_, err = s.engine.Do(ctx, func(b *book.Book) (err error) {
 		c, err = b.Publish(c, document)

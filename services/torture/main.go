@@ -30,6 +30,7 @@ type cli struct {
 	Seed     uint64        `help:"Of all that is by chance; 0 takes one from the clock."`
 	Rounds   int           `help:"Rounds of faults; 0 as the form says."`
 	For      time.Duration `help:"Load in each round." default:"3s"`
+	Minutes  int           `help:"Minutes of the soak; 0 as the form says."`
 	Communes int           `help:"Units that report." default:"300"`
 	Only     []string      `help:"Only accidents of this name, in the parts rounds and subscribers." sep:"none"`
 	Bug      string        `help:"Of the part planted: only bugs whose name holds this."`
@@ -90,6 +91,9 @@ func (c *cli) again() string {
 	flags := []string{fmt.Sprintf("--for=%v --communes=%d --workers=%d", c.For, c.Communes, c.Workers)}
 	if c.Rounds > 0 {
 		flags = append(flags, fmt.Sprintf("--rounds=%d", c.Rounds))
+	}
+	if c.Minutes > 0 {
+		flags = append(flags, fmt.Sprintf("--minutes=%d", c.Minutes))
 	}
 	if c.Short {
 		flags = append(flags, "--short")

@@ -15,6 +15,7 @@ const (
 	mostGoroutines = 20      // more in ten minutes
 	mostFiles      = 5       // more open files and connections in ten minutes
 	sampleEvery    = 10 * time.Second
+	remembered     = 1 << 20 // requests that a replica knows by their id; until then it grows
 )
 
 // sample is what a replica takes at a moment.
@@ -29,6 +30,12 @@ type sample struct {
 // the database restarted on the way, and sees whether replicas grow.
 func (c *cli) soak(ctx context.Context, r *rig) error {
 	total := time.Duration(c.size(5, 60)) * time.Minute
+	if c.Minutes > 0 {
+		total = time.Duration(c.Minutes) * time.Minute
+	}
+	if err := c.warm(ctx, r); err != nil {
+		return err
+	}
 	wait, err := c.half(ctx, r)
 	if err != nil {
 		return err
@@ -73,6 +80,20 @@ func (c *cli) soak(ctx context.Context, r *rig) error {
 		r.judgeGrowth(p.Name, taken[i])
 	}
 	return r.finish(ctx)
+}
+
+// warm lets the crowd work as fast as it can until replicas remember no more requests
+// than they do by then.
+func (c *cli) warm(ctx context.Context, r *rig) error {
+	return r.load(ctx, load.Plan{Round: r.turn(), Workers: 6 * c.Workers}, func(ctx context.Context) error {
+		for r.crowd.Figures().Acked < remembered {
+			r.progress("warming")
+			if !pause(ctx, time.Second) {
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
 }
 
 // half measures what the crowd can do and returns the pause that halves it.
