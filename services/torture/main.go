@@ -32,7 +32,7 @@ type cli struct {
 	For      time.Duration `help:"Load in each round." default:"3s"`
 	Minutes  int           `help:"Minutes of the soak; 0 as the form says."`
 	Communes int           `help:"Units that report." default:"300"`
-	Only     []string      `help:"Only accidents of this name, in the parts rounds and subscribers." sep:"none"`
+	Only     []string      `help:"Only accidents of this name, in the parts rounds and subscribers; only this form, in the part power." sep:"none"`
 	Bug      string        `help:"Of the part planted: only bugs whose name holds this."`
 	Workers  int           `help:"Callers at once." default:"16"`
 	Bin      string        `help:"Folder with the programs, made with the tag failpoint; they are built when not given." type:"path"`

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,6 +29,9 @@ func (c *cli) power(ctx context.Context, dir string) error {
 		{"SQLite and NATS", c.size(1, 50), "embedded"},
 		{"PostgreSQL and NATS", c.size(1, 50), "cluster"},
 	} {
+		if len(c.Only) > 0 && !slices.Contains(c.Only, form.name) {
+			continue
+		}
 		part := filepath.Join(dir, form.on)
 		if err := os.MkdirAll(part, 0o711); err != nil {
 			return err
