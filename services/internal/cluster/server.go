@@ -75,7 +75,7 @@ func (k *Cluster) servers(ctx context.Context) (err error) {
 	for _, s := range k.NATS {
 		// JetStream is well when its server knows the leader of the cluster. A copy of a
 		// stream that cannot catch up, as after a power cut, is no reason not to start:
-		// the other two serve, and the relay mends what is mended only while it runs.
+		// the others serve, and the relay, which may mend it, starts after NATS.
 		if err := s.well(ctx, "http://"+s.Monitor+"/healthz?js-server-only=true"); err != nil {
 			return err
 		}
