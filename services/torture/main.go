@@ -28,7 +28,7 @@ type cli struct {
 	On       string        `help:"What to run it on: replicas on PostgreSQL and a NATS cluster, or the pair on SQLite (${enum})." enum:"cluster,embedded" default:"cluster"`
 	Short    bool          `help:"The short form of each part, 8 minutes in all."`
 	Seed     uint64        `help:"Of all that is by chance; 0 takes one from the clock."`
-	Rounds   int           `help:"Rounds of faults; 0 as the form says."`
+	Rounds   int           `help:"Rounds of faults, and power cuts of each form; 0 as the form says."`
 	For      time.Duration `help:"Load in each round." default:"3s"`
 	Minutes  int           `help:"Minutes of the soak; 0 as the form says."`
 	Communes int           `help:"Units that report." default:"300"`

@@ -19,13 +19,18 @@ var errMade = errors.New("stream: to be made again")
 // errHole is why, where messages are missing.
 var errHole = fmt.Errorf("%w: it is broken", errMade)
 
+// notAvailable is what JetStream answers for a stream that none of its servers leads.
+const notAvailable jetstream.ErrorCode = 10008
+
 // holeGrace is how long a stream with a hole is given to turn out whole.
 const holeGrace = 500 * time.Millisecond
 
 // check returns the number that the stream ends with, after making it where it is
-// missing and again where it has a hole. The last message is then the log's.
+// missing and again where it has a hole, or no leader for long. The last message is then
+// the log's.
 func (r *Relay) check(ctx context.Context) (uint64, error) {
 	if err := r.latest(ctx); err != nil {
+		r.leaderless = time.Time{} // NATS itself is away
 		return 0, err
 	}
 	last, err := r.inspect(ctx)
@@ -38,6 +43,10 @@ func (r *Relay) check(ctx context.Context) (uint64, error) {
 		}
 		last, err = r.inspect(ctx)
 	}
+	abandoned := r.abandoned(err)
+	if abandoned {
+		err = fmt.Errorf("%w: no server leads it: %w", errMade, err)
+	}
 	if !errors.Is(err, errMade) {
 		return last, err
 	}
@@ -46,11 +55,29 @@ func (r *Relay) check(ctx context.Context) (uint64, error) {
 		level = zap.InfoLevel // the first time nothing was lost
 	}
 	r.log.Log(level, "relay makes the stream", zap.String("stream", r.name), zap.Error(err))
-	if err := r.remake(ctx); err != nil {
+	if err := r.remake(ctx, abandoned); err != nil {
 		return 0, fmt.Errorf("make stream %s: %w", r.name, err)
 	}
+	r.leaderless = time.Time{}
 	r.rebuilt.Add(1)
 	return r.inspect(ctx)
+}
+
+// abandoned reports whether a stream has been without a leader for long although the
+// cluster has one, which was asked just before. Its servers do not find one again after
+// they lost, all at once, what they had not synced; nor while most of them are gone.
+func (r *Relay) abandoned(err error) bool {
+	var api *jetstream.APIError
+	switch {
+	case err == nil || errors.Is(err, errMade) || errors.Is(err, errProblem):
+		r.leaderless = time.Time{}
+	case errors.As(err, &api) && api.ErrorCode == notAvailable:
+		if r.leaderless.IsZero() {
+			r.leaderless = time.Now()
+		}
+		return time.Since(r.leaderless) >= r.cfg.Leaderless
+	}
+	return false
 }
 
 // latest checks that there is no stream of a later epoch than the log's: either this
@@ -165,17 +192,20 @@ func eventAt(ctx context.Context, s Source, n uint64) ([]byte, error) {
 	return nil, fmt.Errorf("read event %d: %w", n, ledger.ErrAbsent)
 }
 
-// remake deletes the stream, if it still has a hole, and makes an empty one.
-// Another relay may be doing the same.
-func (r *Relay) remake(ctx context.Context) error {
+// remake deletes the stream, if it was abandoned or still has a hole, and makes an empty
+// one. Another relay may be doing the same.
+func (r *Relay) remake(ctx context.Context, abandoned bool) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	s, err := r.js.Stream(ctx, r.name)
-	switch {
-	case errors.Is(err, jetstream.ErrStreamNotFound):
-	case err != nil:
-		return err
-	case hole(s.CachedInfo()) != "":
+	gone := abandoned
+	if !gone {
+		s, err := r.js.Stream(ctx, r.name)
+		if err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
+			return err
+		}
+		gone = err == nil && hole(s.CachedInfo()) != ""
+	}
+	if gone {
 		if err := r.js.DeleteStream(ctx, r.name); err != nil && !errors.Is(err, jetstream.ErrStreamNotFound) {
 			return err
 		}

@@ -99,3 +99,27 @@ func TestRelay_says_that_nothing_gets_through_without_a_majority(t *testing.T) {
 	until(t, "goes on by itself", func() bool { return r.Problem() == "" && r.Published() == e.Head().Sequence })
 	whole(t, c.Connect(), e, r)
 }
+
+func TestRelay_makes_a_stream_again_that_no_server_leads(t *testing.T) {
+	c := natstest.StartCluster(t, 5)
+	e := newEngine(t)
+	grow(t, e, 20, 20)
+	r, _ := run(t, c.Connect(), e, threefold, func(c *stream.RelayConfig) { c.Leaderless = time.Second })
+	nc := c.Connect()
+	until(t, "published", func() bool { return r.Published() == e.Head().Sequence })
+	s, err := jsOf(t, nc).Stream(t.Context(), stream.FactsName(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Two of the three that have the stream go; three of five are a cluster still.
+	for _, p := range s.CachedInfo().Cluster.Replicas {
+		c.Stop(int(p.Name[1] - '0'))
+	}
+	grow(t, e, 5, 5)
+	for end := time.Now().Add(90 * time.Second); r.Rebuilt() < 2 || r.Published() < e.Head().Sequence; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("made %d times, published %d of %d: %s", r.Rebuilt(), r.Published(), e.Head().Sequence, r.Problem())
+		}
+	}
+	whole(t, c.Connect(), e, r)
+}

@@ -29,6 +29,9 @@ type RelayConfig struct {
 	Conn *nats.Conn
 	// Replicas is on how many servers of the cluster the stream is kept; 0 is 1.
 	Replicas int
+	// Leaderless is how long the stream may be without a server that leads it, in a
+	// cluster that has a leader, before it is made again; 0 is a minute.
+	Leaderless time.Duration
 	// Source is the log.
 	Source Source
 	// Describe returns an event's subject and headers; the relay adds its own to
@@ -44,6 +47,7 @@ const (
 	backoffFirst = 20 * time.Millisecond
 	backoffMost  = 2 * time.Second
 	stalledAfter = 5 * time.Second // without an answer, what is owed is a problem
+	leaderless   = time.Minute
 )
 
 // Relay publishes event n of a log as message n of the facts stream of its epoch.
@@ -52,21 +56,23 @@ const (
 // the others read where the stream is and go on from there.
 //
 // It watches the stream each second: one that was deleted is made again and filled
-// from 1; one with a hole is deleted and made again. One that is ahead of the log,
+// from 1; one with a hole, or that no server has led for a minute, is deleted and made
+// again. One that is ahead of the log,
 // or has other content than the log, or is of a later epoch, stops the relay until
 // that is resolved: see Problem. While NATS is away it waits; the log is not held up
 // by that. When the log begins a new epoch, so does the relay, with a new stream.
 type Relay struct {
-	cfg       RelayConfig
-	js        jetstream.JetStream
-	epoch     uint32 // that it works for, and
-	name      string // its stream; both are Run's
-	log       *zap.Logger
-	good      atomic.Int64 // when it last published what it owed, or owed nothing, in Unix nanoseconds
-	failed    atomic.Pointer[string]
-	published atomic.Uint64
-	rebuilt   atomic.Uint64
-	problem   atomic.Pointer[string]
+	cfg        RelayConfig
+	js         jetstream.JetStream
+	epoch      uint32    // that it works for, and
+	name       string    // its stream; both are Run's, and so is
+	leaderless time.Time // since when no server leads it, zero for not
+	log        *zap.Logger
+	good       atomic.Int64 // when it last published what it owed, or owed nothing, in Unix nanoseconds
+	failed     atomic.Pointer[string]
+	published  atomic.Uint64
+	rebuilt    atomic.Uint64
+	problem    atomic.Pointer[string]
 }
 
 // errProblem is a state of the stream that a person has to resolve.
@@ -82,6 +88,9 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 	}
 	if cfg.Log == nil {
 		cfg.Log = zap.NewNop()
+	}
+	if cfg.Leaderless == 0 {
+		cfg.Leaderless = leaderless
 	}
 	js, err := jetstream.New(cfg.Conn)
 	if err != nil {
