@@ -24,6 +24,9 @@ import (
 // natsServers is how many make the NATS cluster.
 const natsServers = 3
 
+// copiesWithin is how long they may take to have their copies of the streams.
+const copiesWithin = readyWithin / 3
+
 // Server is one of the NATS servers.
 type Server struct {
 	*Process
@@ -72,11 +75,17 @@ func (k *Cluster) servers(ctx context.Context) (err error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
+	// JetStream is well when its server knows the leader of the cluster, and has its copies
+	// of the streams. One that cannot catch up, as after a power cut, is no reason not to
+	// start: the others serve, and the relay, which may mend it, starts after NATS.
+	whole, cancel := context.WithTimeout(ctx, copiesWithin)
+	defer cancel()
 	for _, s := range k.NATS {
-		// JetStream is well when its server knows the leader of the cluster. A copy of a
-		// stream that cannot catch up, as after a power cut, is no reason not to start:
-		// the others serve, and the relay, which may mend it, starts after NATS.
-		if err := s.well(ctx, "http://"+s.Monitor+"/healthz?js-server-only=true"); err != nil {
+		err := s.well(whole, "http://"+s.Monitor+"/healthz")
+		if err != nil && ctx.Err() == nil {
+			err = s.well(ctx, "http://"+s.Monitor+"/healthz?js-server-only=true")
+		}
+		if err != nil {
 			return err
 		}
 	}
