@@ -112,7 +112,7 @@ func TestParts_of_each_form(t *testing.T) {
 		want string
 	}{
 		{cli{Part: "all", On: "cluster", Short: true}, "rounds+linear+subscribers+rolling+issue+lag power"},
-		{cli{Part: "all", On: "cluster"}, "rounds linear subscribers rolling issue lag power storm soak planted"},
+		{cli{Part: "all", On: "cluster"}, "rounds linear subscribers rolling issue lag full power storm soak planted"},
 		{cli{Part: "all", On: "embedded"}, "rounds linear subscribers rolling issue power soak planted"},
 		{cli{Part: "storm", On: "cluster", Short: true}, "storm"},
 	} {
