@@ -152,7 +152,8 @@ type callerKey struct{}
 type caller struct {
 	Identity
 	tree   Tree
-	denied map[int]error // items of a batch that are not the caller's
+	denied map[int]error   // items of a batch that are not the caller's
+	charge func(units int) // takes from its allowance; nil where there is none
 }
 
 func callerOf(ctx context.Context) *caller {
