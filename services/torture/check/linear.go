@@ -105,6 +105,22 @@ func Linear(cells map[Cell][]Op) *Report {
 	return r
 }
 
+// Asked sees that each read was answered by what had seen the event that it asked for.
+func Asked(cells map[Cell][]Op) *Report {
+	r := &Report{Name: "asked"}
+	for c, ops := range cells {
+		for _, o := range ops {
+			if !o.Read || o.Outcome != Done {
+				continue
+			}
+			if r.Looked++; o.Sequence < o.Asked {
+				r.breach("%v: a read that asked for event %d was answered as of %d", c, o.Asked, o.Sequence)
+			}
+		}
+	}
+	return r
+}
+
 func linear(ops []Op) error {
 	end := time.Duration(0)
 	for _, o := range ops {
