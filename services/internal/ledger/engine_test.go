@@ -440,17 +440,17 @@ func TestTick_that_fails_keeps_nobody_waiting(t *testing.T) {
 }
 
 func TestDo_block_time_never_goes_back(t *testing.T) {
-	now := time.Date(2022, 1, 18, 9, 0, 0, 1234567, time.FixedZone("+07", 7*3600))
-	e := open(t, newStore(t), func(c *ledger.Config[*counters]) { c.Now = func() time.Time { return now } })
+	clock := handAt(time.Date(2022, 1, 18, 9, 0, 0, 1234567, time.FixedZone("+07", 7*3600)))
+	e := open(t, newStore(t), clocked(clock))
 	first := mustDo(t, e, add("a", 1)).Head.Time
 	if want := time.Date(2022, 1, 18, 2, 0, 0, 1234000, time.UTC); first != want {
 		t.Errorf("%v, want whole microseconds in UTC: %v", first, want)
 	}
-	now = now.Add(-time.Hour)
+	clock.add(-time.Hour)
 	if got := mustDo(t, e, add("a", 1)).Head.Time; got != first {
 		t.Errorf("%v after %v", got, first)
 	}
-	now = now.Add(2 * time.Hour)
+	clock.add(2 * time.Hour)
 	if got := mustDo(t, e, add("a", 1)).Head.Time; got != first.Add(time.Hour) {
 		t.Errorf("%v", got)
 	}
