@@ -40,12 +40,12 @@ func (s *Service) PublishClosing(ctx context.Context, req *reportingv1.PublishCl
 	if err != nil {
 		return nil, fail(err)
 	}
-	_, err = s.engine.Do(ctx, func(b *book.Book) (err error) {
+	on, err := s.do(ctx, false, func(b *book.Book) (err error) {
 		c, err = b.Publish(c, document)
 		return err
 	})
 	if err != nil {
-		return nil, fail(err)
+		return nil, failAt(on, err)
 	}
 	if document == nil { // published before
 		return &reportingv1.PublishClosingResponse{Closing: closingOf(c)}, nil

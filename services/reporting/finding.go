@@ -30,7 +30,7 @@ func (s *Service) ResolveFinding(ctx context.Context, req *reportingv1.ResolveFi
 	word := &book.Confirmation{Programme: req.GetProgramme(), Finding: req.GetFinding(), By: req.GetResolvedBy(), Annex: annex}
 	resp := &reportingv1.ResolveFindingResponse{}
 	for try := 1; ; try++ {
-		_, err := s.engine.Do(ctx, func(b *book.Book) (err error) {
+		on, err := s.do(ctx, false, func(b *book.Book) (err error) {
 			resp.Sequence, err = b.Confirm(word)
 			return err
 		})
@@ -38,7 +38,7 @@ func (s *Service) ResolveFinding(ctx context.Context, req *reportingv1.ResolveFi
 			return resp, nil
 		}
 		if try == tries || !isUnknown(err) || !s.directory.CatchUp(ctx) {
-			return nil, fail(err)
+			return nil, failAt(on, err)
 		}
 	}
 }

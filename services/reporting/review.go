@@ -22,15 +22,14 @@ func (s *Service) ReviewCompletion(ctx context.Context, req *reportingv1.ReviewC
 		return nil, named(err, reviewField)
 	}
 	var receipt book.Receipt
-	first, err := s.settle(ctx, sub, sent, func() error {
-		_, err := s.engine.Do(ctx, func(b *book.Book) (err error) {
+	first, err := s.settle(ctx, sub, sent, func() (uint64, error) {
+		return s.do(ctx, false, func(b *book.Book) (err error) {
 			if err := reviewable(b, sub); err != nil {
 				return err
 			}
 			receipt, err = b.Submit(sub)
 			return err
 		})
-		return err
 	})
 	if err != nil {
 		return nil, named(err, reviewField)
@@ -117,7 +116,7 @@ func (s *Service) GrantException(ctx context.Context, req *reportingv1.GrantExce
 	}
 	var sequence uint64
 	for try := 1; ; try++ {
-		_, err := s.engine.Do(ctx, func(b *book.Book) (err error) {
+		on, err := s.do(ctx, false, func(b *book.Book) (err error) {
 			sequence, err = b.Grant(grant)
 			return err
 		})
@@ -125,7 +124,7 @@ func (s *Service) GrantException(ctx context.Context, req *reportingv1.GrantExce
 			return &reportingv1.GrantExceptionResponse{Sequence: sequence}, nil
 		}
 		if try == tries || !isUnknown(err) || !s.directory.CatchUp(ctx) {
-			return nil, fail(err)
+			return nil, failAt(on, err)
 		}
 	}
 }

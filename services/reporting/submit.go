@@ -29,14 +29,12 @@ func (s *Service) Submit(ctx context.Context, req *reportingv1.SubmitRequest) (*
 		}
 		return err
 	}
-	run := func() error {
-		if req.GetValidateOnly() {
-			return s.engine.Try(ctx, decide)
+	run := func() (uint64, error) {
+		on, err := s.do(ctx, req.GetValidateOnly(), decide)
+		if err == nil && !req.GetValidateOnly() {
+			err = failpoint.Hit(failpoint.SubmitBeforeReply)
 		}
-		if _, err := s.engine.Do(ctx, decide); err != nil {
-			return err
-		}
-		return failpoint.Hit(failpoint.SubmitBeforeReply)
+		return on, err
 	}
 	first, err := s.settle(ctx, sub, req.GetSubmission(), run)
 	if err != nil {

@@ -284,13 +284,10 @@ func (e *Engine[S]) answer(n int, first uint64, err error) {
 	for i, c := range e.pending[:n] {
 		a := answer{err: err}
 		if err == nil {
-			a.err = c.err
+			a.err, a.Head = c.err, h
 		}
-		if a.err == nil {
-			a.Head = h
-			if c.to > c.from {
-				a.First, a.Last = first+uint64(c.from), first+uint64(c.to)-1
-			}
+		if a.err == nil && c.to > c.from {
+			a.First, a.Last = first+uint64(c.from), first+uint64(c.to)-1
 		}
 		c.done <- a
 		e.pending[i] = nil
