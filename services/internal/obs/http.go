@@ -24,6 +24,8 @@ const stopGrace = 2 * time.Second
 type Check struct {
 	Name string
 	Run  func(ctx context.Context) error // nil when it is well
+	// WritesOnly says that reads are answered also while it is not well.
+	WritesOnly bool
 }
 
 // Handler serves what operators and their tools read:

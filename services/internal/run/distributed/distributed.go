@@ -106,7 +106,7 @@ func start(ctx context.Context, c *Config, name string, open func(*builder, cont
 		guard = run.NewGuard(c.CallerRate, c.Log, part)
 	}
 	b.server = run.NewServer(run.ServerConfig{Listener: b.calls, Admin: b.admin, TLS: b.tls, Guard: guard,
-		Calls: obs.NewMetrics(b.metrics, name), Log: c.Log, Ready: b.ready, Parts: []run.Part{part}})
+		Calls: obs.NewMetrics(b.metrics, name), Log: c.Log, Parts: []run.Part{part}})
 	b.monitor.Watch(b.ready...)
 	return b.Process, nil
 }
@@ -161,7 +161,7 @@ func (b *builder) registry(ctx context.Context) (run.Guarded, error) {
 	}
 	b.onClose(r.Close)
 	b.quiet = append(b.quiet, r.StopWatches)
-	b.ready = append(b.ready, r.Ready())
+	b.ready = append(b.ready, r.Ready()...)
 	return r, nil
 }
 

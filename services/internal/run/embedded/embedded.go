@@ -125,8 +125,7 @@ func start(ctx context.Context, c Config, name string, steps ...func(*builder, c
 			return nil, err
 		}
 	}
-	config := run.ServerConfig{Listener: b.calls, Admin: b.admin, TLS: b.tls, Calls: obs.NewMetrics(b.metrics, name), Log: c.Log,
-		Ready: b.ready}
+	config := run.ServerConfig{Listener: b.calls, Admin: b.admin, TLS: b.tls, Calls: obs.NewMetrics(b.metrics, name), Log: c.Log}
 	for _, p := range b.parts {
 		config.Parts = append(config.Parts, p)
 	}
@@ -210,7 +209,7 @@ func (b *builder) registry(ctx context.Context) error {
 	b.p.onClose(r.Close)
 	b.p.quiet = append(b.p.quiet, r.StopWatches)
 	b.parts = append(b.parts, r)
-	b.ready = append(b.ready, r.Ready())
+	b.ready = append(b.ready, r.Ready()...)
 	return nil
 }
 
