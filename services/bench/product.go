@@ -171,7 +171,7 @@ func openUp(ctx context.Context, dir string) (process, error) {
 		return nil, err
 	}
 	run.KeepMemoryNear()
-	p, err := embedded.Up(ctx, embedded.Config{Dir: dir, Listen: "127.0.0.1:0", MetricsListen: "127.0.0.1:0",
+	p, err := embedded.Up(ctx, embedded.Config{Dir: dir, Listen: "127.0.0.1:0", Monitor: run.MonitorConfig{Listen: "127.0.0.1:0"},
 		NATSListen: "127.0.0.1:0", Log: log})
 	if err != nil {
 		return nil, err

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/reflection/grpc_reflection_v1"
 	grpcstatus "google.golang.org/grpc/status"
 
+	"github.com/cotmoc/cotmoc/services/internal/run"
 	"github.com/cotmoc/cotmoc/services/internal/run/embedded"
 )
 
@@ -39,8 +40,8 @@ func TestStartRefused(t *testing.T) {
 		{"folder_in_use", "another process runs the registry service", embedded.Config{Dir: dir}},
 		{"nats_off_loopback", "not on loopback", embedded.Config{NATSListen: "0.0.0.0:0"}},
 		{"nats_port_taken", "address already in use", embedded.Config{NATSListen: taken.Addr().String()}},
-		{"metrics_port_taken", "address already in use", embedded.Config{MetricsListen: taken.Addr().String()}},
-		{"metrics_off_loopback", "not on loopback", embedded.Config{MetricsListen: "0.0.0.0:0"}},
+		{"metrics_port_taken", "address already in use", embedded.Config{Monitor: run.MonitorConfig{Listen: taken.Addr().String()}}},
+		{"metrics_off_loopback", "not on loopback", embedded.Config{Monitor: run.MonitorConfig{Listen: "0.0.0.0:0"}}},
 		{"calls_off_loopback", "not on loopback", embedded.Config{Listen: "0.0.0.0:0"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -113,7 +113,9 @@ func start(ctx context.Context, c *Config, name string, open func(*builder, cont
 
 // listen takes all ports, so that a wrong address shows at once, and answers health.
 func (b *builder) listen() (err error) {
-	if b.monitor, err = run.NewMonitor(b.c.MetricsListen, b.metrics); err != nil {
+	monitor := b.c.monitor()
+	monitor.Metrics = b.metrics
+	if b.monitor, err = run.NewMonitor(monitor); err != nil {
 		return err
 	}
 	b.MetricsAddr = b.monitor.Addr()

@@ -38,8 +38,8 @@ type Config struct {
 	Domain string // of identities, with TLS
 	// AdminListen is for administrators' calls and reflection, with TLS.
 	AdminListen string
-	// MetricsListen is for metrics and health over HTTP; empty for none.
-	MetricsListen string
+	// Monitor is for metrics and health over HTTP; the zero one is for none.
+	Monitor run.MonitorConfig
 	// NATSListen is where other processes reach the NATS inside; empty for nowhere.
 	NATSListen string
 	// NATSURL is a NATS server beside the process, instead of one inside.
@@ -116,7 +116,8 @@ func start(ctx context.Context, c Config, name string, steps ...func(*builder, c
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the state folder: %w", err)
 	}
-	if b.p.monitor, err = run.NewMonitor(c.MetricsListen, b.metrics); err != nil {
+	c.Monitor.Metrics, c.Monitor.Log = b.metrics, c.Log
+	if b.p.monitor, err = run.NewMonitor(c.Monitor); err != nil {
 		return nil, err
 	}
 	b.p.MetricsAddr = b.p.monitor.Addr()
