@@ -127,6 +127,9 @@ func (b *builder) listen() (err error) {
 		b.onClose(func(context.Context) error { _ = b.calls.Close(); return nil })
 		return nil
 	}
+	if err := b.c.files().CheckService(b.c.Domain, ""); err != nil {
+		return fmt.Errorf("TLS: %w", err)
+	}
 	if b.tls, err = auth.ServerTLS(b.c.files(), b.c.Domain, b.c.Log); err != nil {
 		return fmt.Errorf("TLS: %w", err)
 	}

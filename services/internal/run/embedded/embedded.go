@@ -142,6 +142,9 @@ func start(ctx context.Context, c Config, name string, steps ...func(*builder, c
 func (b *builder) listen() (err error) {
 	listen := run.Listen
 	if b.c.TLS != (auth.Files{}) {
+		if err := b.c.TLS.CheckService(b.c.Domain, ""); err != nil {
+			return fmt.Errorf("TLS: %w", err)
+		}
 		if b.tls, err = auth.ServerTLS(b.c.TLS, b.c.Domain, b.c.Log); err != nil {
 			return fmt.Errorf("TLS: %w", err)
 		}
@@ -173,6 +176,15 @@ func (b *builder) registryAddr() (string, credentials.TransportCredentials, erro
 	}
 	if b.tls == nil {
 		return address, creds, nil
+	}
+	if b.c.RegistryAddr == "" {
+		host, _, err := net.SplitHostPort(address)
+		if err == nil {
+			err = b.c.TLS.CheckService(b.c.Domain, host)
+		}
+		if err != nil {
+			return "", nil, fmt.Errorf("TLS: %w", err)
+		}
 	}
 	creds, err := auth.ClientTLS(b.c.TLS)
 	return address, creds, err
