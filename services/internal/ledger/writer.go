@@ -61,6 +61,7 @@ func (e *Engine[S]) idle(due, follow <-chan time.Time) bool {
 			return true
 		case <-due:
 			e.sulk.Store(false)
+			e.askRoom()
 			if e.isDue() {
 				return true
 			}
