@@ -56,7 +56,7 @@ func (s *Service) ListAllocations(ctx context.Context, req *registryv1.ListAlloc
 
 // CreateAllocation makes a new allocation.
 func (s *Service) CreateAllocation(ctx context.Context, req *registryv1.CreateAllocationRequest) (*registryv1.CreateAllocationResponse, error) {
-	if err := known(req); err != nil {
+	if err := admit(req); err != nil {
 		return nil, err
 	}
 	parent, err := name.ParseTarget(req.GetParent())
@@ -77,7 +77,7 @@ func (s *Service) CreateAllocation(ctx context.Context, req *registryv1.CreateAl
 
 // UpdateAllocation replaces an allocation by a new version.
 func (s *Service) UpdateAllocation(ctx context.Context, req *registryv1.UpdateAllocationRequest) (*registryv1.UpdateAllocationResponse, error) {
-	if err := known(req); err != nil {
+	if err := admit(req); err != nil {
 		return nil, err
 	}
 	id, err := name.ParseAllocation(req.GetAllocation().GetName())

@@ -11,7 +11,7 @@ import (
 
 // BatchWrite writes many resources: all of them or none.
 func (s *Service) BatchWrite(ctx context.Context, req *registryv1.BatchWriteRequest) (*registryv1.BatchWriteResponse, error) {
-	if err := known(req); err != nil {
+	if err := admit(req); err != nil {
 		return nil, err
 	}
 	writes := make([]func(*book.Book) (*registryv1.WriteResult, error), len(req.GetWrites()))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cotmoc/cotmoc/pkg/apierr"
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
+	"github.com/cotmoc/cotmoc/services/internal/privacy"
 	"github.com/cotmoc/cotmoc/services/registry/book"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -62,6 +63,14 @@ func badName(field string, err error) error {
 // missing says that there is no resource of this name.
 func missing(reason errorv1.Reason, field, name string) error {
 	return apierr.New(codes.NotFound, reason, field, name+" does not exist")
+}
+
+// admit refuses a write that this release would not keep whole, or should not keep.
+func admit(req proto.Message) error {
+	if err := known(req); err != nil {
+		return err
+	}
+	return privacy.Check(req)
 }
 
 // known refuses a request with fields that this release does not know: they would

@@ -49,7 +49,7 @@ func (s *Service) ListProgrammes(ctx context.Context, req *registryv1.ListProgra
 
 // CreateProgramme makes a new programme.
 func (s *Service) CreateProgramme(ctx context.Context, req *registryv1.CreateProgrammeRequest) (*registryv1.CreateProgrammeResponse, error) {
-	if err := known(req); err != nil {
+	if err := admit(req); err != nil {
 		return nil, err
 	}
 	id := name.Programme(req.GetProgrammeId())
@@ -66,7 +66,7 @@ func (s *Service) CreateProgramme(ctx context.Context, req *registryv1.CreatePro
 
 // UpdateProgramme replaces a programme by a new version.
 func (s *Service) UpdateProgramme(ctx context.Context, req *registryv1.UpdateProgrammeRequest) (*registryv1.UpdateProgrammeResponse, error) {
-	if err := known(req); err != nil {
+	if err := admit(req); err != nil {
 		return nil, err
 	}
 	id, err := name.ParseProgramme(req.GetProgramme().GetName())

@@ -97,7 +97,8 @@ func (n *number) spelled() bool {
 	case n.bare(), n.sizes[0] <= 4 && n.grouped(3), n.sized(5, 5), n.sized(1, 3, 3, 3), n.sized(1, 9), n.sized(2, 4, 4) && n.seps[1] == n.seps[2]:
 		return true
 	}
-	return n.sizes[0] == 2 && n.grouped(2) && n.seps[1] != ' ' && n.regular(n.seps[1])
+	return n.groups > 1 && n.seps[1] != ' ' && n.regular(n.seps[1]) &&
+		(n.sized(2, 2, 2, 2, 2) || n.sized(2, 8) || n.sized(2, 5, 3) || n.sized(2, 3, 3, 2) || n.sized(2, 3, 2, 3))
 }
 
 // identity reports whether the groups are those of an identity number of twelve digits.
