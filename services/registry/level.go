@@ -11,6 +11,7 @@ import (
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	"github.com/cotmoc/cotmoc/services/internal/ledger"
+	"github.com/cotmoc/cotmoc/services/internal/privacy"
 	"github.com/cotmoc/cotmoc/services/registry/book"
 )
 
@@ -25,6 +26,9 @@ func unreached(ctx context.Context, err error) error {
 
 // RaiseLevel raises the log's level.
 func (s *Service) RaiseLevel(ctx context.Context, req *registryv1.RaiseLevelRequest) (*registryv1.RaiseLevelResponse, error) {
+	if err := privacy.Check(req); err != nil {
+		return nil, err
+	}
 	done, err := s.engine.Declare(ctx, ledger.Declaration{Level: req.GetLevel()}, func(b *book.Book) error {
 		return b.RaiseLevel(req.GetLevel(), req.GetReason())
 	})

@@ -15,6 +15,7 @@ import (
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/cotmoc/cotmoc/services/internal/auth"
+	"github.com/cotmoc/cotmoc/services/internal/privacy"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
 
@@ -77,6 +78,9 @@ func (b *batch) parse(ctx context.Context, programme string) {
 			}
 		}
 		if b.errs[i] = parse(&room[i], programme, item.GetRequestId(), caller, item.GetSubmission()); b.errs[i] == nil {
+			b.errs[i] = privacy.Check(item)
+		}
+		if b.errs[i] == nil {
 			b.subs[i] = &room[i]
 			b.unique(ids, i)
 		}

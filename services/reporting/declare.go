@@ -11,12 +11,13 @@ import (
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/cotmoc/cotmoc/services/internal/ledger"
+	"github.com/cotmoc/cotmoc/services/internal/privacy"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
 
 // DeclareEpoch begins a new epoch of the log.
 func (s *Service) DeclareEpoch(ctx context.Context, req *reportingv1.DeclareEpochRequest) (*reportingv1.DeclareEpochResponse, error) {
-	if err := impersonalText("reason", req.GetReason()); err != nil { // it stands in an event
+	if err := privacy.Check(req); err != nil { // its reason stands in an event
 		return nil, err
 	}
 	epoch := req.GetExpectedEpoch() + 1
@@ -35,7 +36,7 @@ func (s *Service) DeclareEpoch(ctx context.Context, req *reportingv1.DeclareEpoc
 
 // RaiseLevel raises the log's level.
 func (s *Service) RaiseLevel(ctx context.Context, req *reportingv1.RaiseLevelRequest) (*reportingv1.RaiseLevelResponse, error) {
-	if err := impersonalText("reason", req.GetReason()); err != nil {
+	if err := privacy.Check(req); err != nil {
 		return nil, err
 	}
 	done, err := s.engine.Declare(ctx, ledger.Declaration{Level: req.GetLevel()}, s.declared(req.GetLevel(), req.GetReason()))

@@ -7,6 +7,7 @@ import (
 	"github.com/cotmoc/cotmoc/services/internal/auth"
 	"github.com/cotmoc/cotmoc/services/internal/calendar"
 	"github.com/cotmoc/cotmoc/services/internal/failpoint"
+	"github.com/cotmoc/cotmoc/services/internal/privacy"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
 
@@ -18,6 +19,9 @@ const tries = 3
 func (s *Service) Submit(ctx context.Context, req *reportingv1.SubmitRequest) (*reportingv1.SubmitResponse, error) {
 	sub := new(book.Submission)
 	if err := parse(sub, req.GetProgramme(), req.GetRequestId(), auth.URI(ctx), req.GetSubmission()); err != nil {
+		return nil, err
+	}
+	if err := privacy.Check(req); err != nil {
 		return nil, err
 	}
 	var receipt book.Receipt
