@@ -208,6 +208,9 @@ type FindingFilter struct {
 func (b *Book) Findings(sel FindingFilter, before uint64, limit int) ([]Finding, bool) {
 	var ids []uint64
 	for id, f := range b.findings.All() {
+		if !b.Spend(1) {
+			break
+		}
 		m := b.measure(f.at.measure)
 		if (before == 0 || id < before) && (sel.Settled || f.open()) && m.key.programme == sel.Programme &&
 			(sel.Measure == nil || sel.Measure.ix == m.ix) && (sel.Top == nil || b.isUnder(f.at.unit, sel.Top.ix)) {

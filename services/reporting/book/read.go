@@ -48,8 +48,12 @@ func (b *Book) view(m *Measure, p calendar.Period) *sheet {
 	return b.emptySheet(m, p)
 }
 
+// rowsAFigure is how many rows it takes to tell a figure.
+const rowsAFigure = 20
+
 // Figure returns the total of a unit.
 func (v *View) Figure(u *Unit) Figure {
+	v.b.Spend(rowsAFigure)
 	n := v.s.nodes.At(u.ix)
 	at := u.near(v.day)
 	f := Figure{Measure: v.m, Unit: u, Kind: at.kind, Level: at.level, Period: v.period, Day: v.day,
@@ -187,6 +191,7 @@ func (v *View) Figures(top *Unit, sel Selection, after string, limit int) ([]Fig
 				continue
 			}
 		}
+		v.b.Spend(1) // to be sorted
 		found = append(found, u)
 	}
 	slices.SortFunc(found, func(x, y *Unit) int { return strings.Compare(x.id, y.id) })
@@ -222,7 +227,7 @@ func (v *View) ByKind(top *Unit) ([]typev1.UnitKind, []Tally) {
 // parts calls do for each unit expected at or below top.
 func (v *View) parts(top *Unit, do func(*Unit, *node)) {
 	part := func(ix unitIx) {
-		if n := v.s.nodes.Peek(ix); n != nil && n.scoped {
+		if n := v.s.nodes.Peek(ix); n != nil && n.scoped && v.b.Spend(4) {
 			do(v.b.unit(ix), n)
 		}
 	}
@@ -252,6 +257,9 @@ func (v *View) Contributions(top *Unit, after string, limit int) ([]Contribution
 	more := len(out) > limit
 	out = out[:min(limit, len(out))]
 	for i := range out {
+		if !v.b.Spend(rowsAFigure) {
+			break
+		}
 		out[i].Path = v.b.path(out[i].Unit.ix, v.tree)
 	}
 	return out, more
@@ -314,7 +322,7 @@ func (v *View) Each(yield func(Figure) bool) {
 	})
 	slices.SortFunc(units, func(x, y *Unit) int { return strings.Compare(x.id, y.id) })
 	for _, u := range units {
-		if !yield(v.Figure(u)) {
+		if !v.b.Spend(1) || !yield(v.Figure(u)) {
 			return
 		}
 	}
