@@ -179,7 +179,11 @@ func BenchmarkRanking63x24(b *testing.B) {
 			b.ReportAllocs()
 			before := usedCPU(b)
 			for b.Loop() {
-				resp, err := rank(n.b, req)
+				r, err := rank(n.b, req)
+				if err != nil {
+					b.Fatal(err)
+				}
+				resp, err := r.page(req, "")
 				if err != nil || len(resp.GetUnits()) != 63 || resp.GetUnits()[62].GetRank() == 0 {
 					b.Fatal(err, resp)
 				}
