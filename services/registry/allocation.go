@@ -66,9 +66,6 @@ func scopeOf(ctx context.Context) name.Unit {
 
 // CreateAllocation makes a new allocation.
 func (s *Service) CreateAllocation(ctx context.Context, req *registryv1.CreateAllocationRequest) (*registryv1.CreateAllocationResponse, error) {
-	if err := known(req); err != nil {
-		return nil, err
-	}
 	parent, err := name.ParseTarget(req.GetParent())
 	if err != nil {
 		return nil, badName("parent", err)
@@ -87,9 +84,6 @@ func (s *Service) CreateAllocation(ctx context.Context, req *registryv1.CreateAl
 
 // UpdateAllocation replaces an allocation by a new version.
 func (s *Service) UpdateAllocation(ctx context.Context, req *registryv1.UpdateAllocationRequest) (*registryv1.UpdateAllocationResponse, error) {
-	if err := known(req); err != nil {
-		return nil, err
-	}
 	id, err := name.ParseAllocation(req.GetAllocation().GetName())
 	if err != nil {
 		return nil, badName("allocation.name", err)

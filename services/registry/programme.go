@@ -50,9 +50,6 @@ func (s *Service) ListProgrammes(ctx context.Context, req *registryv1.ListProgra
 
 // CreateProgramme makes a new programme.
 func (s *Service) CreateProgramme(ctx context.Context, req *registryv1.CreateProgrammeRequest) (*registryv1.CreateProgrammeResponse, error) {
-	if err := known(req); err != nil {
-		return nil, err
-	}
 	id := name.Programme(req.GetProgrammeId())
 	resp := &registryv1.CreateProgrammeResponse{}
 	err := s.decide(ctx, req.GetValidateOnly(), func(b *book.Book) (err error) {
@@ -67,9 +64,6 @@ func (s *Service) CreateProgramme(ctx context.Context, req *registryv1.CreatePro
 
 // UpdateProgramme replaces a programme by a new version.
 func (s *Service) UpdateProgramme(ctx context.Context, req *registryv1.UpdateProgrammeRequest) (*registryv1.UpdateProgrammeResponse, error) {
-	if err := known(req); err != nil {
-		return nil, err
-	}
 	id, err := name.ParseProgramme(req.GetProgramme().GetName())
 	if err != nil {
 		return nil, badName("programme.name", err)

@@ -57,9 +57,6 @@ func (s *Service) ListRegimes(ctx context.Context, req *registryv1.ListRegimesRe
 
 // CreateRegime makes a new regime.
 func (s *Service) CreateRegime(ctx context.Context, req *registryv1.CreateRegimeRequest) (*registryv1.CreateRegimeResponse, error) {
-	if err := known(req); err != nil {
-		return nil, err
-	}
 	parent, err := name.ParseProgramme(req.GetParent())
 	if err != nil {
 		return nil, badName("parent", err)
@@ -78,9 +75,6 @@ func (s *Service) CreateRegime(ctx context.Context, req *registryv1.CreateRegime
 
 // UpdateRegime replaces a regime by a new version.
 func (s *Service) UpdateRegime(ctx context.Context, req *registryv1.UpdateRegimeRequest) (*registryv1.UpdateRegimeResponse, error) {
-	if err := known(req); err != nil {
-		return nil, err
-	}
 	id, err := name.ParseRegime(req.GetRegime().GetName())
 	if err != nil {
 		return nil, badName("regime.name", err)

@@ -60,9 +60,6 @@ func (s *Service) ListTargets(ctx context.Context, req *registryv1.ListTargetsRe
 
 // CreateTarget makes a new target.
 func (s *Service) CreateTarget(ctx context.Context, req *registryv1.CreateTargetRequest) (*registryv1.CreateTargetResponse, error) {
-	if err := known(req); err != nil {
-		return nil, err
-	}
 	parent, err := name.ParseProgramme(req.GetParent())
 	if err != nil {
 		return nil, badName("parent", err)
@@ -81,9 +78,6 @@ func (s *Service) CreateTarget(ctx context.Context, req *registryv1.CreateTarget
 
 // UpdateTarget replaces a target by a new version.
 func (s *Service) UpdateTarget(ctx context.Context, req *registryv1.UpdateTargetRequest) (*registryv1.UpdateTargetResponse, error) {
-	if err := known(req); err != nil {
-		return nil, err
-	}
 	id, err := name.ParseTarget(req.GetTarget().GetName())
 	if err != nil {
 		return nil, badName("target.name", err)

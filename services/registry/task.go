@@ -62,9 +62,6 @@ func (s *Service) ListTasks(ctx context.Context, req *registryv1.ListTasksReques
 
 // CreateTask makes a new task.
 func (s *Service) CreateTask(ctx context.Context, req *registryv1.CreateTaskRequest) (*registryv1.CreateTaskResponse, error) {
-	if err := known(req); err != nil {
-		return nil, err
-	}
 	parent, err := name.ParseProgramme(req.GetParent())
 	if err != nil {
 		return nil, badName("parent", err)
@@ -83,9 +80,6 @@ func (s *Service) CreateTask(ctx context.Context, req *registryv1.CreateTaskRequ
 
 // UpdateTask replaces a task by a new version.
 func (s *Service) UpdateTask(ctx context.Context, req *registryv1.UpdateTaskRequest) (*registryv1.UpdateTaskResponse, error) {
-	if err := known(req); err != nil {
-		return nil, err
-	}
 	id, err := name.ParseTask(req.GetTask().GetName())
 	if err != nil {
 		return nil, badName("task.name", err)

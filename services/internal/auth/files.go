@@ -195,7 +195,7 @@ func (m *material) check(chain []*x509.Certificate, usage x509.ExtKeyUsage) erro
 	}
 	for _, c := range chain {
 		if m.revoked[string(c.RawIssuer)+c.SerialNumber.String()] {
-			return fmt.Errorf("certificate %s was revoked", c.SerialNumber)
+			return refusal{reasonRevoked, fmt.Errorf("certificate %s was revoked", c.SerialNumber)}
 		}
 	}
 	return nil

@@ -247,14 +247,6 @@ func valueAt(m protoreflect.Message, path string) protoreflect.Value {
 	}
 }
 
-// itemsOf is how many things a request asks to be done: the items of a batch, else one.
-func itemsOf(req any) int {
-	if batch, ok := req.(*reportingv1.SubmitBatchRequest); ok {
-		return max(1, len(batch.GetItems()))
-	}
-	return 1
-}
-
 // leaveOut takes elements of a repeated field out of a message.
 func leaveOut(m proto.Message, field string, indices []int) {
 	list := m.ProtoReflect().Mutable(m.ProtoReflect().Descriptor().Fields().ByName(protoreflect.Name(field))).List()

@@ -57,12 +57,15 @@ type Metrics struct {
 	CallSeconds *prometheus.HistogramVec
 	// Panics counts handlers that panicked: each one is a defect.
 	Panics prometheus.Counter
+
+	registerer prometheus.Registerer
 }
 
 // NewMetrics registers the metrics of a server, such as `reporting`. It panics
 // when the same was registered there before.
 func NewMetrics(r *prometheus.Registry, service string) *Metrics {
 	m := &Metrics{
+		registerer: labelled(r, service),
 		Calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: nameCalls, Help: "Finished calls.",
 		}, []string{labelMethod, labelCode, labelReason}),
@@ -72,7 +75,7 @@ func NewMetrics(r *prometheus.Registry, service string) *Metrics {
 		}, []string{labelMethod}),
 		Panics: prometheus.NewCounter(prometheus.CounterOpts{Name: namePanics, Help: "Handlers that panicked."}),
 	}
-	labelled(r, service).MustRegister(m.Calls, m.CallSeconds, m.Panics)
+	m.registerer.MustRegister(m.Calls, m.CallSeconds, m.Panics)
 	return m
 }
 

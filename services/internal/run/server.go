@@ -42,7 +42,7 @@ type Guarded interface {
 	Tree() (pkg string, tree auth.Tree)
 }
 
-// NewGuard returns a guard for parts. rate is how many calls a caller may make each
+// NewGuard returns a guard for parts. rate is how many units a system may spend each
 // second; 0 for the default, below zero for no limit.
 func NewGuard(rate float64, log *zap.Logger, parts ...Guarded) *auth.Guard {
 	trees := make(map[string]auth.Tree)
@@ -86,6 +86,9 @@ func NewServer(c ServerConfig) *Server {
 	s := &Server{health: health.NewServer(), ports: []net.Listener{c.Listener}, done: make(chan error, 2)}
 	var stopping context.Context
 	stopping, s.hangUp = context.WithCancel(context.Background())
+	if door, counts := c.TLS.(*auth.ServerCredentials); counts && c.Calls != nil {
+		c.Calls.WatchRefusals(door.Refused)
+	}
 	s.calls = newGRPC(c, stopping)
 	s.admin = s.calls
 	if c.Admin != nil {

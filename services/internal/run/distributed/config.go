@@ -26,7 +26,7 @@ type Config struct {
 	State         string        `help:"Folder for images of the book, which make starting fast; a cache, for this process alone." default:"var/state" placeholder:"DIR"`
 	Drain         time.Duration `help:"How long calls are still taken after the health was set to not serving." default:"500ms"`
 	StopWithin    time.Duration `help:"How long a stop may take before calls are cut off." default:"10s"`
-	CallerRate    float64       `help:"Calls, and items of batches, that one caller may make each second; 0 for the default, below zero for no limit."`
+	CallerRate    float64       `help:"Units that one system may spend each second, and all systems of a unit together twice as many: a call, an item of a batch and 4 KiB of a request are one each; 0 for the default, below zero for no limit."`
 	LogFormat     string        `help:"Format of the log on standard error: ${enum}." enum:"console,json" default:"json"`
 	LogLevel      string        `help:"Least level that is logged: ${enum}." enum:"debug,info,warn,error" default:"info"`
 

@@ -191,6 +191,9 @@ const (
 	// FAILED_PRECONDITION: there are as many as one unit may have; end one first.
 	// Example: metadata {field: "subscription"}.
 	Reason_REASON_TOO_MANY Reason = 55
+	// RESOURCE_EXHAUSTED: the request has more bytes than its method takes; send less at
+	// once, in parts.
+	Reason_REASON_TOO_LARGE Reason = 70
 )
 
 // Enum value maps for Reason.
@@ -252,6 +255,7 @@ var (
 		53: "REASON_NOT_DECLARABLE",
 		54: "REASON_REGISTRY_BEHIND",
 		55: "REASON_TOO_MANY",
+		70: "REASON_TOO_LARGE",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":                 0,
@@ -310,6 +314,7 @@ var (
 		"REASON_NOT_DECLARABLE":              53,
 		"REASON_REGISTRY_BEHIND":             54,
 		"REASON_TOO_MANY":                    55,
+		"REASON_TOO_LARGE":                   70,
 	}
 )
 
@@ -344,7 +349,7 @@ var File_cotmoc_error_v1_reason_proto protoreflect.FileDescriptor
 
 const file_cotmoc_error_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1ccotmoc/error/v1/reason.proto\x12\x0fcotmoc.error.v1*\xa1\f\n" +
+	"\x1ccotmoc/error/v1/reason.proto\x12\x0fcotmoc.error.v1*\xb7\f\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x1d\n" +
@@ -402,7 +407,8 @@ const file_cotmoc_error_v1_reason_proto_rawDesc = "" +
 	"\x15REASON_EPOCH_MISMATCH\x104\x12\x19\n" +
 	"\x15REASON_NOT_DECLARABLE\x105\x12\x1a\n" +
 	"\x16REASON_REGISTRY_BEHIND\x106\x12\x13\n" +
-	"\x0fREASON_TOO_MANY\x107B<Z:github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1;errorv1b\x06proto3"
+	"\x0fREASON_TOO_MANY\x107\x12\x14\n" +
+	"\x10REASON_TOO_LARGE\x10FB<Z:github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1;errorv1b\x06proto3"
 
 var (
 	file_cotmoc_error_v1_reason_proto_rawDescOnce sync.Once
