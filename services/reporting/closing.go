@@ -83,7 +83,7 @@ func (s *Service) closingDocument(ctx context.Context, c *book.Closing) ([]byte,
 	cut, head := s.engine.Freeze()
 	c.KnownSequence = head.Sequence
 	var d *document
-	run, charge := metered(ctx, func(b *book.Book) (err error) {
+	run, charge := metered(ctx, 0, func(b *book.Book) (err error) {
 		d, err = newDocument(b, c)
 		return err
 	})

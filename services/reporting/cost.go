@@ -22,10 +22,15 @@ const (
 // rowsAnElement is how many rows it takes to tell an element of a list.
 const rowsAnElement = 20
 
-// metered makes of a read one that ends when nobody waits for it any more. charge, when
-// it is over, takes what it cost from the caller's allowance.
-func metered(ctx context.Context, read func(*book.Book) error) (run func(*book.Book) error, charge func()) {
-	e := book.NewEffort(ctx.Err)
+// mostUnderLock is how many rows a read may look at, about 10 milliseconds, while those
+// who write wait for it.
+const mostUnderLock = 100_000
+
+// metered makes of a read one that ends when nobody waits for it any more, and, where
+// most is not 0, with book.ErrLong after so many rows. charge, when it is over, takes what
+// it cost from the caller's allowance.
+func metered(ctx context.Context, most int, read func(*book.Book) error) (run func(*book.Book) error, charge func()) {
+	e := book.NewEffort(ctx.Err, most)
 	run = func(b *book.Book) error {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -37,4 +42,12 @@ func metered(ctx context.Context, read func(*book.Book) error) (run func(*book.B
 		return err
 	}
 	return run, func() { auth.Charge(ctx, e.Rows()/unitRows) }
+}
+
+// apart reads a cut of the book, which holds up nobody.
+func (s *Service) apart(ctx context.Context, read func(*book.Book) error) error {
+	run, charge := metered(ctx, 0, read)
+	defer charge()
+	cut, _ := s.engine.Freeze()
+	return run(cut)
 }

@@ -27,6 +27,7 @@ func (s *Service) ListFigures(ctx context.Context, req *reportingv1.ListFiguresR
 			return err
 		}
 		figures, more := v.Figures(at.unit, sel, after, pageSize(req.GetPageSize()))
+		resp.Figures = make([]*reportingv1.Figure, 0, len(figures))
 		for i := range figures {
 			resp.Figures = append(resp.Figures, figureOf(&figures[i], b.Head()))
 		}
@@ -71,6 +72,7 @@ func (s *Service) Explain(ctx context.Context, req *reportingv1.ExplainRequest) 
 		resp.Figure = figureOf(&f, b.Head())
 		resp.TargetRevision, resp.RegistryRevision = at.measure.Revision(), b.RegistryRevision()
 		parts, more := v.Contributions(at.unit, after, pageSize(req.GetPageSize()))
+		resp.Contributions = make([]*reportingv1.Contribution, 0, len(parts))
 		for i := range parts {
 			resp.Contributions = append(resp.Contributions, contributionOf(&parts[i]))
 		}

@@ -158,7 +158,7 @@ func (r *ranking) answer(now moment, before *moment) (*ranked, error) {
 }
 
 // rowsAScore is how many rows it takes to weigh one part of one unit.
-const rowsAScore = 5
+const rowsAScore = 3
 
 // place orders the units by their marks; none where nobody waits for it any more.
 func (r *ranking) place(card score.Scorecard, m marks) ([]score.Placing, error) {

@@ -138,7 +138,7 @@ func (s *Service) viewAt(ctx context.Context, known *timestamppb.Timestamp, minS
 	if err != nil {
 		return err
 	}
-	run, charge := metered(ctx, read)
+	run, charge := metered(ctx, 0, read)
 	defer charge()
 	return fail(run(b))
 }
@@ -165,13 +165,18 @@ func (s *Service) now() time.Time {
 }
 
 // view reads the book once it has seen minSequence. When read reports that an id
-// is unknown, the copy of the registry is brought up to date and read again.
+// is unknown, the copy of the registry is brought up to date and read again. What turns
+// out to be long is broken off and read anew beside those who write: read must begin
+// with nothing each time.
 func (s *Service) view(ctx context.Context, minSequence uint64, read func(*book.Book) error) error {
-	run, charge := metered(ctx, read)
+	run, charge := metered(ctx, mostUnderLock, read)
 	defer charge()
 	err := s.engine.View(ctx, minSequence, run)
 	if isUnknown(err) && s.directory.CatchUp(ctx) {
 		err = s.engine.View(ctx, minSequence, run)
+	}
+	if errors.Is(err, book.ErrLong) {
+		err = s.apart(ctx, read)
 	}
 	return fail(err)
 }

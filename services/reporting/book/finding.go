@@ -205,7 +205,7 @@ type FindingFilter struct {
 }
 
 // rowsAClimb is how many rows it takes to find out who stands above a unit.
-const rowsAClimb = 2
+const rowsAClimb = 4
 
 // Findings returns up to limit findings, newest first, that were opened before an
 // event (0: all), and whether there are more.

@@ -166,6 +166,7 @@ func (o *Obligations) List(top *Unit, f ObligationFilter, after string, limit in
 			return
 		}
 		if state := o.state(u, n, d); len(f.States) == 0 || slices.Contains(f.States, state) {
+			o.b.Spend(rowsASort)
 			found = append(found, owing{u, state})
 		}
 	})

@@ -48,8 +48,11 @@ func (b *Book) view(m *Measure, p calendar.Period) *sheet {
 	return b.emptySheet(m, p)
 }
 
+// rowsASort is how many rows it takes to find a unit and put it into its place in a list.
+const rowsASort = 8
+
 // rowsAFigure is how many rows it takes to tell a figure.
-const rowsAFigure = 20
+const rowsAFigure = 10
 
 // Figure returns the total of a unit.
 func (v *View) Figure(u *Unit) Figure {
@@ -191,7 +194,7 @@ func (v *View) Figures(top *Unit, sel Selection, after string, limit int) ([]Fig
 				continue
 			}
 		}
-		v.b.Spend(1) // to be sorted
+		v.b.Spend(rowsASort)
 		found = append(found, u)
 	}
 	slices.SortFunc(found, func(x, y *Unit) int { return strings.Compare(x.id, y.id) })
@@ -227,7 +230,7 @@ func (v *View) ByKind(top *Unit) ([]typev1.UnitKind, []Tally) {
 // parts calls do for each unit expected at or below top.
 func (v *View) parts(top *Unit, do func(*Unit, *node)) {
 	part := func(ix unitIx) {
-		if n := v.s.nodes.Peek(ix); n != nil && n.scoped && v.b.Spend(4) {
+		if n := v.s.nodes.Peek(ix); n != nil && n.scoped && v.b.Spend(2) {
 			do(v.b.unit(ix), n)
 		}
 	}
@@ -249,7 +252,7 @@ type Contribution struct {
 func (v *View) Contributions(top *Unit, after string, limit int) ([]Contribution, bool) {
 	var out []Contribution
 	v.parts(top, func(u *Unit, n *node) {
-		if u.id > after {
+		if u.id > after && v.b.Spend(rowsASort) {
 			out = append(out, Contribution{Unit: u, Own: v.own(u.ix, n)})
 		}
 	})

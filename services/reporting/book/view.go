@@ -71,7 +71,7 @@ func (b *Book) derivedSheet(m *Measure, day calendar.Date) *sheet {
 }
 
 // rowsASum is how many rows it takes to add a unit's value to all sums above it.
-const rowsASum = 10
+const rowsASum = 4
 
 // spanSheet adds up what the cells of several periods make.
 func (b *Book) spanSheet(m *Measure, v *View, in span) *sheet {

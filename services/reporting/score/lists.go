@@ -116,34 +116,27 @@ func (p Pick) list(placings []Placing, beyond func(Placing) bool, l lister) (lis
 		for to < len(placings) && placings[to].Group == k.Group && placings[to].Rank == k.Rank {
 			to++
 		}
-		tie := p.add(nil, placings[from:to], l)
-		if place+to-from > p.N {
-			all := len(tie)
-			tie = slices.DeleteFunc(tie, func(l Listed) bool { return !beyond(l.Placing) })
-			if place < p.N {
-				leftOut += all - len(tie)
+		for _, k := range placings[from:to] {
+			switch fits := place+to-from <= p.N || beyond(k); {
+			case !fits && place >= p.N || !slices.ContainsFunc(k.Shares, l.reasons):
+			case fits:
+				list = append(list, Listed{Placing: k, Reasons: p.reasons(k, l)})
+			default:
+				leftOut++
 			}
 		}
-		list = append(list, tie...)
 		place += to - from
 		from = to
 	}
 	return list, leftOut
 }
 
-// add puts some on a list, each with the reasons that count, in their order; not those
-// who have none.
-func (p Pick) add(list []Listed, placings []Placing, l lister) []Listed {
-	for _, k := range placings {
-		reasons := slices.DeleteFunc(slices.Clone(k.Shares), func(s Share) bool { return !l.reasons(s) })
-		if len(reasons) == 0 {
-			continue
-		}
-		slices.SortStableFunc(reasons, l.order)
-		if p.Reasons > 0 && len(reasons) > p.Reasons {
-			reasons = reasons[:p.Reasons]
-		}
-		list = append(list, Listed{Placing: k, Reasons: reasons})
+// reasons are the parts that count, in their order.
+func (p Pick) reasons(k Placing, l lister) []Share {
+	reasons := slices.DeleteFunc(slices.Clone(k.Shares), func(s Share) bool { return !l.reasons(s) })
+	slices.SortStableFunc(reasons, l.order)
+	if p.Reasons > 0 && len(reasons) > p.Reasons {
+		reasons = reasons[:p.Reasons]
 	}
-	return list
+	return reasons
 }
