@@ -6,6 +6,8 @@ import (
 	"github.com/cotmoc/cotmoc/pkg/name"
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
+	"github.com/cotmoc/cotmoc/services/internal/auth"
+	"github.com/cotmoc/cotmoc/services/internal/calendar"
 	"github.com/cotmoc/cotmoc/services/internal/privacy"
 	"github.com/cotmoc/cotmoc/services/registry/book"
 )
@@ -36,7 +38,7 @@ func (s *Service) ListAllocations(ctx context.Context, req *registryv1.ListAlloc
 	if err != nil {
 		return nil, badName("parent", err)
 	}
-	after, limit, err := pageOf(req)
+	at, err := pageOf(ctx, req)
 	if err != nil {
 		return nil, err
 	}
@@ -45,14 +47,22 @@ func (s *Service) ListAllocations(ctx context.Context, req *registryv1.ListAlloc
 		if b.Target(parent) == nil {
 			return missing(errorv1.Reason_REASON_TARGET_NOT_FOUND, "parent", req.GetParent())
 		}
-		resp.Allocations, next = b.Allocations(parent, after, limit)
+		resp.Allocations, next = b.Allocations(parent, at.Page, scopeOf(ctx), calendar.DateOf(s.now()))
 		return nil
 	})
-	if err != nil {
+	if err := at.done(err); err != nil {
 		return nil, err
 	}
+	resp.Allocations, next = fit(resp.Allocations, next)
 	resp.NextPageToken = tokenOf(req, next)
 	return resp, nil
+}
+
+// scopeOf is the unit whose subtree is all that a caller sees; empty where that is
+// everything.
+func scopeOf(ctx context.Context) name.Unit {
+	who, _ := auth.FromContext(ctx)
+	return name.Unit(who.Unit)
 }
 
 // CreateAllocation makes a new allocation.

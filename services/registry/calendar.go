@@ -32,18 +32,19 @@ func (s *Service) GetCalendar(ctx context.Context, req *registryv1.GetCalendarRe
 
 // ListCalendars lists calendars by id.
 func (s *Service) ListCalendars(ctx context.Context, req *registryv1.ListCalendarsRequest) (*registryv1.ListCalendarsResponse, error) {
-	after, limit, err := pageOf(req)
+	at, err := pageOf(ctx, req)
 	if err != nil {
 		return nil, err
 	}
 	resp, next := &registryv1.ListCalendarsResponse{}, ""
 	err = s.view(ctx, func(b *book.Book) error {
-		resp.Calendars, next = b.Calendars(after, limit)
+		resp.Calendars, next = b.Calendars(at.Page)
 		return nil
 	})
-	if err != nil {
+	if err := at.done(err); err != nil {
 		return nil, err
 	}
+	resp.Calendars, next = fit(resp.Calendars, next)
 	resp.NextPageToken = tokenOf(req, next)
 	return resp, nil
 }

@@ -32,18 +32,19 @@ func (s *Service) GetProgramme(ctx context.Context, req *registryv1.GetProgramme
 
 // ListProgrammes lists programmes by id.
 func (s *Service) ListProgrammes(ctx context.Context, req *registryv1.ListProgrammesRequest) (*registryv1.ListProgrammesResponse, error) {
-	after, limit, err := pageOf(req)
+	at, err := pageOf(ctx, req)
 	if err != nil {
 		return nil, err
 	}
 	resp, next := &registryv1.ListProgrammesResponse{}, ""
 	err = s.view(ctx, func(b *book.Book) error {
-		resp.Programmes, next = b.Programmes(after, limit)
+		resp.Programmes, next = b.Programmes(at.Page)
 		return nil
 	})
-	if err != nil {
+	if err := at.done(err); err != nil {
 		return nil, err
 	}
+	resp.Programmes, next = fit(resp.Programmes, next)
 	resp.NextPageToken = tokenOf(req, next)
 	return resp, nil
 }

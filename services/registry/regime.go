@@ -36,7 +36,7 @@ func (s *Service) ListRegimes(ctx context.Context, req *registryv1.ListRegimesRe
 	if err != nil {
 		return nil, badName("parent", err)
 	}
-	after, limit, err := pageOf(req)
+	at, err := pageOf(ctx, req)
 	if err != nil {
 		return nil, err
 	}
@@ -45,12 +45,13 @@ func (s *Service) ListRegimes(ctx context.Context, req *registryv1.ListRegimesRe
 		if b.Programme(parent) == nil {
 			return missing(errorv1.Reason_REASON_PROGRAMME_NOT_FOUND, "parent", req.GetParent())
 		}
-		resp.Regimes, next = b.Regimes(parent, after, limit)
+		resp.Regimes, next = b.Regimes(parent, at.Page)
 		return nil
 	})
-	if err != nil {
+	if err := at.done(err); err != nil {
 		return nil, err
 	}
+	resp.Regimes, next = fit(resp.Regimes, next)
 	resp.NextPageToken = tokenOf(req, next)
 	return resp, nil
 }

@@ -7,12 +7,14 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
 
 	"github.com/cotmoc/cotmoc/pkg/apierr"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
+	"github.com/cotmoc/cotmoc/services/internal/auth"
 	"github.com/cotmoc/cotmoc/services/internal/ledger"
 	"github.com/cotmoc/cotmoc/services/internal/rpc"
 	"github.com/cotmoc/cotmoc/services/registry/book"
@@ -138,17 +140,44 @@ func (s *Service) update(kind string, mask *fieldmaskpb.FieldMask) book.How {
 	}
 }
 
+// rowsAUnit is how many resources of a list are looked at for one unit of an allowance.
+const rowsAUnit = 300
+
+// listing is a list request under way.
+type listing struct {
+	book.Page
+	ctx  context.Context
+	rows int
+	err  error // why it was ended before its time
+}
+
 // pageOf reads what a list request says of its page.
-func pageOf(req interface {
+func pageOf(ctx context.Context, req interface {
 	proto.Message
 	GetPageSize() int32
 	GetPageToken() string
-}) (after string, limit int, err error) {
-	after, err = rpc.DecodePageToken(req, req.GetPageToken())
-	if limit = int(req.GetPageSize()); limit == 0 {
-		limit = defaultPage
+}) (*listing, error) {
+	after, err := rpc.DecodePageToken(req, req.GetPageToken())
+	l := &listing{Page: book.Page{After: after, Limit: int(req.GetPageSize())}, ctx: ctx}
+	if l.Limit == 0 {
+		l.Limit = defaultPage
 	}
-	return after, limit, err
+	l.Look = l.look
+	return l, err
+}
+
+// look counts a resource and reports whether anybody waits for it yet.
+func (l *listing) look() bool {
+	if l.rows++; l.rows%1024 == 0 {
+		l.err = l.ctx.Err()
+	}
+	return l.err == nil
+}
+
+// done charges the caller for what was looked at, and says what became of the request.
+func (l *listing) done(err error) error {
+	auth.Charge(l.ctx, l.rows/rowsAUnit)
+	return cmp.Or(err, l.err)
 }
 
 // tokenOf is the token of the page after key, empty for an empty key.
@@ -157,4 +186,15 @@ func tokenOf(req proto.Message, key string) string {
 		return ""
 	}
 	return rpc.EncodePageToken(req, key)
+}
+
+// fit cuts a page to what an answer holds. next is the name to go on after.
+func fit[M interface {
+	proto.Message
+	GetName() string
+}](page []M, next string) ([]M, string) {
+	if n := rpc.Fit(page, 0); n < len(page) {
+		return page[:n], page[n-1].GetName()
+	}
+	return page, next
 }

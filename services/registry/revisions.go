@@ -8,6 +8,8 @@ import (
 	"github.com/cotmoc/cotmoc/pkg/apierr"
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
+	"github.com/cotmoc/cotmoc/services/internal/auth"
+	"github.com/cotmoc/cotmoc/services/internal/rpc"
 	"github.com/cotmoc/cotmoc/services/registry/book"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
@@ -15,7 +17,7 @@ import (
 
 // ListRevisions lists the versions of a resource, newest first.
 func (s *Service) ListRevisions(ctx context.Context, req *registryv1.ListRevisionsRequest) (*registryv1.ListRevisionsResponse, error) {
-	after, limit, err := pageOf(req)
+	page, err := pageOf(ctx, req)
 	if err != nil {
 		return nil, err
 	}
@@ -23,16 +25,22 @@ func (s *Service) ListRevisions(ctx context.Context, req *registryv1.ListRevisio
 	if err != nil {
 		return nil, err
 	}
-	if after != "" {
-		if at, err = s.olderOf(ctx, req.GetName(), at, after); err != nil {
+	if page.After != "" {
+		if at, err = s.olderOf(ctx, req.GetName(), at, page.After); err != nil {
 			return nil, err
 		}
 	}
 	resp := &registryv1.ListRevisionsResponse{}
-	for at != 0 && len(resp.Changes) < limit {
+	for size := 0; at != 0 && len(resp.Changes) < page.Limit; {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		c, err := s.change(ctx, at)
 		if err != nil {
 			return nil, err
+		}
+		if size += proto.Size(c); size > rpc.MaxAnswer && len(resp.Changes) > 0 {
+			break
 		}
 		resp.Changes = append(resp.Changes, c)
 		at = c.GetPreviousRevision()
@@ -79,6 +87,7 @@ func (s *Service) revisionOf(ctx context.Context, resource string) (at int64, er
 
 // change reads one change from the log.
 func (s *Service) change(ctx context.Context, revision int64) (*registryv1.Change, error) {
+	auth.Charge(ctx, 1) // it may not be in memory
 	e, _, err := s.engine.Entry(ctx, uint64(revision))
 	if err != nil {
 		return nil, fmt.Errorf("read change %d: %w", revision, err)

@@ -36,7 +36,7 @@ func (s *Service) ListTargets(ctx context.Context, req *registryv1.ListTargetsRe
 	if err != nil {
 		return nil, badName("parent", err)
 	}
-	after, limit, err := pageOf(req)
+	at, err := pageOf(ctx, req)
 	if err != nil {
 		return nil, err
 	}
@@ -45,15 +45,16 @@ func (s *Service) ListTargets(ctx context.Context, req *registryv1.ListTargetsRe
 		if b.Programme(parent) == nil {
 			return missing(errorv1.Reason_REASON_PROGRAMME_NOT_FOUND, "parent", req.GetParent())
 		}
-		resp.Targets, next = b.Targets(parent, after, limit, func(t *registryv1.Target) bool {
+		resp.Targets, next = b.Targets(parent, at.Page, func(t *registryv1.Target) bool {
 			return (req.GetPillar() == "" || t.GetPillar() == req.GetPillar()) &&
 				(req.GetGroup() == "" || t.GetGroup() == req.GetGroup())
 		})
 		return nil
 	})
-	if err != nil {
+	if err := at.done(err); err != nil {
 		return nil, err
 	}
+	resp.Targets, next = fit(resp.Targets, next)
 	resp.NextPageToken = tokenOf(req, next)
 	return resp, nil
 }

@@ -37,7 +37,7 @@ func (s *Service) ListTasks(ctx context.Context, req *registryv1.ListTasksReques
 	if err != nil {
 		return nil, badName("parent", err)
 	}
-	after, limit, err := pageOf(req)
+	at, err := pageOf(ctx, req)
 	if err != nil {
 		return nil, err
 	}
@@ -46,16 +46,17 @@ func (s *Service) ListTasks(ctx context.Context, req *registryv1.ListTasksReques
 		if b.Programme(parent) == nil {
 			return missing(errorv1.Reason_REASON_PROGRAMME_NOT_FOUND, "parent", req.GetParent())
 		}
-		resp.Tasks, next = b.Tasks(parent, after, limit, func(t *registryv1.Task) bool {
+		resp.Tasks, next = b.Tasks(parent, at.Page, func(t *registryv1.Task) bool {
 			return (req.GetPillar() == "" || t.GetPillar() == req.GetPillar()) &&
 				(req.GetGroup() == "" || t.GetGroup() == req.GetGroup()) &&
 				(req.GetUnit() == "" || hasPart(t, req.GetUnit()))
 		})
 		return nil
 	})
-	if err != nil {
+	if err := at.done(err); err != nil {
 		return nil, err
 	}
+	resp.Tasks, next = fit(resp.Tasks, next)
 	resp.NextPageToken = tokenOf(req, next)
 	return resp, nil
 }

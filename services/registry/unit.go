@@ -33,7 +33,7 @@ func (s *Service) GetUnit(ctx context.Context, req *registryv1.GetUnitRequest) (
 
 // ListUnits lists units by id.
 func (s *Service) ListUnits(ctx context.Context, req *registryv1.ListUnitsRequest) (*registryv1.ListUnitsResponse, error) {
-	after, limit, err := pageOf(req)
+	at, err := pageOf(ctx, req)
 	if err != nil {
 		return nil, err
 	}
@@ -42,12 +42,13 @@ func (s *Service) ListUnits(ctx context.Context, req *registryv1.ListUnitsReques
 	}
 	resp, next := &registryv1.ListUnitsResponse{}, ""
 	err = s.view(ctx, func(b *book.Book) error {
-		resp.Units, next = b.Units(filter, after, limit)
+		resp.Units, next = b.Units(filter, at.Page)
 		return nil
 	})
-	if err != nil {
+	if err := at.done(err); err != nil {
 		return nil, err
 	}
+	resp.Units, next = fit(resp.Units, next)
 	resp.NextPageToken = tokenOf(req, next)
 	return resp, nil
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
 
 	"go.uber.org/zap"
@@ -82,8 +83,13 @@ func (s *Service) closingDocument(ctx context.Context, c *book.Closing) ([]byte,
 	}
 	cut, head := s.engine.Freeze()
 	c.KnownSequence = head.Sequence
-	d, err := newDocument(cut, c)
-	if err != nil {
+	var d *document
+	run, charge := metered(ctx, 0, func(b *book.Book) (err error) {
+		d, err = newDocument(b, c)
+		return err
+	})
+	defer charge()
+	if err := run(cut); err != nil {
 		return nil, fmt.Errorf("make closing %s: %w", c.ID, err)
 	}
 	text, err := d.encode()
@@ -153,20 +159,27 @@ func (s *Service) closing(ctx context.Context, programme, id string) (c book.Clo
 	return c, err
 }
 
-// ListClosings lists the closings of a programme.
+// ListClosings lists the closings of a programme, newest first.
 func (s *Service) ListClosings(ctx context.Context, req *reportingv1.ListClosingsRequest) (*reportingv1.ListClosingsResponse, error) {
+	before, err := numberToken(req, req.GetPageToken())
+	if err != nil {
+		return nil, err
+	}
 	s.fresh(ctx)
 	resp := &reportingv1.ListClosingsResponse{}
-	err := s.view(ctx, 0, func(b *book.Book) error {
-		if b.ProgrammeByID(req.GetProgramme()) == nil {
-			return &book.Refusal{Reason: errorv1.Reason_REASON_PROGRAMME_NOT_FOUND, Field: "programme",
-				Message: "there is no programme " + req.GetProgramme()}
+	err = s.view(ctx, 0, func(b *book.Book) error {
+		if _, err := knownProgramme(b, req.GetProgramme()); err != nil {
+			return err
 		}
-		for _, c := range b.Closings(req.GetProgramme()) {
-			if len(resp.Closings) < 1000 {
-				resp.Closings = append(resp.Closings, closingOf(c))
+		var page []*reportingv1.Closing
+		all, limit := b.Closings(req.GetProgramme()), pageSize(req.GetPageSize())
+		for _, c := range all {
+			if (before == 0 || c.Sequence < before) && len(page) <= limit && b.Spend(1) {
+				page = append(page, closingOf(c))
 			}
 		}
+		resp.Closings, resp.NextPageToken = fitted(req, page[:min(len(page), limit)], len(page) > limit, 0,
+			func(c *reportingv1.Closing) string { return strconv.FormatUint(c.GetSequence(), 10) })
 		return nil
 	})
 	if err != nil {

@@ -158,8 +158,7 @@ func (d *document) addRanking(b *book.Book, c *book.Closing, card *registryv1.Sc
 	if err != nil {
 		return fmt.Errorf("rank by %s: %w", card.GetId(), err)
 	}
-	ranking.Sequence = 0
-	return add(&d.Rankings, card.GetId(), p, ranking)
+	return add(&d.Rankings, card.GetId(), p, ranking.whole())
 }
 
 // add appends an answer in JSON. The blanks that its encoder strews are taken out, or

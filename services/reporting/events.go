@@ -3,6 +3,8 @@ package reporting
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -11,13 +13,17 @@ import (
 	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/cotmoc/cotmoc/services/internal/auth"
+	"github.com/cotmoc/cotmoc/services/internal/ledger"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
 
-// Bounds of one answer of ListEvents; the second also of ListCellHistory.
+// Bounds of one answer of ListEvents: how much it holds, which is also so of
+// ListCellHistory and ListDeadLetters, and how much of the log it looks at, annexes
+// included, whether it finds anything there or not.
 const (
-	maxScanned   = 20_000
-	maxListBytes = 2 << 20
+	maxListBytes   = 2 << 20
+	maxLooked      = 2_000
+	maxLookedBytes = 8 << 20
 )
 
 // ListEvents lists events from the log.
@@ -34,7 +40,8 @@ func (s *Service) ListEvents(ctx context.Context, req *reportingv1.ListEventsReq
 	}
 	head := s.engine.Head()
 	resp := &reportingv1.ListEventsResponse{LastSequence: req.GetAfterSequence(), HeadSequence: head.Sequence, Epoch: head.Epoch}
-	l := listing{resp: resp, sight: sight, subjects: req.GetSubjects(), limit: pageSize(req.GetPageSize())}
+	l := listing{resp: resp, sight: sight, filters: filtersOfEvents(req.GetSubjects()), limit: pageSize(req.GetPageSize())}
+	defer func() { auth.Charge(ctx, l.units()) }()
 	if req.GetAfterSequence() >= head.Sequence {
 		return resp, nil
 	}
@@ -50,7 +57,10 @@ func (s *Service) ListEvents(ctx context.Context, req *reportingv1.ListEventsReq
 			if n <= req.GetAfterSequence() {
 				continue
 			}
-			more, err := l.take(n, entry.Event)
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			more, err := l.take(n, entry)
 			if err != nil || !more {
 				return resp, err
 			}
@@ -81,40 +91,79 @@ func checkSubjects(subjects []string) error {
 
 // listing is an answer of ListEvents under way.
 type listing struct {
-	resp     *reportingv1.ListEventsResponse
-	sight    auth.Sight
-	subjects []string
-	limit    int
-	bytes    int
-	scanned  int
+	resp    *reportingv1.ListEventsResponse
+	sight   auth.Sight
+	filters eventFilters
+	limit   int
+	bytes   int // of the answer
+	looked  int // events looked at
+	read    int // bytes of those
+}
+
+// units is what the answer costs its caller.
+func (l *listing) units() int {
+	const filtersAnEvent = 25 // take as long as to decode one
+	return l.looked*(filtersAnEvent+len(l.filters))/(unitEvents*filtersAnEvent) + l.read/unitLog
 }
 
 // take looks at one event and reports whether there is room for more.
-func (l *listing) take(n uint64, data []byte) (more bool, _ error) {
+func (l *listing) take(n uint64, entry ledger.Entry) (more bool, _ error) {
 	e := new(eventv1.Event)
-	if err := proto.Unmarshal(data, e); err != nil {
+	if err := proto.Unmarshal(entry.Event, e); err != nil {
 		return false, fmt.Errorf("decode event %d: %w", n, err)
 	}
 	subject, err := event.Subject(e)
 	if err != nil {
 		return false, fmt.Errorf("subject of event %d: %w", n, err)
 	}
-	if l.wants(subject) && l.sight.Sees(event.Path(e)) {
-		if l.bytes += len(data); l.bytes > maxListBytes && len(l.resp.Events) > 0 {
+	l.looked++
+	l.read += len(entry.Event) + len(entry.Annex)
+	if l.filters.cover(subject) && l.sight.Sees(event.Path(e)) {
+		if l.bytes += len(entry.Event); l.bytes > maxListBytes && len(l.resp.Events) > 0 {
 			return false, nil
 		}
-		l.resp.Events = append(l.resp.Events, &reportingv1.StoredEvent{Sequence: n, Subject: subject, Event: data})
+		l.resp.Events = append(l.resp.Events, &reportingv1.StoredEvent{Sequence: n, Subject: subject, Event: entry.Event})
 	}
 	l.resp.LastSequence = n
-	l.scanned++
-	return len(l.resp.Events) < l.limit && l.scanned < maxScanned, nil
+	return len(l.resp.Events) < l.limit && l.looked < maxLooked && l.read < maxLookedBytes, nil
 }
 
-func (l *listing) wants(subject string) bool {
-	for _, filter := range l.subjects {
-		if event.Match(filter, subject) {
+// eventFilters are filters of subjects, each in its tokens: what event.MatchAny says of
+// filters that event.CheckFilter lets pass, many times over.
+type eventFilters [][]string
+
+func filtersOfEvents(subjects []string) eventFilters {
+	var filters eventFilters
+	for _, s := range subjects {
+		filters = append(filters, strings.Split(s, "."))
+	}
+	return filters
+}
+
+// cover reports whether a filter covers a subject; none cover all.
+func (f eventFilters) cover(subject string) bool {
+	if len(f) == 0 {
+		return true
+	}
+	var room [32]string
+	got := room[:0]
+	for token := range strings.SplitSeq(subject, ".") {
+		got = append(got, token)
+	}
+	return slices.ContainsFunc(f, func(want []string) bool { return covers(want, got) })
+}
+
+func covers(want, got []string) bool {
+	if len(want) > len(got) {
+		return false
+	}
+	for i, w := range want {
+		if w == ">" {
 			return true
 		}
+		if w != "*" && w != got[i] {
+			return false
+		}
 	}
-	return len(l.subjects) == 0
+	return len(want) == len(got)
 }

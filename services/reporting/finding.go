@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
@@ -46,29 +47,25 @@ func (s *Service) ResolveFinding(ctx context.Context, req *reportingv1.ResolveFi
 
 // ListFindings lists values that look wrong, newest first.
 func (s *Service) ListFindings(ctx context.Context, req *reportingv1.ListFindingsRequest) (*reportingv1.ListFindingsResponse, error) {
-	key, err := rpc.DecodePageToken(req, req.GetPageToken())
+	before, err := numberToken(req, req.GetPageToken())
 	if err != nil {
 		return nil, err
 	}
-	var before uint64
-	if key != "" { // the token is bound to the request and holds a number of this server's
-		if before, err = strconv.ParseUint(key, 10, 64); err != nil {
-			return nil, refuse(errorv1.Reason_REASON_INVALID_PAGE_TOKEN, "page_token", "the page token is not of this request")
-		}
-	}
+	who, _ := auth.FromContext(ctx)
 	resp := &reportingv1.ListFindingsResponse{}
 	err = s.view(ctx, req.GetMinSequence(), func(b *book.Book) error {
 		sel, err := findingFilter(b, req)
 		if err != nil {
 			return err
 		}
+		sel.Scope = who.Unit
 		found, more := b.Findings(sel, before, pageSize(req.GetPageSize()))
+		resp.Findings = nil
 		for i := range found {
 			resp.Findings = append(resp.Findings, findingOf(&found[i]))
 		}
-		if more {
-			resp.NextPageToken = rpc.EncodePageToken(req, strconv.FormatUint(found[len(found)-1].ID, 10))
-		}
+		resp.Findings, resp.NextPageToken = fitted(req, resp.Findings, more, 0,
+			func(f *reportingv1.Finding) string { return strconv.FormatUint(f.GetId(), 10) })
 		resp.Sequence = b.Head()
 		return nil
 	})
@@ -76,6 +73,19 @@ func (s *Service) ListFindings(ctx context.Context, req *reportingv1.ListFinding
 		return nil, err
 	}
 	return resp, nil
+}
+
+// numberToken reads the token of a list that goes from greater numbers to smaller ones:
+// the last that was shown, 0 for none.
+func numberToken(req proto.Message, token string) (before uint64, err error) {
+	key, err := rpc.DecodePageToken(req, token)
+	if err != nil || key == "" {
+		return 0, err
+	}
+	if before, err = strconv.ParseUint(key, 10, 64); err != nil {
+		return 0, refuse(errorv1.Reason_REASON_INVALID_PAGE_TOKEN, "page_token", "the page token is not of this request")
+	}
+	return before, nil
 }
 
 // findingFilter resolves which findings are asked for. Its errors are refusals of

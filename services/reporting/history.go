@@ -72,9 +72,7 @@ func (s *Service) olderIn(ctx context.Context, cell *reportingv1.CellKey, key st
 		if err != nil && !errors.Is(err, errNotStored) {
 			return 0, err
 		}
-		sub := rec.GetSubmission()
-		if err == nil && rec.GetProgramme() == cell.GetProgramme() && sub.GetTarget() == cell.GetTarget() &&
-			sub.GetUnit() == cell.GetUnit() && sub.GetPeriod() == cell.GetPeriod() {
+		if err == nil && ofCell(rec, cell) {
 			return at, nil
 		}
 	}
@@ -116,12 +114,15 @@ func (s *Service) GetReceipt(ctx context.Context, req *reportingv1.GetReceiptReq
 	if (req.GetKey() == nil) != (req.GetRequestId() == "") {
 		return nil, refuse(errorv1.Reason_REASON_INVALID_FIELD, "request_id", "a request_id goes with a key, and a key with a request_id")
 	}
+	seen := s.engine.Head().Sequence
 	rec, err := s.receipt(ctx, req)
 	if err != nil {
 		if err := s.engine.Fresh(ctx); err != nil {
 			return nil, err
 		}
-		rec, err = s.receipt(ctx, req)
+		if s.engine.Head().Sequence != seen {
+			rec, err = s.receipt(ctx, req)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -138,16 +139,61 @@ func (s *Service) receipt(ctx context.Context, req *reportingv1.GetReceiptReques
 		}
 		return rec, err
 	}
-	at, err := s.newest(ctx, req.GetKey(), 0)
-	for at != 0 && err == nil {
-		var rec *reportingv1.SubmissionRecord
-		if rec, err = s.record(ctx, at); err == nil && rec.GetRequestId() == req.GetRequestId() {
+	return s.byRequest(ctx, req.GetKey(), req.GetRequestId())
+}
+
+// byRequest finds what a cell's unit sent with a request id, or who decided about it. The
+// book remembers where the newest requests are; of older ones, and where it cannot know
+// who sent them, the cell's history is gone through, which costs a read for each revision.
+func (s *Service) byRequest(ctx context.Context, key *reportingv1.CellKey, id string) (*reportingv1.SubmissionRecord, error) {
+	var last uint64
+	var remembered []uint64
+	walk := false
+	err := s.view(ctx, 0, func(b *book.Book) error {
+		at, err := locate(b, key.GetProgramme(), key.GetTarget(), key.GetUnit(), key.GetPeriod())
+		if err != nil {
+			return err
+		}
+		_, last = b.Cell(at.measure, at.unit, at.period)
+		// A decision about a completion is a request of whoever took it.
+		remembered, walk = nil, at.measure.IsTask()
+		for _, submitter := range append(at.measure.Assigned(), key.GetUnit()) {
+			n, all := b.RequestOf(submitter, id)
+			if walk = walk || !all; n != 0 {
+				remembered = append(remembered, n)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range remembered {
+		rec, err := s.record(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		if rec.GetRequestId() == id && ofCell(rec, key) {
+			return rec, nil
+		}
+		walk = walk || rec.GetRequestId() != id // another request with the same hash hides it
+	}
+	for at := last; at != 0 && walk; {
+		rec, err := s.record(ctx, at)
+		if err != nil {
+			return nil, err
+		}
+		if rec.GetRequestId() == id {
 			return rec, nil
 		}
 		at = rec.GetSupersedes()
 	}
-	if err == nil {
-		err = nothingReported("request_id")
-	}
-	return nil, err
+	return nil, nothingReported("request_id")
+}
+
+// ofCell reports whether a record is of a cell.
+func ofCell(rec *reportingv1.SubmissionRecord, cell *reportingv1.CellKey) bool {
+	sub := rec.GetSubmission()
+	return rec.GetProgramme() == cell.GetProgramme() && sub.GetTarget() == cell.GetTarget() &&
+		sub.GetUnit() == cell.GetUnit() && sub.GetPeriod() == cell.GetPeriod()
 }

@@ -3,14 +3,17 @@ package reporting
 import (
 	"context"
 	"errors"
+	"maps"
 	"math/big"
 	"slices"
-	"strings"
+
+	"google.golang.org/protobuf/proto"
 
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
 	"github.com/cotmoc/cotmoc/services/internal/auth"
+	"github.com/cotmoc/cotmoc/services/internal/rpc"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
 
@@ -19,6 +22,10 @@ const itemDecimals = 2
 
 // UnionItems joins the item lists that a unit sent for several targets, by name.
 func (s *Service) UnionItems(ctx context.Context, req *reportingv1.UnionItemsRequest) (*reportingv1.UnionItemsResponse, error) {
+	after, err := rpc.DecodePageToken(req, req.GetPageToken())
+	if err != nil {
+		return nil, err
+	}
 	cells, err := s.cellsOf(ctx, req)
 	if err != nil {
 		return nil, err
@@ -41,16 +48,15 @@ func (s *Service) UnionItems(ctx context.Context, req *reportingv1.UnionItemsReq
 	}
 	resp.Tally = &typev1.Tally{Denominator: int64(len(done)), Expected: int32(len(cells)),
 		Reporting: int32(len(cells) - len(resp.GetMissingTargets()))}
-	for name, is := range done {
-		resp.Items = append(resp.Items, &reportingv1.Item{Name: name, Done: is})
+	for _, is := range done {
 		if is {
 			resp.Tally.Numerator++
 		}
 	}
-	slices.SortFunc(resp.GetItems(), func(a, b *reportingv1.Item) int { return strings.Compare(a.GetName(), b.GetName()) })
 	if len(done) > 0 {
 		resp.Percent = book.Percent(big.NewInt(resp.GetTally().GetNumerator()), big.NewInt(resp.GetTally().GetDenominator()), itemDecimals)
 	}
+	itemsOn(resp, req, done, after)
 	return resp, nil
 }
 
@@ -71,6 +77,16 @@ func itemsSeen(ctx context.Context, req *reportingv1.UnionItemsRequest, cells []
 		}
 	}
 	return auth.Demand(ctx, "unit", places...)
+}
+
+// itemsOn puts the page of items on an answer that comes after a name.
+func itemsOn(resp *reportingv1.UnionItemsResponse, req *reportingv1.UnionItemsRequest, done map[string]bool, after string) {
+	names, more := paged(slices.Sorted(maps.Keys(done)), func(name *string) string { return *name }, after, pageSize(req.GetPageSize()))
+	items := make([]*reportingv1.Item, len(names))
+	for i, name := range names {
+		items[i] = &reportingv1.Item{Name: name, Done: done[name]}
+	}
+	resp.Items, resp.NextPageToken = fitted(req, items, more, proto.Size(resp), (*reportingv1.Item).GetName)
 }
 
 // cellsOf returns each target's cell, in the period or in the newest that holds something.

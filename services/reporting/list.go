@@ -2,6 +2,9 @@ package reporting
 
 import (
 	"context"
+	"sort"
+
+	"google.golang.org/protobuf/proto"
 
 	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
@@ -24,6 +27,7 @@ func (s *Service) ListFigures(ctx context.Context, req *reportingv1.ListFiguresR
 			return err
 		}
 		figures, more := v.Figures(at.unit, sel, after, pageSize(req.GetPageSize()))
+		resp.Figures = make([]*reportingv1.Figure, 0, len(figures))
 		for i := range figures {
 			resp.Figures = append(resp.Figures, figureOf(&figures[i], b.Head()))
 		}
@@ -68,6 +72,7 @@ func (s *Service) Explain(ctx context.Context, req *reportingv1.ExplainRequest) 
 		resp.Figure = figureOf(&f, b.Head())
 		resp.TargetRevision, resp.RegistryRevision = at.measure.Revision(), b.RegistryRevision()
 		parts, more := v.Contributions(at.unit, after, pageSize(req.GetPageSize()))
+		resp.Contributions = make([]*reportingv1.Contribution, 0, len(parts))
 		for i := range parts {
 			resp.Contributions = append(resp.Contributions, contributionOf(&parts[i]))
 		}
@@ -101,4 +106,24 @@ func remark(o *book.Own) string {
 		return bareOf(o) + " % was reported without its denominator: shown, not added"
 	}
 	return ""
+}
+
+// paged returns up to limit elements of a list, ordered by their keys, that come after
+// a key, and whether there are more.
+func paged[T any](all []T, key func(*T) string, after string, limit int) (page []T, more bool) {
+	if after != "" {
+		all = all[sort.Search(len(all), func(i int) bool { return key(&all[i]) > after }):]
+	}
+	return all[:min(limit, len(all))], len(all) > limit
+}
+
+// fitted cuts a page, of a list of which there may be more, to what is left of an answer
+// of which used bytes are taken. It returns the token of the next page, if there is one,
+// which names the last element that is shown and nothing else.
+func fitted[M proto.Message](req proto.Message, page []M, more bool, used int, key func(M) string) (shown []M, token string) {
+	n := rpc.Fit(page, used)
+	if n == 0 || n == len(page) && !more {
+		return page, ""
+	}
+	return page[:n], rpc.EncodePageToken(req, key(page[n-1]))
 }

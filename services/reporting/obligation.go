@@ -3,6 +3,8 @@ package reporting
 import (
 	"context"
 
+	"google.golang.org/protobuf/proto"
+
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/cotmoc/cotmoc/services/internal/calendar"
@@ -45,18 +47,23 @@ func (s *Service) ListObligations(ctx context.Context, req *reportingv1.ListObli
 
 // CountObligations counts what units owe, by state.
 func (s *Service) CountObligations(ctx context.Context, req *reportingv1.CountObligationsRequest) (*reportingv1.CountObligationsResponse, error) {
+	after, err := rpc.DecodePageToken(req, req.GetPageToken())
+	if err != nil {
+		return nil, err
+	}
 	resp := &reportingv1.CountObligationsResponse{}
-	err := s.viewAt(ctx, req.GetKnownAt(), req.GetMinSequence(), func(b *book.Book) error {
+	err = s.viewAt(ctx, req.GetKnownAt(), req.GetMinSequence(), func(b *book.Book) error {
 		at, err := owed(b, req.GetProgramme(), req.GetTarget(), req.GetUnit(), req.GetPeriod())
 		if err != nil {
 			return err
 		}
 		total, children := b.Obligations(at.measure, at.period).Count(at.unit)
-		resp.Total = obligationCounts(&total)
-		resp.Children = make([]*reportingv1.UnitObligations, len(children))
-		for i := range children {
-			resp.Children[i] = obligationCounts(&children[i])
+		resp.Total, resp.Children = obligationCounts(&total), nil
+		page, more := paged(children, func(u *book.UnitObligations) string { return u.Unit.ID() }, after, pageSize(req.GetPageSize()))
+		for i := range page {
+			resp.Children = append(resp.Children, obligationCounts(&page[i]))
 		}
+		resp.Children, resp.NextPageToken = fitted(req, resp.Children, more, proto.Size(resp.Total), (*reportingv1.UnitObligations).GetUnit)
 		resp.Sequence = b.Head()
 		return nil
 	})

@@ -149,6 +149,7 @@ func (s *Service) CountByKind(ctx context.Context, req *reportingv1.CountByKindR
 			return err
 		}
 		kinds, tallies := v.ByKind(at.unit)
+		resp.Kinds = nil
 		for i, kind := range kinds {
 			f := book.Figure{Measure: at.measure, Total: tallies[i]}
 			percent, _ := f.Percent()

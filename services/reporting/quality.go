@@ -3,9 +3,12 @@ package reporting
 import (
 	"context"
 
+	"google.golang.org/protobuf/proto"
+
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/cotmoc/cotmoc/services/internal/calendar"
+	"github.com/cotmoc/cotmoc/services/internal/rpc"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
 
@@ -14,8 +17,12 @@ const mostPeriods = 60
 
 // GetQuality tells how good the data of a unit is, and of each unit directly below it.
 func (s *Service) GetQuality(ctx context.Context, req *reportingv1.GetQualityRequest) (*reportingv1.GetQualityResponse, error) {
+	after, err := rpc.DecodePageToken(req, req.GetPageToken())
+	if err != nil {
+		return nil, err
+	}
 	resp := &reportingv1.GetQualityResponse{}
-	err := s.viewAt(ctx, req.GetKnownAt(), req.GetMinSequence(), func(b *book.Book) error {
+	err = s.viewAt(ctx, req.GetKnownAt(), req.GetMinSequence(), func(b *book.Book) error {
 		regime, err := knownRegime(b, req.GetProgramme(), req.GetRegime())
 		if err != nil {
 			return err
@@ -34,9 +41,13 @@ func (s *Service) GetQuality(ctx context.Context, req *reportingv1.GetQualityReq
 		}
 		total, below := b.Quality(top, regime, targets, periods)
 		resp.Total, resp.Children, resp.Sequence = qualityOf(&total), nil, b.Head()
-		for i := range below {
-			resp.Children = append(resp.Children, qualityOf(&below[i]))
+		page, more := paged(below, func(u *book.UnitQuality) string { return u.Unit.ID() }, after, pageSize(req.GetPageSize()))
+		for i := range page {
+			if b.Spend(rowsAnElement) {
+				resp.Children = append(resp.Children, qualityOf(&page[i]))
+			}
 		}
+		resp.Children, resp.NextPageToken = fitted(req, resp.Children, more, proto.Size(resp.Total), (*reportingv1.Quality).GetUnit)
 		return nil
 	})
 	if err != nil {

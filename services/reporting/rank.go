@@ -9,6 +9,7 @@ import (
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/cotmoc/cotmoc/services/internal/calendar"
+	"github.com/cotmoc/cotmoc/services/internal/rpc"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
 	"github.com/cotmoc/cotmoc/services/reporting/score"
 )
@@ -16,11 +17,22 @@ import (
 // mostReasons is how many reasons are given for each unit on a list.
 const mostReasons = 5
 
+// mostListed bounds the lists of those commended and of the slow, whatever a scorecard
+// says that was written when more were allowed.
+const mostListed = 100
+
 // Rank ranks the units of a scorecard's level among each other.
 func (s *Service) Rank(ctx context.Context, req *reportingv1.RankRequest) (*reportingv1.RankResponse, error) {
+	after, err := rpc.DecodePageToken(req, req.GetPageToken())
+	if err != nil {
+		return nil, err
+	}
 	var resp *reportingv1.RankResponse
-	err := s.viewAt(ctx, req.GetKnownAt(), req.GetMinSequence(), func(b *book.Book) (err error) {
-		resp, err = rank(b, req)
+	err = s.viewAt(ctx, req.GetKnownAt(), req.GetMinSequence(), func(b *book.Book) error {
+		r, err := rank(b, req)
+		if err == nil {
+			resp, err = r.page(req, after)
+		}
 		return err
 	})
 	if err != nil {
@@ -30,7 +42,7 @@ func (s *Service) Rank(ctx context.Context, req *reportingv1.RankRequest) (*repo
 }
 
 // rank answers a request from a book.
-func rank(b *book.Book, req *reportingv1.RankRequest) (*reportingv1.RankResponse, error) {
+func rank(b *book.Book, req *reportingv1.RankRequest) (*ranked, error) {
 	p, err := knownProgramme(b, req.GetProgramme())
 	if err != nil {
 		return nil, err
@@ -53,11 +65,11 @@ func rank(b *book.Book, req *reportingv1.RankRequest) (*reportingv1.RankResponse
 		return nil, &book.Refusal{Reason: errorv1.Reason_REASON_UNIT_NOT_FOUND, Field: "unit", Message: "there is no unit " + top}
 	}
 	r.units = b.UnitsOf(r.card.GetLevel(), u, now.day)
-	resp, err := r.answer(now, before)
+	out, err := r.answer(now, before)
 	if r.err != nil {
 		return nil, r.err
 	}
-	return resp, err
+	return out, err
 }
 
 // ranking judges units by a scorecard.
@@ -121,32 +133,39 @@ func (r *ranking) cut() calendar.Cut {
 	return calendar.EndOfMonth
 }
 
-// answer ranks the units, and tells what has made it.
-func (r *ranking) answer(now moment, before *moment) (*reportingv1.RankResponse, error) {
+// answer ranks the units.
+func (r *ranking) answer(now moment, before *moment) (*ranked, error) {
 	card := r.scorecard()
-	marks := r.judge(now)
-	placings, err := card.Rank(marks.candidates)
-	if err != nil {
+	out := &ranked{ranking: r, marks: r.judge(now), at: make(map[string]int, len(r.units)), weights: make(map[weight]string)}
+	for i, u := range r.units {
+		out.at[u.ID()] = i
+	}
+	var err error
+	if out.placings, err = r.place(card, out.marks); err != nil {
 		return nil, fmt.Errorf("rank by scorecard %s: %w", r.card.GetId(), err)
 	}
-	out := r.describe(placings, marks)
 	if before != nil {
-		was, err := card.Rank(r.judge(*before).candidates)
+		was, err := r.place(card, r.judge(*before))
 		if err != nil {
 			return nil, fmt.Errorf("rank by scorecard %s as of %s: %w", r.card.GetId(), before.day, err)
 		}
-		for _, c := range score.Improvement(placings, was) {
-			u := out.units[c.ID]
-			u.ImprovementRank, u.Improvement = int32(c.Rank), percentOf(c.Delta)
+		out.rises = make(map[string]score.Change, len(was))
+		for _, c := range score.Improvement(out.placings, was) {
+			out.rises[c.ID] = c
 		}
 	}
-	resp := &reportingv1.RankResponse{Sequence: r.b.Head(),
-		Commended: out.listed(score.Commend(placings, score.Pick{N: int(r.card.GetCommend()), Reasons: mostReasons})),
-		Slow:      out.listed(score.Slow(placings, score.Pick{N: int(r.card.GetSlow()), Reasons: mostReasons}))}
-	for _, p := range placings {
-		resp.Units = append(resp.Units, out.units[p.ID])
+	return out, nil
+}
+
+// rowsAScore is how many rows it takes to weigh one part of one unit.
+const rowsAScore = 3
+
+// place orders the units by their marks; none where nobody waits for it any more.
+func (r *ranking) place(card score.Scorecard, m marks) ([]score.Placing, error) {
+	if !r.b.Spend(rowsAScore * len(r.units) * len(card.Parts)) {
+		return nil, nil
 	}
-	return resp, nil
+	return card.Rank(m.candidates)
 }
 
 // scorecard is the scorecard as the arithmetic has it. Its parts are named by their place.

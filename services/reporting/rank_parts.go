@@ -37,6 +37,9 @@ func (r *ranking) judge(at moment) marks {
 		}
 	}
 	for k, part := range r.card.GetParts() {
+		if !r.b.Spend(len(r.units)) {
+			break
+		}
 		for i, s := range j.part(part) {
 			j.marks.candidates[i].Scores[k] = s
 		}

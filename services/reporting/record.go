@@ -11,6 +11,7 @@ import (
 	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
+	"github.com/cotmoc/cotmoc/services/internal/auth"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
 
@@ -23,10 +24,14 @@ func (s *Service) record(ctx context.Context, sequence uint64) (*reportingv1.Sub
 	if sequence == 0 || sequence > s.engine.Head().Sequence {
 		return nil, errNotStored
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	entry, _, err := s.engine.Entry(ctx, sequence)
 	if err != nil {
 		return nil, fmt.Errorf("read event %d: %w", sequence, err)
 	}
+	auth.Charge(ctx, 1+(len(entry.Event)+len(entry.Annex))/unitBytes)
 	e := new(eventv1.Event)
 	if err := proto.Unmarshal(entry.Event, e); err != nil {
 		return nil, fmt.Errorf("decode event %d: %w", sequence, err)

@@ -17,6 +17,7 @@ import (
 
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	"github.com/cotmoc/cotmoc/services/internal/auth"
 	"github.com/cotmoc/cotmoc/services/internal/ledger"
 	"github.com/cotmoc/cotmoc/services/internal/rpc"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
@@ -132,11 +133,14 @@ func (s *Service) viewAt(ctx context.Context, known *timestamppb.Timestamp, minS
 	if !at.Before(s.engine.Head().Time) {
 		return s.view(ctx, minSequence, read) // nothing came after it
 	}
-	b, _, err := s.engine.KnownAt(ctx, at)
+	b, _, took, err := s.engine.KnownAt(ctx, at)
+	auth.Charge(ctx, int(took/unitTime)) // a build is work of one processor
 	if err != nil {
 		return err
 	}
-	return fail(read(b))
+	run, charge := metered(ctx, 0, read)
+	defer charge()
+	return fail(run(b))
 }
 
 // reachedBy refuses a time that is not over, by the clock that stamps events, and sees to
@@ -161,11 +165,18 @@ func (s *Service) now() time.Time {
 }
 
 // view reads the book once it has seen minSequence. When read reports that an id
-// is unknown, the copy of the registry is brought up to date and read again.
+// is unknown, the copy of the registry is brought up to date and read again. What turns
+// out to be long is broken off and read anew beside those who write: read must begin
+// with nothing each time.
 func (s *Service) view(ctx context.Context, minSequence uint64, read func(*book.Book) error) error {
-	err := s.engine.View(ctx, minSequence, read)
+	run, charge := metered(ctx, mostUnderLock, read)
+	defer charge()
+	err := s.engine.View(ctx, minSequence, run)
 	if isUnknown(err) && s.directory.CatchUp(ctx) {
-		err = s.engine.View(ctx, minSequence, read)
+		err = s.engine.View(ctx, minSequence, run)
+	}
+	if errors.Is(err, book.ErrLong) {
+		err = s.apart(ctx, read)
 	}
 	return fail(err)
 }

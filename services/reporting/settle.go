@@ -75,24 +75,15 @@ var errReuse = refuse(errorv1.Reason_REASON_UNAVAILABLE, "request_id", "the requ
 // firstReceipt searches the events of a cell that is not at the expected revision
 // for this request: found with the same content, its receipt is the answer.
 func (s *Service) firstReceipt(ctx context.Context, sub *book.Submission, sent *reportingv1.Submission, stale *book.Stale) (*reportingv1.Receipt, error) {
-	for at := stale.Last; at != 0; {
-		rec, err := s.record(ctx, at)
-		if errors.Is(err, errNotStored) {
-			break // of an earlier item of a batch that was not taken
+	rec, err := s.sentBefore(ctx, sub, stale.Last)
+	if err != nil {
+		return nil, err
+	}
+	if rec != nil {
+		if !sameReview(rec, sub.Review) || !sameSubmission(rec.GetSubmission(), sent) {
+			return nil, reusedID(sub, rec.GetReceipt().GetSequence())
 		}
-		if err != nil {
-			return nil, err
-		}
-		if !sameCell(rec, sub) {
-			break
-		}
-		if sameRequest(rec, sub) {
-			if !sameReview(rec, sub.Review) || !sameSubmission(rec.GetSubmission(), sent) {
-				return nil, reusedID(sub, at)
-			}
-			return rec.GetReceipt(), nil
-		}
-		at = rec.GetSupersedes()
+		return rec.GetReceipt(), nil
 	}
 	words := fmt.Sprintf("the cell of %s, %s, %s is at revision %d, not %d: read it and send a correction of that revision",
 		sub.Target, sub.Unit, sub.Period, stale.Actual, stale.Expected)
@@ -105,6 +96,48 @@ func (s *Service) firstReceipt(ctx context.Context, sub *book.Submission, sent *
 	}
 	return nil, apierr.New(codes.Aborted, errorv1.Reason_REASON_REVISION_MISMATCH, "submission.expected_revision", words,
 		"expected", strconv.FormatUint(uint64(stale.Expected), 10), "actual", strconv.FormatUint(uint64(stale.Actual), 10))
+}
+
+// sentBefore finds the record of a request in its cell, whose newest event is last; nil
+// where there is none. The book remembers where the newest requests are: the cell's
+// history is gone through only when it has forgotten some, since that costs a read for
+// each revision.
+func (s *Service) sentBefore(ctx context.Context, sub *book.Submission, last uint64) (*reportingv1.SubmissionRecord, error) {
+	var remembered uint64
+	all := false
+	if err := s.view(ctx, 0, func(b *book.Book) error {
+		remembered, all = b.RequestOf(sub.Submitter(), sub.RequestID)
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	if remembered != 0 {
+		rec, err := s.record(ctx, remembered)
+		switch {
+		case err != nil:
+			return nil, err
+		case sameRequest(rec, sub) && sameCell(rec, sub):
+			return rec, nil
+		}
+		all = all && sameRequest(rec, sub) // else another request with the same hash hides it
+	}
+	if all {
+		return nil, nil
+	}
+	for at := last; at != 0; {
+		rec, err := s.record(ctx, at)
+		if errors.Is(err, errNotStored) {
+			return nil, nil // of an earlier item of a batch that was not taken
+		}
+		if err != nil || !sameCell(rec, sub) {
+			return nil, err
+		}
+		if sameRequest(rec, sub) {
+			return rec, nil
+		}
+		at = rec.GetSupersedes()
+	}
+	return nil, nil
 }
 
 func reusedID(sub *book.Submission, sequence uint64) error {

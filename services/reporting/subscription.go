@@ -16,7 +16,9 @@ import (
 	"github.com/cotmoc/cotmoc/pkg/apierr"
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	"github.com/cotmoc/cotmoc/services/internal/auth"
 	"github.com/cotmoc/cotmoc/services/internal/privacy"
+	"github.com/cotmoc/cotmoc/services/internal/rpc"
 	"github.com/cotmoc/cotmoc/services/internal/stream"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
@@ -212,8 +214,13 @@ func errNoNATS() error {
 	return refuse(errorv1.Reason_REASON_UNAVAILABLE, "", "this service has no NATS; read events by ListEvents")
 }
 
-// ListSubscriptions lists the consumers that subscribers have.
-func (s *Service) ListSubscriptions(ctx context.Context, _ *reportingv1.ListSubscriptionsRequest) (*reportingv1.ListSubscriptionsResponse, error) {
+// ListSubscriptions lists the consumers that subscribers have: of the caller's own unit,
+// so that no page, nor the token of the next, tells of another's.
+func (s *Service) ListSubscriptions(ctx context.Context, req *reportingv1.ListSubscriptionsRequest) (*reportingv1.ListSubscriptionsResponse, error) {
+	after, err := rpc.DecodePageToken(req, req.GetPageToken())
+	if err != nil {
+		return nil, err
+	}
 	if s.js == nil {
 		return nil, errNoNATS()
 	}
@@ -223,17 +230,51 @@ func (s *Service) ListSubscriptions(ctx context.Context, _ *reportingv1.ListSubs
 	if err != nil {
 		return nil, natsAway("", err)
 	}
-	return &reportingv1.ListSubscriptionsResponse{Subscriptions: all}, nil
+	auth.Charge(ctx, len(all)/unitSubscriptions)
+	rest, _ := paged(all, (*subscription).key, after, len(all))
+	limit := pageSize(req.GetPageSize())
+	page, keys, more := make([]*reportingv1.SubscriptionStatus, 0, min(limit, len(rest))), map[*reportingv1.SubscriptionStatus]string{}, false
+	for i := range rest {
+		err := auth.OwnSubscription(ctx, rest[i].status.GetSubscription())
+		switch {
+		case apierr.Is(err, errorv1.Reason_REASON_PERMISSION_DENIED):
+			continue
+		case err != nil:
+			return nil, err
+		}
+		if more = len(page) == limit; more {
+			break
+		}
+		page, keys[rest[i].status] = append(page, rest[i].status), rest[i].key()
+	}
+	resp := &reportingv1.ListSubscriptionsResponse{}
+	resp.Subscriptions, resp.NextPageToken = fitted(req, page, more, 0,
+		func(one *reportingv1.SubscriptionStatus) string { return keys[one] })
+	return resp, nil
+}
+
+// subscription is a consumer on one of the two streams: on each there may be one of a name.
+type subscription struct {
+	status   *reportingv1.SubscriptionStatus
+	progress bool
+}
+
+// key is by what subscriptions are listed.
+func (s *subscription) key() string {
+	if s.progress {
+		return s.status.GetSubscription() + "\x001"
+	}
+	return s.status.GetSubscription() + "\x000"
 }
 
 // subscriptions reads the consumers on both streams, and what was set aside for them.
-func (s *Service) subscriptions(ctx context.Context) ([]*reportingv1.SubscriptionStatus, error) {
+func (s *Service) subscriptions(ctx context.Context) ([]subscription, error) {
 	epoch := s.engine.Head().Epoch
 	dead, err := s.deadLetters(ctx, epoch, "*")
 	if err != nil {
 		return nil, err
 	}
-	var all []*reportingv1.SubscriptionStatus
+	var all []subscription
 	for _, name := range []string{stream.FactsName(epoch), stream.ProgressName(epoch)} {
 		st, err := s.js.Stream(ctx, name)
 		if errors.Is(err, jetstream.ErrStreamNotFound) {
@@ -248,15 +289,13 @@ func (s *Service) subscriptions(ctx context.Context) ([]*reportingv1.Subscriptio
 			if name == stream.FactsName(epoch) {
 				one.DeadLetters = uint64(len(dead[info.Name]))
 			}
-			all = append(all, one)
+			all = append(all, subscription{one, name != stream.FactsName(epoch)})
 		}
 		if err := list.Err(); err != nil {
 			return nil, err
 		}
 	}
-	slices.SortStableFunc(all, func(a, b *reportingv1.SubscriptionStatus) int {
-		return cmp.Compare(a.GetSubscription(), b.GetSubscription())
-	})
+	slices.SortFunc(all, func(a, b subscription) int { return cmp.Compare(a.key(), b.key()) })
 	return all, nil
 }
 
@@ -282,7 +321,7 @@ func (s *Service) Lags(ctx context.Context) map[string]uint64 {
 	}
 	lags := make(map[string]uint64, len(all))
 	for _, one := range all {
-		lags[one.GetSubscription()] += one.GetPending()
+		lags[one.status.GetSubscription()] += one.status.GetPending()
 	}
 	return lags
 }

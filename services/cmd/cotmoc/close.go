@@ -81,9 +81,14 @@ func (l *closeListCmd) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	defer s.close()
-	resp, err := s.monitoring().ListClosings(ctx, &reportingv1.ListClosingsRequest{Programme: l.Programme})
+	resp := &reportingv1.ListClosingsResponse{}
+	err = pages(func(token string) (string, bool, error) {
+		page, err := s.monitoring().ListClosings(ctx, &reportingv1.ListClosingsRequest{Programme: l.Programme, PageSize: pageSize, PageToken: token})
+		resp.Closings = append(resp.Closings, page.GetClosings()...)
+		return page.GetNextPageToken(), true, err
+	})
 	if err != nil {
-		return show.Refusal(err)
+		return err
 	}
 	if l.JSON {
 		return c.json(resp)

@@ -57,10 +57,9 @@ func (d *dueCmd) Run(ctx context.Context, c *console) error {
 		}
 		d.Period = period(newest)
 	}
-	counts, err := s.monitoring().CountObligations(ctx, &reportingv1.CountObligationsRequest{Programme: d.Programme, Target: d.Of,
-		Period: string(d.Period), Unit: d.Unit, KnownAt: d.KnownAt.proto()})
+	counts, err := d.count(ctx, s)
 	if err != nil {
-		return show.Refusal(err)
+		return err
 	}
 	list, err := d.list(ctx, s, counts.GetSequence())
 	if err != nil {
@@ -70,6 +69,25 @@ func (d *dueCmd) Run(ctx context.Context, c *console) error {
 		return d.json(c, counts, list)
 	}
 	return d.print(ctx, c, s, counts, list)
+}
+
+// count asks how many there are in each state, page by page.
+func (d *dueCmd) count(ctx context.Context, s *services) (all *reportingv1.CountObligationsResponse, err error) {
+	err = pages(func(token string) (string, bool, error) {
+		page, err := s.monitoring().CountObligations(ctx, &reportingv1.CountObligationsRequest{Programme: d.Programme, Target: d.Of,
+			Period: string(d.Period), Unit: d.Unit, KnownAt: d.KnownAt.proto(), PageSize: pageSize, PageToken: token, MinSequence: all.GetSequence()})
+		if err != nil {
+			return "", false, err
+		}
+		next := page.GetNextPageToken()
+		if page.NextPageToken = ""; all == nil {
+			all = page
+		} else {
+			all.Children = append(all.Children, page.GetChildren()...)
+		}
+		return next, true, nil
+	})
+	return all, err
 }
 
 // list asks for those in the states, as many as are printed.

@@ -38,12 +38,17 @@ func (e *subscriptionsCmd) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	defer s.close()
-	resp, err := s.events().ListSubscriptions(ctx, &reportingv1.ListSubscriptionsRequest{})
+	var all []*reportingv1.SubscriptionStatus
+	err = pages(func(token string) (string, bool, error) {
+		page, err := s.events().ListSubscriptions(ctx, &reportingv1.ListSubscriptionsRequest{PageSize: pageSize, PageToken: token})
+		all = append(all, page.GetSubscriptions()...)
+		return page.GetNextPageToken(), true, err
+	})
 	if err != nil {
-		return show.Refusal(err)
+		return err
 	}
 	c.printf("%-30s %12s %10s %8s %6s  %s\n", "SUBSCRIPTION", "ACKED", "PENDING", "UNACKED", "DEAD", "SUBJECTS")
-	for _, one := range resp.GetSubscriptions() {
+	for _, one := range all {
 		subjects := strings.Join(one.GetSubjects(), " ")
 		if subjects == "" {
 			subjects = "all facts"

@@ -227,7 +227,7 @@ func (p *pair) rank(t *testing.T) {
 	out := p.must("rank", "p", "phuong", "--period", "2022-M07", "--compare", "2022-M06")
 	contains(t, out, "Xếp hạng phường, period 2022-M07, improvement since 2022-M06\n")
 	cells(t, out, "rank", "unit", "score", "rise", "by", "rise", "part", "1", "part", "2", "name")
-	contains(t, out, "part 1: on time thang", "part 2: progress cards", "commended  rank  name", "slow   rank  name", "not ranked  rank  name")
+	contains(t, out, "part 1: on time thang", "part 2: progress cards", "commended: 2 tie for the last places, for which there is no room: left out", "slow   rank  name", "not ranked  rank  name")
 	cells(t, out, "26005", "Phường", "5")
 	var answer struct{ Units []struct{ Unit string } }
 	if err := json.Unmarshal([]byte(p.must("rank", "p", "phuong", "--json")), &answer); err != nil || len(answer.Units) != 60 {

@@ -43,10 +43,9 @@ func (r *rankCmd) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	defer s.close()
-	resp, err := s.monitoring().Rank(ctx, &reportingv1.RankRequest{Programme: r.Programme, Scorecard: r.Scorecard,
-		Period: string(r.Period), ComparePeriod: string(r.Compare), Unit: r.Unit, KnownAt: r.KnownAt.proto()})
+	resp, err := r.rank(ctx, s)
 	if err != nil {
-		return show.Refusal(err)
+		return err
 	}
 	if r.JSON {
 		return c.json(resp)
@@ -57,6 +56,26 @@ func (r *rankCmd) Run(ctx context.Context, c *console) error {
 	}
 	c.printf("%s\n\n", r.heading(programme))
 	return printRanking(c, resp, r.Compare != "")
+}
+
+// rank asks for the whole ranking, page by page.
+func (r *rankCmd) rank(ctx context.Context, s *services) (all *reportingv1.RankResponse, err error) {
+	err = pages(func(token string) (string, bool, error) {
+		page, err := s.monitoring().Rank(ctx, &reportingv1.RankRequest{Programme: r.Programme, Scorecard: r.Scorecard,
+			Period: string(r.Period), ComparePeriod: string(r.Compare), Unit: r.Unit, KnownAt: r.KnownAt.proto(),
+			PageSize: pageSize, PageToken: token, MinSequence: all.GetSequence()})
+		if err != nil {
+			return "", false, err
+		}
+		next := page.GetNextPageToken()
+		if page.NextPageToken = ""; all == nil {
+			all = page // only the first tells who is commended and who is slow
+		} else {
+			all.Units = append(all.Units, page.GetUnits()...)
+		}
+		return next, true, nil
+	})
+	return all, err
 }
 
 // heading is what people call the scorecard, and what is judged.
@@ -111,6 +130,14 @@ func printRanking(c *console, resp *reportingv1.RankResponse, compared bool) err
 		c.printf("\n")
 		if err := c.table(reasonTable(list.title, list.units, list.reason)); err != nil {
 			return err
+		}
+	}
+	for _, list := range []struct {
+		title string
+		left  int32
+	}{{"commended", resp.GetCommendedLeftOut()}, {"slow", resp.GetSlowLeftOut()}} {
+		if list.left > 0 {
+			c.printf("\n%s: %d tie for the last places, for which there is no room: left out\n", list.title, list.left)
 		}
 	}
 	return nil

@@ -243,7 +243,7 @@ func (u *statusCmd) quality(ctx context.Context, s *services) ([]regimeQuality, 
 				}
 			}
 			resp, err := s.monitoring().GetQuality(ctx, &reportingv1.GetQualityRequest{Programme: u.Programme, Unit: u.Unit,
-				Regime: q.regime, FromPeriod: q.period, ToPeriod: q.period, KnownAt: u.KnownAt.proto()})
+				Regime: q.regime, FromPeriod: q.period, ToPeriod: q.period, KnownAt: u.KnownAt.proto(), PageSize: 1}) // the total alone
 			if e, ok := apierr.Parse(err); ok && e.Code == codes.InvalidArgument && u.Period != "" {
 				continue // no period of this regime
 			}

@@ -160,7 +160,7 @@ func BenchmarkKnownAt(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, h, err := e.KnownAt(b.Context(), block.Time); err != nil || h.Sequence < block.End() {
+		if _, h, _, err := e.KnownAt(b.Context(), block.Time); err != nil || h.Sequence < block.End() {
 			b.Fatal(h, err)
 		}
 	}

@@ -31,6 +31,7 @@ type scratch[S any] struct {
 	done     chan struct{}
 	state    S
 	head     Head
+	took     time.Duration
 	err      error
 }
 
@@ -48,14 +49,17 @@ type scratch[S any] struct {
 // time: others get ErrBusy at once, unless they ask for one of the two. A build
 // goes on when those who wait for it leave, so that it is there when they come
 // again. After Close only what is remembered is answered, and else ErrStopped.
-func (e *Engine[S]) KnownAt(ctx context.Context, t time.Time) (S, Head, error) {
+//
+// What is also returned is how long the build took for which the caller waited: 0
+// where the state was there.
+func (e *Engine[S]) KnownAt(ctx context.Context, t time.Time) (S, Head, time.Duration, error) {
 	if s, h, ok := e.present(func(h Head) bool { return !h.Time.After(t) }); ok {
-		return s, h, nil
+		return s, h, 0, nil
 	}
 	n, err := e.lastAt(ctx, t)
 	if err != nil {
 		var none S
-		return none, Head{}, fmt.Errorf("find the last entry at %v: %w", t, err)
+		return none, Head{}, 0, fmt.Errorf("find the last entry at %v: %w", t, err)
 	}
 	return e.after(ctx, n)
 }
@@ -68,7 +72,8 @@ func (e *Engine[S]) StateAt(ctx context.Context, sequence uint64) (S, Head, erro
 		return s, h, nil
 	}
 	if sequence == 0 {
-		return e.after(ctx, 0)
+		s, h, _, err := e.after(ctx, 0)
+		return s, h, err
 	}
 	_, b, err := e.Entry(ctx, sequence)
 	if err != nil {
@@ -78,7 +83,8 @@ func (e *Engine[S]) StateAt(ctx context.Context, sequence uint64) (S, Head, erro
 	if b.End() > sequence {
 		sequence = b.First - 1
 	}
-	return e.after(ctx, sequence)
+	s, h, _, err := e.after(ctx, sequence)
+	return s, h, err
 }
 
 // present returns a cut of the state as it is now, if its head is what is asked for.
@@ -124,24 +130,30 @@ func (e *Engine[S]) lastAt(ctx context.Context, t time.Time) (uint64, error) {
 	return low, nil
 }
 
-// after returns the state after a block's last entry, of a log that has gone on.
-func (e *Engine[S]) after(ctx context.Context, sequence uint64) (none S, _ Head, _ error) {
+// after returns the state after a block's last entry, of a log that has gone on, and how
+// long the build took for which the caller waited.
+func (e *Engine[S]) after(ctx context.Context, sequence uint64) (none S, _ Head, took time.Duration, _ error) {
 	if sequence == 0 {
-		return e.cfg.Empty(), Head{}, nil
+		return e.cfg.Empty(), Head{}, 0, nil
 	}
 	sc, err := e.scratch(sequence)
 	if err != nil {
-		return none, Head{}, fmt.Errorf("state after entry %d: %w", sequence, err)
+		return none, Head{}, 0, fmt.Errorf("state after entry %d: %w", sequence, err)
 	}
 	select {
 	case <-sc.done:
-	case <-ctx.Done():
-		return none, Head{}, fmt.Errorf("state after entry %d: %w", sequence, context.Cause(ctx))
+	default:
+		select {
+		case <-sc.done:
+			took = sc.took
+		case <-ctx.Done():
+			return none, Head{}, 0, fmt.Errorf("state after entry %d: %w", sequence, context.Cause(ctx))
+		}
 	}
 	if sc.err != nil {
-		return none, Head{}, fmt.Errorf("state after entry %d: %w", sequence, sc.err)
+		return none, Head{}, took, fmt.Errorf("state after entry %d: %w", sequence, sc.err)
 	}
-	return sc.state, sc.head, nil
+	return sc.state, sc.head, took, nil
 }
 
 // scratch returns what is remembered or being built, and else begins to build it.
@@ -180,6 +192,7 @@ func (e *Engine[S]) rebuild(sc *scratch[S]) {
 		sc.state = state
 		sc.head, err = e.replay(e.ctx, state, from, sc.sequence)
 	}
+	sc.took = time.Since(began)
 	switch {
 	case e.ctx.Err() != nil:
 		sc.err = ErrStopped
@@ -195,7 +208,7 @@ func (e *Engine[S]) rebuild(sc *scratch[S]) {
 	e.counts.rebuilt.Add(1)
 	e.counts.reapplied.Add(sc.sequence - from.Sequence)
 	e.log.Info("past state rebuilt", zap.Uint64("sequence", sc.sequence), zap.Uint64("image", from.Sequence),
-		zap.Uint64("replayed", sc.sequence-from.Sequence), zap.Duration("took", time.Since(began)))
+		zap.Uint64("replayed", sc.sequence-from.Sequence), zap.Duration("took", sc.took))
 }
 
 // built ends a build and answers those who wait for it.

@@ -94,7 +94,7 @@ func checkState(t *testing.T, e *ledger.Engine[*counters], want ledger.Head, s *
 
 func checkKnownAt(t *testing.T, e *ledger.Engine[*counters], ends []ledger.Head, when time.Time) {
 	t.Helper()
-	s, h, err := e.KnownAt(t.Context(), when)
+	s, h, _, err := e.KnownAt(t.Context(), when)
 	checkState(t, e, at(ends, when), s, h, err)
 }
 
@@ -123,7 +123,7 @@ func TestKnownAt_is_the_log_replayed_to_the_last_block_of_the_time(t *testing.T)
 func TestKnownAt_empty_log(t *testing.T) {
 	e := open(t, newStore(t))
 	for _, when := range []time.Time{{}, time.Now(), time.Now().AddDate(1000, 0, 0)} {
-		s, h, err := e.KnownAt(t.Context(), when)
+		s, h, _, err := e.KnownAt(t.Context(), when)
 		if err != nil || h != (ledger.Head{}) || len(s.Values()) != 0 {
 			t.Errorf("%v: %v at %+v, %v", when, s.Values(), h, err)
 		}
@@ -153,14 +153,14 @@ func TestKnownAt_present_is_not_changed_by_what_comes(t *testing.T) {
 	clock := handAt(newYear)
 	e := open(t, newStore(t), clocked(clock))
 	first := appendBlock(t, e, 3)
-	s, h, err := e.KnownAt(t.Context(), clock.now())
-	if twice, _, _ := e.KnownAt(t.Context(), clock.now()); twice != s {
+	s, h, _, err := e.KnownAt(t.Context(), clock.now())
+	if twice, _, _, _ := e.KnownAt(t.Context(), clock.now()); twice != s {
 		t.Error("another cut of the same head")
 	}
 	clock.add(time.Second)
 	appendBlock(t, e, 3)
 	checkState(t, e, first, s, h, err)
-	again, _, err := e.KnownAt(t.Context(), newYear)
+	again, _, _, err := e.KnownAt(t.Context(), newYear)
 	if err != nil || again != s || e.Stats().Rebuilt != 0 {
 		t.Errorf("built anew what was at hand: %v", err)
 	}
@@ -192,7 +192,7 @@ func TestKnownAt_while_writers_append(t *testing.T) {
 			for range 60 {
 				when := began.Add(rand.N(time.Since(began) + time.Millisecond))
 				settled := e.Head().Time.After(when)
-				s, h, err := e.KnownAt(t.Context(), when)
+				s, h, _, err := e.KnownAt(t.Context(), when)
 				if errors.Is(err, ledger.ErrBusy) {
 					busy.Add(1)
 					continue
@@ -337,7 +337,7 @@ func TestKnownAt_reads_few_blocks_to_find_its_own(t *testing.T) {
 	for range 20 {
 		before := store.reads.Load()
 		want := uint64(1 + rand.IntN(blocks-1))
-		if _, h, err := again.KnownAt(t.Context(), newYear.Add(time.Duration(want)*time.Second)); err != nil || h.Sequence != want {
+		if _, h, _, err := again.KnownAt(t.Context(), newYear.Add(time.Duration(want)*time.Second)); err != nil || h.Sequence != want {
 			t.Fatalf("%+v, %v, want %d", h, err, want)
 		}
 		if reads := store.reads.Load() - before; reads > int64(bits.Len(blocks)+1) { // the last is the replay

@@ -7,6 +7,7 @@ package book
 
 import (
 	"fmt"
+	"path"
 	"time"
 
 	"github.com/cotmoc/cotmoc/pkg/name"
@@ -204,8 +205,8 @@ func (b *Book) Regime(r name.Regime) *registryv1.Regime {
 
 // Programmes returns at most limit programmes that come after a name, in order
 // of names, and the name to go on after, empty at the end.
-func (b *Book) Programmes(after string, limit int) ([]*registryv1.Programme, string) {
-	return b.programmes.page("programmes/", after, limit, func(*registryv1.Programme) bool { return true })
+func (b *Book) Programmes(at Page) ([]*registryv1.Programme, string) {
+	return b.programmes.page("programmes/", at, func(*registryv1.Programme) bool { return true })
 }
 
 // UnitFilter selects units by where they stand on a day; zero fields select all.
@@ -216,8 +217,8 @@ type UnitFilter struct {
 }
 
 // Units returns a page of the units that f selects.
-func (b *Book) Units(f UnitFilter, after string, limit int) ([]*registryv1.Unit, string) {
-	page, next := b.units.page("units/", after, limit, f.selects)
+func (b *Book) Units(f UnitFilter, at Page) ([]*registryv1.Unit, string) {
+	page, next := b.units.page("units/", at, f.selects)
 	units := make([]*registryv1.Unit, len(page))
 	for i, u := range page {
 		units[i] = u.proto
@@ -226,26 +227,30 @@ func (b *Book) Units(f UnitFilter, after string, limit int) ([]*registryv1.Unit,
 }
 
 // Tasks returns a page of the tasks of a programme that keep lets through.
-func (b *Book) Tasks(p name.Programme, after string, limit int, keep func(*registryv1.Task) bool) ([]*registryv1.Task, string) {
-	return b.tasks.page(p.Name()+"/", after, limit, keep)
+func (b *Book) Tasks(p name.Programme, at Page, keep func(*registryv1.Task) bool) ([]*registryv1.Task, string) {
+	return b.tasks.page(p.Name()+"/", at, keep)
 }
 
 // Targets returns a page of the targets of a programme that keep lets through.
-func (b *Book) Targets(p name.Programme, after string, limit int, keep func(*registryv1.Target) bool) ([]*registryv1.Target, string) {
-	return b.targets.page(p.Name()+"/", after, limit, keep)
+func (b *Book) Targets(p name.Programme, at Page, keep func(*registryv1.Target) bool) ([]*registryv1.Target, string) {
+	return b.targets.page(p.Name()+"/", at, keep)
 }
 
-// Allocations returns a page of the allocations of a target.
-func (b *Book) Allocations(t name.Target, after string, limit int) ([]*registryv1.Allocation, string) {
-	return b.allocations.page(t.Name()+"/", after, limit, func(*registryv1.Allocation) bool { return true })
+// Allocations returns a page of the allocations of a target: of those that a caller sees
+// whose reach on a day is the units at or below scope; an empty scope sees all.
+func (b *Book) Allocations(t name.Target, at Page, scope name.Unit, day calendar.Date) ([]*registryv1.Allocation, string) {
+	all := scope == "" || b.ReachesAll(scope)
+	return b.allocations.page(t.Name()+"/", at, func(a *registryv1.Allocation) bool {
+		return all || b.Reaches(scope, name.Unit(path.Base(a.GetName())), day)
+	})
 }
 
 // Calendars returns a page of the calendars.
-func (b *Book) Calendars(after string, limit int) ([]*registryv1.Calendar, string) {
-	return b.calendars.page("calendars/", after, limit, func(*registryv1.Calendar) bool { return true })
+func (b *Book) Calendars(at Page) ([]*registryv1.Calendar, string) {
+	return b.calendars.page("calendars/", at, func(*registryv1.Calendar) bool { return true })
 }
 
 // Regimes returns a page of the regimes of a programme.
-func (b *Book) Regimes(p name.Programme, after string, limit int) ([]*registryv1.Regime, string) {
-	return b.regimes.page(p.Name()+"/", after, limit, func(*registryv1.Regime) bool { return true })
+func (b *Book) Regimes(p name.Programme, at Page) ([]*registryv1.Regime, string) {
+	return b.regimes.page(p.Name()+"/", at, func(*registryv1.Regime) bool { return true })
 }

@@ -82,22 +82,31 @@ func mergeSorted(a, b []string) []string {
 	return append(append(out, a...), b...)
 }
 
-// page returns, in the order of names, at most limit of the values whose names
-// begin with prefix and come after the name after, and that keep lets through.
-// next is the name to go on after, empty when there are no more.
-func (s *shelf[V]) page(prefix, after string, limit int, keep func(V) bool) (page []V, next string) {
+// Page says which part of a list is meant: at most so many after a name.
+type Page struct {
+	After string
+	Limit int
+	// Look is called for each resource that is looked at, and ends the list where it
+	// returns false. Nil looks at all.
+	Look func() bool
+}
+
+// page returns, in the order of names, the part of the values whose names begin with
+// prefix and that keep lets through. next is the name to go on after: that of the last
+// on the page, empty when there are no more.
+func (s *shelf[V]) page(prefix string, p Page, keep func(V) bool) (page []V, next string) {
 	names := s.names()
-	at, _ := slices.BinarySearch(names, max(prefix, after))
+	at, _ := slices.BinarySearch(names, max(prefix, p.After))
 	last := ""
 	for _, n := range names[at:] {
-		if !strings.HasPrefix(n, prefix) {
+		if !strings.HasPrefix(n, prefix) || p.Look != nil && !p.Look() {
 			break
 		}
 		v, _ := s.get(n)
-		if n == after || !keep(v) {
+		if n == p.After || !keep(v) {
 			continue
 		}
-		if len(page) == limit {
+		if len(page) == p.Limit {
 			return page, last
 		}
 		page, last = append(page, v), n

@@ -251,6 +251,9 @@ func (b *Book) emptySheet(m *Measure, period calendar.Period) *sheet {
 		if months == nil || !scopedIn(*months, period) {
 			continue
 		}
+		if !b.Spend(rowsASum) {
+			break
+		}
 		n := s.nodes.Edit(unit)
 		n.scoped = true
 		missing := n.part(m.kind)

@@ -56,6 +56,7 @@ type Book struct {
 	fetched uint64     // of no meaning: it keeps reads from being left out
 	here    *spot      // of the submission in hand
 	room    []byte     // what is left of the buffer that events are encoded into
+	effort  *Effort    // of a read; nil where nobody counts
 }
 
 var _ ledger.State[*Book] = (*Book)(nil)
@@ -163,7 +164,7 @@ func (b *Book) Freeze() *Book {
 	}
 	f.opened, f.complete, f.subjects = b.opened.Clone(), b.complete.Clone(), b.subjects.Clone()
 	f.requests = b.requests.freeze()
-	f.touched = newTouched()
+	f.touched, f.effort = newTouched(), nil
 	return &f
 }
 

@@ -201,16 +201,29 @@ type FindingFilter struct {
 	Measure   *Measure // nil: of all
 	Top       *Unit    // of units at or below it today; nil: of all
 	Settled   bool     // also those that are settled
+	Scope     string   // of cells that a unit reached in their periods; empty: of all
 }
+
+// rowsAClimb is how many rows it takes to find out who stands above a unit.
+const rowsAClimb = 4
 
 // Findings returns up to limit findings, newest first, that were opened before an
 // event (0: all), and whether there are more.
 func (b *Book) Findings(sel FindingFilter, before uint64, limit int) ([]Finding, bool) {
+	if sel.Scope != "" && b.ReachesAll(sel.Scope) {
+		sel.Scope = ""
+	}
 	var ids []uint64
 	for id, f := range b.findings.All() {
+		if !b.Spend(1) {
+			break
+		}
 		m := b.measure(f.at.measure)
-		if (before == 0 || id < before) && (sel.Settled || f.open()) && m.key.programme == sel.Programme &&
-			(sel.Measure == nil || sel.Measure.ix == m.ix) && (sel.Top == nil || b.isUnder(f.at.unit, sel.Top.ix)) {
+		if before != 0 && id >= before || !sel.Settled && !f.open() || m.key.programme != sel.Programme || sel.Measure != nil && sel.Measure.ix != m.ix {
+			continue
+		}
+		b.Spend(rowsAClimb)
+		if (sel.Top == nil || b.isUnder(f.at.unit, sel.Top.ix)) && (sel.Scope == "" || b.Reaches(sel.Scope, b.unit(f.at.unit).id, f.at.period)) {
 			ids = append(ids, id)
 		}
 	}

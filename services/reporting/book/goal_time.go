@@ -72,14 +72,9 @@ func (b *Book) compound(m *Measure, g Goal, unit unitIx, p calendar.Period, s *s
 // earlier returns a unit's total of an earlier period, and whether as many units
 // have reported it as must have to be judged by.
 func (b *Book) earlier(m *Measure, unit unitIx, p calendar.Period) (Tally, bool) {
-	var s *sheet
-	if p.Length() == m.length {
-		s = b.sheet(sheetKey{m.ix, p})
-	} else if p.Valid() {
-		s = b.view(m, p)
-	}
+	s := b.sheet(sheetKey{m.ix, p})
 	if s == nil {
-		return Tally{}, false
+		return Tally{}, false // nobody reported for it, or it is longer than the target's periods
 	}
 	t := s.sum(unit)
 	if t.Reporting == 0 || int64(t.Reporting)*10_000 < m.watch.minReporting*int64(t.Expected) {

@@ -166,6 +166,7 @@ func (o *Obligations) List(top *Unit, f ObligationFilter, after string, limit in
 			return
 		}
 		if state := o.state(u, n, d); len(f.States) == 0 || slices.Contains(f.States, state) {
+			o.b.Spend(rowsASort)
 			found = append(found, owing{u, state})
 		}
 	})
@@ -174,6 +175,9 @@ func (o *Obligations) List(top *Unit, f ObligationFilter, after string, limit in
 	found = found[:min(limit, len(found))]
 	out := make([]Obligation, len(found))
 	for i, at := range found {
+		if !o.b.Spend(rowsAFigure + len(o.values)) {
+			break
+		}
 		out[i] = o.obligation(at.u, at.state)
 	}
 	return out, more
@@ -182,7 +186,7 @@ func (o *Obligations) List(top *Unit, f ObligationFilter, after string, limit in
 // walk calls do for each unit at or below top that owes something, in no order.
 func (o *Obligations) walk(top unitIx, do func(*Unit, *node, duty)) {
 	visit := func(ix unitIx) {
-		if n, d := o.owed(ix); n != nil {
+		if n, d := o.owed(ix); n != nil && o.b.Spend(2) {
 			do(o.b.unit(ix), n, d)
 		}
 	}

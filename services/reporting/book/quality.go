@@ -29,6 +29,9 @@ func (b *Book) Quality(top *Unit, regime *Measure, targets []*Measure, periods [
 	p.alone = top.ix
 	p.out = make([]score.Counts, len(p.units))
 	for _, period := range periods {
+		if !b.Spend(1) {
+			break
+		}
 		p.stand(period, func(u *Unit) bool { return u.parentIn(period) == top.ix })
 		p.count(regime, targets, period)
 	}
@@ -56,6 +59,9 @@ func (b *Book) everBelow(top *Unit) []*Unit {
 func (b *Book) QualityOf(units []*Unit, regime *Measure, targets []*Measure, periods []calendar.Period) []score.Counts {
 	p := &peers{b: b, units: units, out: make([]score.Counts, len(units))}
 	for _, period := range periods {
+		if !b.Spend(1) {
+			break
+		}
 		p.stand(period, func(*Unit) bool { return true })
 		p.count(regime, targets, period)
 	}
@@ -76,6 +82,7 @@ type peers struct {
 func (p *peers) stand(tree calendar.Period, counts func(*Unit) bool) {
 	p.in = make([]bool, len(p.units))
 	p.group = make([]int32, p.b.unitCount+1)
+	p.b.Spend(len(p.group)/64 + len(p.units))
 	for i, u := range p.units {
 		p.in[i] = u.ix == p.alone || counts(u)
 		if !p.in[i] {
@@ -97,6 +104,9 @@ func (p *peers) count(regime *Measure, targets []*Measure, period calendar.Perio
 		c.ReportsOnTime += t.Num
 	})
 	for _, m := range targets {
+		if !p.b.Spend(1) {
+			return
+		}
 		p.tallies(m, period, func(c *score.Counts, t Tally) {
 			c.Expected += int64(t.Expected)
 			c.Present += int64(t.Reporting)
@@ -111,6 +121,7 @@ func (p *peers) count(regime *Measure, targets []*Measure, period calendar.Perio
 func (p *peers) tallies(m *Measure, period calendar.Period, add func(*score.Counts, Tally)) {
 	s := p.b.sheet(sheetKey{m.ix, period})
 	if s == nil {
+		p.b.Spend(int(p.b.unitCount) / 4)
 		scope := p.b.sheet(sheetKey{m.ix, Current}).scope
 		for unit := unitIx(1); unit <= p.b.unitCount; unit++ {
 			if turns := scope.Peek(unit); p.group[unit] > 0 && turns != nil && scopedIn(*turns, period) {
@@ -119,6 +130,7 @@ func (p *peers) tallies(m *Measure, period calendar.Period, add func(*score.Coun
 		}
 		return
 	}
+	p.b.Spend(len(p.units) / 2)
 	for i, u := range p.units {
 		switch n := s.nodes.At(u.ix); {
 		case !p.in[i]:
@@ -136,6 +148,7 @@ func (p *peers) remarks(m *Measure, period calendar.Period) {
 	if s == nil {
 		return
 	}
+	p.b.Spend(int(p.b.unitCount) / 4)
 	for unit := unitIx(1); unit <= p.b.unitCount; unit++ {
 		if p.group[unit] == 0 {
 			continue
@@ -172,6 +185,9 @@ func (b *Book) AssignmentsOf(programme string, units []*Unit, day calendar.Date)
 			continue
 		}
 		s := b.sheet(sheetKey{m.ix, Current})
+		if !b.Spend(1 + 5*len(m.task.GetAssignments())) {
+			break
+		}
 		for _, a := range m.task.GetAssignments() {
 			unit := b.unitIDs.Get(a.GetUnit())
 			n := s.nodes.At(unit)

@@ -48,8 +48,15 @@ func (b *Book) view(m *Measure, p calendar.Period) *sheet {
 	return b.emptySheet(m, p)
 }
 
+// rowsASort is how many rows it takes to find a unit and put it into its place in a list.
+const rowsASort = 8
+
+// rowsAFigure is how many rows it takes to tell a figure.
+const rowsAFigure = 10
+
 // Figure returns the total of a unit.
 func (v *View) Figure(u *Unit) Figure {
+	v.b.Spend(rowsAFigure)
 	n := v.s.nodes.At(u.ix)
 	at := u.near(v.day)
 	f := Figure{Measure: v.m, Unit: u, Kind: at.kind, Level: at.level, Period: v.period, Day: v.day,
@@ -187,6 +194,7 @@ func (v *View) Figures(top *Unit, sel Selection, after string, limit int) ([]Fig
 				continue
 			}
 		}
+		v.b.Spend(rowsASort)
 		found = append(found, u)
 	}
 	slices.SortFunc(found, func(x, y *Unit) int { return strings.Compare(x.id, y.id) })
@@ -222,7 +230,7 @@ func (v *View) ByKind(top *Unit) ([]typev1.UnitKind, []Tally) {
 // parts calls do for each unit expected at or below top.
 func (v *View) parts(top *Unit, do func(*Unit, *node)) {
 	part := func(ix unitIx) {
-		if n := v.s.nodes.Peek(ix); n != nil && n.scoped {
+		if n := v.s.nodes.Peek(ix); n != nil && n.scoped && v.b.Spend(2) {
 			do(v.b.unit(ix), n)
 		}
 	}
@@ -244,7 +252,7 @@ type Contribution struct {
 func (v *View) Contributions(top *Unit, after string, limit int) ([]Contribution, bool) {
 	var out []Contribution
 	v.parts(top, func(u *Unit, n *node) {
-		if u.id > after {
+		if u.id > after && v.b.Spend(rowsASort) {
 			out = append(out, Contribution{Unit: u, Own: v.own(u.ix, n)})
 		}
 	})
@@ -252,6 +260,9 @@ func (v *View) Contributions(top *Unit, after string, limit int) ([]Contribution
 	more := len(out) > limit
 	out = out[:min(limit, len(out))]
 	for i := range out {
+		if !v.b.Spend(rowsAFigure) {
+			break
+		}
 		out[i].Path = v.b.path(out[i].Unit.ix, v.tree)
 	}
 	return out, more
@@ -314,7 +325,7 @@ func (v *View) Each(yield func(Figure) bool) {
 	})
 	slices.SortFunc(units, func(x, y *Unit) int { return strings.Compare(x.id, y.id) })
 	for _, u := range units {
-		if !yield(v.Figure(u)) {
+		if !v.b.Spend(1) || !yield(v.Figure(u)) {
 			return
 		}
 	}

@@ -63,6 +63,9 @@ func (b *Book) addTasks(programme string, d derivation, f TaskFilter, day calend
 			continue
 		}
 		s := b.ViewAsOf(m, day).s
+		if !b.Spend(1 + len(m.task.GetAssignments())) {
+			break
+		}
 		sum := s.sum(b.unitIDs.Get(m.root))
 		if d.basis == typev1.CountingBasis_COUNTING_BASIS_TASK {
 			sum = asOne(sum, b.isCompleteIn(m, s))

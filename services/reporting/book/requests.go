@@ -59,6 +59,27 @@ func (r *requests) find(hash uint64) uint64 {
 	return 0
 }
 
+// RequestOf returns the number of the newest event that accepted a request of a
+// submitter, 0 when none is remembered: whoever finds one compares the request itself in
+// the log. all tells that none was forgotten yet, so that what is not remembered was
+// never accepted.
+func (b *Book) RequestOf(submitter, id string) (sequence uint64, all bool) {
+	root := b.requests
+	for root.parent != nil {
+		root = root.parent
+	}
+	return b.requests.find(requestHash(submitter, id)), len(root.order) < requestMemory
+}
+
+// Assigned lists the units that have a part in a task, by id; none of another measure.
+func (m *Measure) Assigned() []string {
+	var units []string
+	for _, a := range m.task.GetAssignments() {
+		units = append(units, a.GetUnit())
+	}
+	return units
+}
+
 func (r *requests) add(q request) {
 	if r.seen == nil {
 		r.seen = make(map[uint64]uint64)

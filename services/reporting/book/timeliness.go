@@ -36,6 +36,9 @@ func (b *Book) Timeliness(programme string, f TaskFilter, top *Unit, day calenda
 			continue
 		}
 		s := b.ViewAsOf(m, day).s
+		if !b.Spend(1 + 5*len(m.task.GetAssignments())) {
+			break
+		}
 		if f.Basis == typev1.CountingBasis_COUNTING_BASIS_TASK {
 			if parts := b.partsOf(m, nil, s, day); len(parts) > 0 && b.ledBelow(m, below) {
 				t = t.Count(classOf(m, parts, b.isCompleteIn(m, s), day))

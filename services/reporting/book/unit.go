@@ -259,7 +259,7 @@ func (b *Book) under(top unitIx, p calendar.Period) iter.Seq[unitIx] {
 func (b *Book) childrenIn(unit unitIx, p calendar.Period) iter.Seq[unitIx] {
 	return func(yield func(unitIx) bool) {
 		for at := b.kin.Get(unit); at != nil; at = at.next {
-			if b.unit(at.child).parentIn(p) == unit && !yield(at.child) {
+			if !b.Spend(1) || b.unit(at.child).parentIn(p) == unit && !yield(at.child) {
 				return
 			}
 		}

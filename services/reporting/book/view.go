@@ -70,14 +70,21 @@ func (b *Book) derivedSheet(m *Measure, day calendar.Date) *sheet {
 	return s
 }
 
+// rowsASum is how many rows it takes to add a unit's value to all sums above it.
+const rowsASum = 4
+
 // spanSheet adds up what the cells of several periods make.
 func (b *Book) spanSheet(m *Measure, v *View, in span) *sheet {
 	s := newSheet()
 	r := b.ruleOf(m)
 	for _, unit := range b.owers(m) {
+		if !b.Spend(1) {
+			break
+		}
 		if !r.appliesOn(b.unit(unit), r.current(v.day)) {
 			continue
 		}
+		b.Spend(rowsASum + len(b.periods(m.ix)))
 		n := s.nodes.Edit(unit)
 		own := b.valueIn(m, unit, in, 0, nil)
 		own.set(n)
@@ -115,6 +122,7 @@ func byPeriod(m *Measure) bool {
 // below one has reported; 0 when there is none.
 func (v *View) newest(unit unitIx) calendar.Period {
 	for _, p := range slices.Backward(v.b.periods(v.m.ix)) {
+		v.b.Spend(1)
 		if p <= v.m.periodOn(v.day) && v.b.sum(sheetKey{v.m.ix, p}, unit).Reporting > 0 {
 			return p
 		}

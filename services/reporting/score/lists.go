@@ -45,8 +45,8 @@ func Improvement(now, before []Placing) []Change {
 	return changes
 }
 
-// Pick says who of each group comes on a list: who is among the N at that end, those
-// that tie with the last of them included, or whose score is beyond the bar.
+// Pick says who of each group comes on a list: who is among the N at that end, or whose
+// score is beyond the bar.
 type Pick struct {
 	N       int      // 0 picks nobody by place
 	Bar     *big.Rat // nil picks nobody by score
@@ -60,65 +60,83 @@ type Listed struct {
 }
 
 // Commend lists the best of each group of a ranking: the first N, and whoever scores
-// at least the bar, best first. The reasons are their best parts: the highest score
-// first, of equal ones the heavier part, then the scorecard's order; parts without any
-// score are no reason. Who is not ranked is never on it.
-func Commend(ranking []Placing, p Pick) []Listed {
-	var list []Listed
-	for _, k := range ranking {
-		if k.Why != Ranked || k.Rank > p.N && (p.Bar == nil || k.Score.Cmp(p.Bar) < 0) {
-			continue
-		}
-		list = p.add(list, k, func(s Share) bool { return s.Score.Sign() > 0 }, func(a, b Share) int {
-			return cmp.Or(b.Score.Cmp(a.Score), cmp.Compare(b.Weight, a.Weight))
-		})
-	}
-	return list
+// at least the bar, best first. Of those who tie for the last of the N places all come
+// on the list or, where there is not room for them, none: leftOut counts those. The
+// reasons are their best parts: the highest score first, of equal ones the heavier part,
+// then the scorecard's order; parts without any score are no reason. Who is not ranked
+// is never on it.
+func Commend(ranking []Placing, p Pick) (list []Listed, leftOut int) {
+	ranked := slices.DeleteFunc(slices.Clone(ranking), func(k Placing) bool { return k.Why != Ranked })
+	return p.list(ranked, func(k Placing) bool { return p.Bar != nil && k.Score.Cmp(p.Bar) >= 0 }, lister{
+		reasons: func(s Share) bool { return s.Score.Sign() > 0 },
+		order:   func(a, b Share) int { return cmp.Or(b.Score.Cmp(a.Score), cmp.Compare(b.Weight, a.Weight)) },
+	})
 }
 
 // Slow lists the worst of each group of a ranking: the last N, and whoever scores less
-// than the bar, worst first, of equal ones by id. The reasons are the parts that drag
-// most: weight × (1 − score), the largest first, then the scorecard's order. Who has
-// full marks is never on it, nor who is first of several, be it with all of them, nor who
-// is not ranked: the ranking itself names those.
-func Slow(ranking []Placing, p Pick) []Listed {
-	worstFirst := slices.DeleteFunc(slices.Clone(ranking), func(k Placing) bool { return k.Why != Ranked })
+// than the bar, worst first, of equal ones by id; of those who tie for the last of the N
+// places all or none, as in Commend. The reasons are the parts that drag most: weight ×
+// (1 − score), the largest first, then the scorecard's order. Who has full marks is
+// never on it, nor who is first of several, be it with all of them, nor who is not
+// ranked: the ranking itself names those.
+func Slow(ranking []Placing, p Pick) (list []Listed, leftOut int) {
+	peers := make(map[string]int)
+	for _, k := range ranking {
+		if k.Why == Ranked {
+			peers[k.Group]++
+		}
+	}
+	worstFirst := slices.DeleteFunc(slices.Clone(ranking), func(k Placing) bool {
+		return k.Why != Ranked || k.Rank == 1 && peers[k.Group] > 1
+	})
 	slices.SortFunc(worstFirst, func(a, b Placing) int {
 		return cmp.Or(cmp.Compare(a.Group, b.Group), cmp.Compare(b.Rank, a.Rank), cmp.Compare(a.ID, b.ID))
 	})
-	peers := make(map[string]int)
-	for _, k := range worstFirst {
-		peers[k.Group]++
-	}
-	var list []Listed
-	first, place := 0, 0 // where the group begins; the place in it, counted from the end
-	for i, k := range worstFirst {
-		if k.Group != worstFirst[first].Group {
-			first = i
-		}
-		if i == first || k.Rank != worstFirst[i-1].Rank {
-			place = i - first + 1
-		}
-		if k.Rank == 1 && peers[k.Group] > 1 || place > p.N && (p.Bar == nil || k.Score.Cmp(p.Bar) >= 0) {
-			continue
-		}
-		list = p.add(list, k, func(s Share) bool { return s.Lost().Sign() > 0 }, func(a, b Share) int {
-			return b.Lost().Cmp(a.Lost())
-		})
-	}
-	return list
+	return p.list(worstFirst, func(k Placing) bool { return p.Bar != nil && k.Score.Cmp(p.Bar) < 0 }, lister{
+		reasons: func(s Share) bool { return s.Lost().Sign() > 0 },
+		order:   func(a, b Share) int { return b.Lost().Cmp(a.Lost()) },
+	})
 }
 
-// add puts somebody on a list with the reasons that count, in their order, unless
-// there is none.
-func (p Pick) add(list []Listed, k Placing, counts func(Share) bool, order func(a, b Share) int) []Listed {
-	reasons := slices.DeleteFunc(slices.Clone(k.Shares), func(s Share) bool { return !counts(s) })
-	if len(reasons) == 0 {
-		return list
+// lister says which parts are reasons to be on a list, and which come first.
+type lister struct {
+	reasons func(Share) bool
+	order   func(a, b Share) int
+}
+
+// list goes through placings in the order of the list, those that tie at a time.
+func (p Pick) list(placings []Placing, beyond func(Placing) bool, l lister) (list []Listed, leftOut int) {
+	place := 0 // how many of the group came before
+	for from := 0; from < len(placings); {
+		k := placings[from]
+		if from > 0 && placings[from-1].Group != k.Group {
+			place = 0
+		}
+		to := from + 1
+		for to < len(placings) && placings[to].Group == k.Group && placings[to].Rank == k.Rank {
+			to++
+		}
+		for _, k := range placings[from:to] {
+			switch fits := place+to-from <= p.N || beyond(k); {
+			case !fits && place >= p.N || !slices.ContainsFunc(k.Shares, l.reasons):
+			case fits:
+				list = append(list, Listed{Placing: k, Reasons: p.reasons(k, l)})
+			default:
+				leftOut++
+			}
+		}
+		place += to - from
+		from = to
 	}
-	slices.SortStableFunc(reasons, order)
+	return list, leftOut
+}
+
+// reasons are the parts that count, in their order.
+func (p Pick) reasons(k Placing, l lister) []Share {
+	reasons := slices.DeleteFunc(slices.Clone(k.Shares), func(s Share) bool { return !l.reasons(s) })
+	slices.SortStableFunc(reasons, l.order)
 	if p.Reasons > 0 && len(reasons) > p.Reasons {
 		reasons = reasons[:p.Reasons]
 	}
-	return append(list, Listed{Placing: k, Reasons: reasons})
+	return reasons
 }

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"sort"
+	"strconv"
+	"strings"
 )
 
 // Part is one measure of a scorecard.
@@ -211,9 +214,7 @@ func total(shares []Share) *big.Rat {
 
 // number sorts placings and gives those that have no reason against it their ranks.
 func number(ps []Placing) {
-	slices.SortFunc(ps, func(a, b Placing) int {
-		return cmp.Or(cmp.Compare(a.Group, b.Group), byScore(b, a), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(ps, compareOrder)
 	first := 0 // where the group begins
 	for i := range ps {
 		if i > 0 && ps[i].Group != ps[first].Group {
@@ -227,6 +228,41 @@ func number(ps []Placing) {
 			ps[i].Rank = i - first + 1
 		}
 	}
+}
+
+// compareOrder compares by group, then by score, then by id.
+func compareOrder(a, b Placing) int {
+	return cmp.Or(cmp.Compare(a.Group, b.Group), byScore(b, a), cmp.Compare(a.ID, b.ID))
+}
+
+// Key names a place in a ranking of one group, by which After finds it again, or where
+// it would be, when the ranking has moved on.
+func (p Placing) Key() string {
+	if p.Why != Ranked {
+		return "/" + p.ID
+	}
+	return strconv.FormatInt(p.points, 10) + "/" + p.ID
+}
+
+// After returns what follows a key in a ranking of one group.
+func After(ranking []Placing, key string) ([]Placing, error) {
+	points, id, ok := strings.Cut(key, "/")
+	at := Placing{ID: id, Why: NothingApplies}
+	if len(ranking) > 0 {
+		at.Group = ranking[0].Group
+	}
+	if points != "" {
+		var err error
+		if at.points, err = strconv.ParseInt(points, 10, 64); err != nil {
+			return nil, fmt.Errorf("key of a place: %w", err)
+		}
+		at.Why = Ranked
+	}
+	if !ok {
+		return nil, fmt.Errorf("key of a place: %q", key)
+	}
+	n := sort.Search(len(ranking), func(i int) bool { return compareOrder(ranking[i], at) > 0 })
+	return ranking[n:], nil
 }
 
 // byScore compares scores; whoever is not ranked is below all who are, and equal to

@@ -168,8 +168,9 @@ func TestImprovement(t *testing.T) {
 	}
 }
 
-// printList prints who is on a list and the parts that are the reasons.
-func printList(list []Listed) []string {
+// printList prints who is on a list and the parts that are the reasons, and how many
+// were left out.
+func printList(list []Listed, leftOut int) []string {
 	var out []string
 	for _, l := range list {
 		s := l.Group + "/" + l.ID
@@ -177,6 +178,9 @@ func printList(list []Listed) []string {
 			s += " " + string(rune('a'+r.Part))
 		}
 		out = append(out, s)
+	}
+	if leftOut > 0 {
+		out = append(out, fmt.Sprint(leftOut, " left out"))
 	}
 	return out
 }
@@ -197,23 +201,25 @@ func TestLists(t *testing.T) {
 	)
 	for _, l := range []struct {
 		name string
-		got  []Listed
+		got  []string
 		want []string
 	}{
-		{"first", Commend(ranking, Pick{N: 1}), []string{"p/best c b a", "q/only c b a"}},
-		{"a tie at the end is included", Commend(ranking, Pick{N: 2, Reasons: 1}), []string{"p/best c", "p/good a", "p/good2 c", "q/only c"}},
-		{"a bar that is reached", Commend(ranking, Pick{Bar: big.NewRat(91, 100)}), []string{"p/best c b a", "p/good a c b", "p/good2 c b"}},
-		{"by place or by bar", Commend(ranking, Pick{N: 1, Bar: big.NewRat(60, 100), Reasons: 1}), []string{"p/best c", "p/good a", "p/good2 c", "p/fair c", "q/only c"}},
-		{"no score is no reason to commend", Commend(ranking, Pick{N: 9, Reasons: 2}), []string{"p/best c b", "p/good a c", "p/good2 c b", "p/fair c b", "q/only c b"}},
-		{"nobody", Commend(ranking, Pick{}), nil},
-		{"last", Slow(ranking, Pick{N: 1}), []string{"p/none c b a", "q/only c b a"}},
-		{"equal drags stand in the scorecard's order", Slow(ranking, Pick{N: 2, Reasons: 2}), []string{"p/none c b", "p/fair b c", "q/only c b"}},
-		{"a tie is included, by id", Slow(ranking, Pick{N: 3, Reasons: 1}), []string{"p/none c", "p/fair b", "p/good c", "p/good2 c", "q/only c"}},
-		{"a bar that is not reached", Slow(ranking, Pick{Bar: big.NewRat(60, 100), Reasons: 1}), []string{"p/none c", "q/only c"}},
-		{"full marks are never slow", Slow(ranking, Pick{N: 9, Reasons: 1}), []string{"p/none c", "p/fair b", "p/good c", "p/good2 c", "q/only c"}},
-		{"nobody is slow", Slow(ranking, Pick{}), nil},
+		{"first", printList(Commend(ranking, Pick{N: 1})), []string{"p/best c b a", "q/only c b a"}},
+		{"a tie for which there is no room", printList(Commend(ranking, Pick{N: 2, Reasons: 1})), []string{"p/best c", "q/only c", "2 left out"}},
+		{"a bar that is reached", printList(Commend(ranking, Pick{Bar: big.NewRat(91, 100)})), []string{"p/best c b a", "p/good a c b", "p/good2 c b"}},
+		{"by place or by bar", printList(Commend(ranking, Pick{N: 1, Bar: big.NewRat(60, 100), Reasons: 1})), []string{"p/best c", "p/good a", "p/good2 c", "p/fair c", "q/only c"}},
+		{"no score is no reason to commend", printList(Commend(ranking, Pick{N: 9, Reasons: 2})), []string{"p/best c b", "p/good a c", "p/good2 c b", "p/fair c b", "q/only c b"}},
+		{"nobody", printList(Commend(ranking, Pick{})), nil},
+		{"last", printList(Slow(ranking, Pick{N: 1})), []string{"p/none c b a", "q/only c b a"}},
+		{"equal drags stand in the scorecard's order", printList(Slow(ranking, Pick{N: 2, Reasons: 2})), []string{"p/none c b", "p/fair b c", "q/only c b"}},
+		{"a tie for which there is no room among the slow", printList(Slow(ranking, Pick{N: 3, Reasons: 1})), []string{"p/none c", "p/fair b", "q/only c", "2 left out"}},
+		{"a tie for which there is room, by id", printList(Slow(ranking, Pick{N: 4, Reasons: 1})), []string{"p/none c", "p/fair b", "p/good c", "p/good2 c", "q/only c"}},
+		{"of a tie without room whoever reaches the bar", printList(Commend(ranking, Pick{N: 2, Bar: big.NewRat(91, 100), Reasons: 1})), []string{"p/best c", "p/good a", "p/good2 c", "q/only c"}},
+		{"a bar that is not reached", printList(Slow(ranking, Pick{Bar: big.NewRat(60, 100), Reasons: 1})), []string{"p/none c", "q/only c"}},
+		{"full marks are never slow", printList(Slow(ranking, Pick{N: 9, Reasons: 1})), []string{"p/none c", "p/fair b", "p/good c", "p/good2 c", "q/only c"}},
+		{"nobody is slow", printList(Slow(ranking, Pick{})), nil},
 	} {
-		if d := cmp.Diff(l.want, printList(l.got)); d != "" {
+		if d := cmp.Diff(l.want, l.got); d != "" {
 			t.Errorf("%s: %s", l.name, d)
 		}
 	}
@@ -230,7 +236,9 @@ func TestEqualReasonsStandInTheOrderOfTheScorecard(t *testing.T) {
 		k.Scores = append(k.Scores, big.NewRat(1+int64(i%3), 4))
 	}
 	ranking := mustRank(t, c, k)
-	best, drags := Commend(ranking, Pick{N: 1})[0].Reasons, Slow(ranking, Pick{N: 1})[0].Reasons
+	commended, _ := Commend(ranking, Pick{N: 1})
+	lagging, _ := Slow(ranking, Pick{N: 1})
+	best, drags := commended[0].Reasons, lagging[0].Reasons
 	if len(best) != 20 || len(drags) != 20 {
 		t.Fatalf("%d and %d reasons, want 20", len(best), len(drags))
 	}
@@ -429,8 +437,8 @@ func TestListsAgainstNaiveRecomputation(t *testing.T) {
 			}
 			full := k.Score != nil && k.Score.Cmp(big.NewRat(1, 1)) == 0
 			nothing := k.Score == nil || k.Score.Sign() == 0
-			wantGood := k.Why == Ranked && !nothing && (better < p.N || p.Bar != nil && k.Score.Cmp(p.Bar) >= 0)
-			wantSlow := k.Why == Ranked && (better > 0 || worse+equal == 0) && !full && (worse < p.N || p.Bar != nil && k.Score.Cmp(p.Bar) < 0)
+			wantGood := k.Why == Ranked && !nothing && (better+equal < p.N || p.Bar != nil && k.Score.Cmp(p.Bar) >= 0)
+			wantSlow := k.Why == Ranked && (better > 0 || worse+equal == 0) && !full && (worse+equal < p.N || p.Bar != nil && k.Score.Cmp(p.Bar) < 0)
 			if good[k.ID] != wantGood || slow[k.ID] != wantSlow {
 				t.Fatalf("%s with %d better, %d worse, %s: commended %t, slow %t", k.ID, better, worse, percent(k.Score), good[k.ID], slow[k.ID])
 			}
@@ -442,7 +450,7 @@ func TestListsAgainstNaiveRecomputation(t *testing.T) {
 	}
 }
 
-func on(list []Listed) map[string]bool {
+func on(list []Listed, _ int) map[string]bool {
 	ids := map[string]bool{}
 	for _, l := range list {
 		ids[l.ID] = len(l.Reasons) > 0

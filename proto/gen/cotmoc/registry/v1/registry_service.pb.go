@@ -118,7 +118,7 @@ func (x *GetProgrammeResponse) GetProgramme() *Programme {
 // ListProgrammesRequest asks for a page of programmes.
 type ListProgrammesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many at most, up to 1,000; 0 means 100.
+	// How many at most, up to 1,000; 0 means 100. A page may hold fewer.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The `next_page_token` of the page before; the other fields must be the same.
 	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
@@ -324,7 +324,7 @@ type ListUnitsRequest struct {
 	ParentUnit string `protobuf:"bytes,1,opt,name=parent_unit,json=parentUnit,proto3" json:"parent_unit,omitempty"`
 	// Only units of this kind today; not set means all.
 	Kind v1.UnitKind `protobuf:"varint,4,opt,name=kind,proto3,enum=cotmoc.type.v1.UnitKind" json:"kind,omitempty"`
-	// How many at most, up to 1,000; 0 means 100.
+	// How many at most, up to 1,000; 0 means 100. A page may hold fewer.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The `next_page_token` of the page before; the other fields must be the same.
 	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
@@ -548,7 +548,7 @@ type ListTasksRequest struct {
 	Group string `protobuf:"bytes,5,opt,name=group,proto3" json:"group,omitempty"`
 	// Only tasks in which this unit has a part; empty means all.
 	Unit string `protobuf:"bytes,6,opt,name=unit,proto3" json:"unit,omitempty"`
-	// How many at most, up to 1,000; 0 means 100.
+	// How many at most, up to 1,000; 0 means 100. A page may hold fewer.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The `next_page_token` of the page before; the other fields must be the same.
 	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
@@ -784,7 +784,7 @@ type ListTargetsRequest struct {
 	Pillar string `protobuf:"bytes,4,opt,name=pillar,proto3" json:"pillar,omitempty"`
 	// Only targets of this group; empty means all.
 	Group string `protobuf:"bytes,5,opt,name=group,proto3" json:"group,omitempty"`
-	// How many at most, up to 1,000; 0 means 100.
+	// How many at most, up to 1,000; 0 means 100. A page may hold fewer.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The `next_page_token` of the page before; the other fields must be the same.
 	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
@@ -1009,7 +1009,7 @@ type ListAllocationsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Whose allocations, `programmes/{programme}/targets/{target}`.
 	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
-	// How many at most, up to 1,000; 0 means 100.
+	// How many at most, up to 1,000; 0 means 100. A page may hold fewer.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The `next_page_token` of the page before; the other fields must be the same.
 	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
@@ -1218,7 +1218,7 @@ func (x *GetCalendarResponse) GetCalendar() *Calendar {
 // ListCalendarsRequest asks for a page of calendars.
 type ListCalendarsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// How many at most, up to 1,000; 0 means 100.
+	// How many at most, up to 1,000; 0 means 100. A page may hold fewer.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The `next_page_token` of the page before; the other fields must be the same.
 	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
@@ -1422,7 +1422,7 @@ type ListRegimesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Resource name of the programme, `programmes/{programme}`.
 	Parent string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
-	// How many at most, up to 1,000; 0 means 100.
+	// How many at most, up to 1,000; 0 means 100. A page may hold fewer.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The `next_page_token` of the page before; the other fields must be the same.
 	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
@@ -1541,7 +1541,7 @@ type ListRevisionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of any registry resource.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// How many at most, up to 1,000; 0 means 100.
+	// How many at most, up to 1,000; 0 means 100. A page may hold fewer.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The `next_page_token` of the page before; the other fields must be the same.
 	PageToken     string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`

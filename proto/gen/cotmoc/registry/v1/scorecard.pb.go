@@ -105,9 +105,9 @@ type Scorecard struct {
 	// Share of the expected values that must be there for a unit to be ranked, in
 	// hundredths of a percent.
 	MinCompleteness uint32 `protobuf:"varint,5,opt,name=min_completeness,json=minCompleteness,proto3" json:"min_completeness,omitempty"`
-	// How many of the best are commended; 0 means none.
+	// How many of the best are commended, at most; 0 means none.
 	Commend uint32 `protobuf:"varint,6,opt,name=commend,proto3" json:"commend,omitempty"`
-	// How many of the last are named as slow; 0 means none.
+	// How many of the last are named as slow, at most; 0 means none.
 	Slow          uint32 `protobuf:"varint,7,opt,name=slow,proto3" json:"slow,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -260,7 +260,7 @@ var File_cotmoc_registry_v1_scorecard_proto protoreflect.FileDescriptor
 
 const file_cotmoc_registry_v1_scorecard_proto_rawDesc = "" +
 	"\n" +
-	"\"cotmoc/registry/v1/scorecard.proto\x12\x12cotmoc.registry.v1\x1a\x1bbuf/validate/validate.proto\"\xe0\x02\n" +
+	"\"cotmoc/registry/v1/scorecard.proto\x12\x12cotmoc.registry.v1\x1a\x1bbuf/validate/validate.proto\"\xde\x02\n" +
 	"\tScorecard\x120\n" +
 	"\x02id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\x02id\x12-\n" +
 	"\fdisplay_name\x18\x02 \x01(\tB\n" +
@@ -268,9 +268,9 @@ const file_cotmoc_registry_v1_scorecard_proto_rawDesc = "" +
 	"\x05level\x18\x03 \x01(\tB \xbaH\x1dr\x1b\x18(2\x17^[a-z0-9](-?[a-z0-9])*$R\x05level\x12C\n" +
 	"\x05parts\x18\x04 \x03(\v2!.cotmoc.registry.v1.ScorecardPartB\n" +
 	"\xbaH\a\x92\x01\x04\b\x01\x102R\x05parts\x123\n" +
-	"\x10min_completeness\x18\x05 \x01(\rB\b\xbaH\x05*\x03\x18\x90NR\x0fminCompleteness\x12\"\n" +
-	"\acommend\x18\x06 \x01(\rB\b\xbaH\x05*\x03\x18\xe8\aR\acommend\x12\x1c\n" +
-	"\x04slow\x18\a \x01(\rB\b\xbaH\x05*\x03\x18\xe8\aR\x04slow\"\xb6\x01\n" +
+	"\x10min_completeness\x18\x05 \x01(\rB\b\xbaH\x05*\x03\x18\x90NR\x0fminCompleteness\x12!\n" +
+	"\acommend\x18\x06 \x01(\rB\a\xbaH\x04*\x02\x18dR\acommend\x12\x1b\n" +
+	"\x04slow\x18\a \x01(\rB\a\xbaH\x04*\x02\x18dR\x04slow\"\xb6\x01\n" +
 	"\rScorecardPart\x12E\n" +
 	"\x04kind\x18\x01 \x01(\x0e2%.cotmoc.registry.v1.ScorecardPartKindB\n" +
 	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04kind\x12;\n" +

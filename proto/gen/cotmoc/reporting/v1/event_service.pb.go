@@ -25,7 +25,11 @@ const (
 
 // ListSubscriptionsRequest asks for the subscriptions.
 type ListSubscriptionsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many at most, up to 1,000; 0 means 100. A page may hold fewer.
+	PageSize int32 `protobuf:"varint,20,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// The `next_page_token` of the page before; the other fields must be the same.
+	PageToken     string `protobuf:"bytes,21,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -60,11 +64,27 @@ func (*ListSubscriptionsRequest) Descriptor() ([]byte, []int) {
 	return file_cotmoc_reporting_v1_event_service_proto_rawDescGZIP(), []int{0}
 }
 
-// ListSubscriptionsResponse is all subscriptions, by name.
+func (x *ListSubscriptionsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListSubscriptionsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// ListSubscriptionsResponse is a page of subscriptions.
 type ListSubscriptionsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The subscriptions.
+	// The subscriptions, by name.
 	Subscriptions []*SubscriptionStatus `protobuf:"bytes,1,rep,name=subscriptions,proto3" json:"subscriptions,omitempty"`
+	// For the next page; empty on the last.
+	NextPageToken string `protobuf:"bytes,20,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -104,6 +124,13 @@ func (x *ListSubscriptionsResponse) GetSubscriptions() []*SubscriptionStatus {
 		return x.Subscriptions
 	}
 	return nil
+}
+
+func (x *ListSubscriptionsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
 }
 
 // SubscriptionStatus is where a subscription stands.
@@ -395,7 +422,7 @@ type ListDeadLettersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Of this subscription.
 	Subscription string `protobuf:"bytes,1,opt,name=subscription,proto3" json:"subscription,omitempty"`
-	// How many at most, up to 1,000; 0 means 100.
+	// How many at most, up to 1,000; 0 means 100. A page may hold fewer.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// Only events after this number.
 	AfterSequence uint64 `protobuf:"varint,3,opt,name=after_sequence,json=afterSequence,proto3" json:"after_sequence,omitempty"`
@@ -581,7 +608,7 @@ type ListEventsRequest struct {
 	// Only these subjects, each with `*` for one token and a last `>` for the
 	// rest; empty means all, at most 50.
 	Subjects []string `protobuf:"bytes,2,rep,name=subjects,proto3" json:"subjects,omitempty"`
-	// How many at most, up to 1,000; 0 means 100.
+	// How many at most, up to 1,000; 0 means 100. A page may hold fewer.
 	PageSize int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// Wait until this event was taken into account; 0 for no wait.
 	MinSequence   uint64 `protobuf:"varint,4,opt,name=min_sequence,json=minSequence,proto3" json:"min_sequence,omitempty"`
@@ -652,7 +679,8 @@ type ListEventsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The events, ascending.
 	Events []*StoredEvent `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
-	// Ask for events after this number next; everything up to it was looked at.
+	// Ask for events after this number next; everything up to it was looked at. The end
+	// of the log is reached when it is `head_sequence`.
 	LastSequence uint64 `protobuf:"varint,2,opt,name=last_sequence,json=lastSequence,proto3" json:"last_sequence,omitempty"`
 	// Number of the newest event in the log.
 	HeadSequence uint64 `protobuf:"varint,3,opt,name=head_sequence,json=headSequence,proto3" json:"head_sequence,omitempty"`
@@ -937,10 +965,15 @@ var File_cotmoc_reporting_v1_event_service_proto protoreflect.FileDescriptor
 
 const file_cotmoc_reporting_v1_event_service_proto_rawDesc = "" +
 	"\n" +
-	"'cotmoc/reporting/v1/event_service.proto\x12\x13cotmoc.reporting.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x1a\n" +
-	"\x18ListSubscriptionsRequest\"j\n" +
+	"'cotmoc/reporting/v1/event_service.proto\x12\x13cotmoc.reporting.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"l\n" +
+	"\x18ListSubscriptionsRequest\x12'\n" +
+	"\tpage_size\x18\x14 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x15 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\tpageToken\"\x92\x01\n" +
 	"\x19ListSubscriptionsResponse\x12M\n" +
-	"\rsubscriptions\x18\x01 \x03(\v2'.cotmoc.reporting.v1.SubscriptionStatusR\rsubscriptions\"\xd2\x01\n" +
+	"\rsubscriptions\x18\x01 \x03(\v2'.cotmoc.reporting.v1.SubscriptionStatusR\rsubscriptions\x12&\n" +
+	"\x0fnext_page_token\x18\x14 \x01(\tR\rnextPageToken\"\xd2\x01\n" +
 	"\x12SubscriptionStatus\x12\"\n" +
 	"\fsubscription\x18\x01 \x01(\tR\fsubscription\x12\x1a\n" +
 	"\bsubjects\x18\x02 \x03(\tR\bsubjects\x12%\n" +

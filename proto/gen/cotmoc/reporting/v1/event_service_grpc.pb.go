@@ -34,7 +34,9 @@ const (
 // EventService gives the facts over gRPC, as the stream has them, and the
 // consumers by which subscribers read the stream.
 type EventServiceClient interface {
-	// ListEvents lists events from the log, in order.
+	// ListEvents lists events from the log, in order. One call looks at so many events
+	// and no more: a page may hold fewer events than asked for, or none, and
+	// `last_sequence` says where to go on.
 	ListEvents(ctx context.Context, in *ListEventsRequest, opts ...grpc.CallOption) (*ListEventsResponse, error)
 	// EnsureSubscription makes a pull consumer on the stream, or finds the
 	// one there is; subscribers never create their own.
@@ -126,7 +128,9 @@ func (c *eventServiceClient) ListDeadLetters(ctx context.Context, in *ListDeadLe
 // EventService gives the facts over gRPC, as the stream has them, and the
 // consumers by which subscribers read the stream.
 type EventServiceServer interface {
-	// ListEvents lists events from the log, in order.
+	// ListEvents lists events from the log, in order. One call looks at so many events
+	// and no more: a page may hold fewer events than asked for, or none, and
+	// `last_sequence` says where to go on.
 	ListEvents(context.Context, *ListEventsRequest) (*ListEventsResponse, error)
 	// EnsureSubscription makes a pull consumer on the stream, or finds the
 	// one there is; subscribers never create their own.

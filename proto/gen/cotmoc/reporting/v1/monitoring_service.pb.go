@@ -39,7 +39,7 @@ type ListObligationsRequest struct {
 	States []ObligationState `protobuf:"varint,5,rep,packed,name=states,proto3,enum=cotmoc.reporting.v1.ObligationState" json:"states,omitempty"`
 	// Only units of these levels; empty means all.
 	Levels []string `protobuf:"bytes,6,rep,name=levels,proto3" json:"levels,omitempty"`
-	// How many at most, up to 1,000; 0 means 100.
+	// How many at most, up to 1,000; 0 means 100. A page may hold fewer.
 	PageSize int32 `protobuf:"varint,20,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The `next_page_token` of the page before; the other fields must be the same.
 	PageToken string `protobuf:"bytes,21,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
@@ -226,6 +226,10 @@ type CountObligationsRequest struct {
 	Period string `protobuf:"bytes,3,opt,name=period,proto3" json:"period,omitempty"`
 	// Id of the unit at the top; empty means the root.
 	Unit string `protobuf:"bytes,4,opt,name=unit,proto3" json:"unit,omitempty"`
+	// How many children at most, up to 1,000; 0 means 100. A page may hold fewer.
+	PageSize int32 `protobuf:"varint,20,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// The `next_page_token` of the page before; the other fields must be the same.
+	PageToken string `protobuf:"bytes,21,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Wait until this event was taken into account; 0 for no wait.
 	MinSequence uint64 `protobuf:"varint,22,opt,name=min_sequence,json=minSequence,proto3" json:"min_sequence,omitempty"`
 	// Answer from what was known at this time; not set means now.
@@ -292,6 +296,20 @@ func (x *CountObligationsRequest) GetUnit() string {
 	return ""
 }
 
+func (x *CountObligationsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *CountObligationsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
 func (x *CountObligationsRequest) GetMinSequence() uint64 {
 	if x != nil {
 		return x.MinSequence
@@ -309,10 +327,12 @@ func (x *CountObligationsRequest) GetKnownAt() *timestamppb.Timestamp {
 // CountObligationsResponse is how many owe what.
 type CountObligationsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The unit and all below it.
+	// The unit and all below it, on every page.
 	Total *UnitObligations `protobuf:"bytes,1,opt,name=total,proto3" json:"total,omitempty"`
-	// Each unit directly below with all below it, by unit id.
+	// A page of the units directly below, each with all below it, by unit id.
 	Children []*UnitObligations `protobuf:"bytes,2,rep,name=children,proto3" json:"children,omitempty"`
+	// For the next page; empty on the last.
+	NextPageToken string `protobuf:"bytes,20,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	// Number of the last event taken into account.
 	Sequence      uint64 `protobuf:"varint,22,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -361,6 +381,13 @@ func (x *CountObligationsResponse) GetChildren() []*UnitObligations {
 		return x.Children
 	}
 	return nil
+}
+
+func (x *CountObligationsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
 }
 
 func (x *CountObligationsResponse) GetSequence() uint64 {
@@ -641,6 +668,10 @@ type GetQualityRequest struct {
 	FromPeriod string `protobuf:"bytes,5,opt,name=from_period,json=fromPeriod,proto3" json:"from_period,omitempty"`
 	// Last period; at most 60 in all.
 	ToPeriod string `protobuf:"bytes,6,opt,name=to_period,json=toPeriod,proto3" json:"to_period,omitempty"`
+	// How many children at most, up to 1,000; 0 means 100. A page may hold fewer.
+	PageSize int32 `protobuf:"varint,20,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// The `next_page_token` of the page before; the other fields must be the same.
+	PageToken string `protobuf:"bytes,21,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Wait until this event was taken into account; 0 for no wait.
 	MinSequence uint64 `protobuf:"varint,22,opt,name=min_sequence,json=minSequence,proto3" json:"min_sequence,omitempty"`
 	// Answer from what was known at this time; not set means now.
@@ -721,6 +752,20 @@ func (x *GetQualityRequest) GetToPeriod() string {
 	return ""
 }
 
+func (x *GetQualityRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *GetQualityRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
 func (x *GetQualityRequest) GetMinSequence() uint64 {
 	if x != nil {
 		return x.MinSequence
@@ -738,10 +783,12 @@ func (x *GetQualityRequest) GetKnownAt() *timestamppb.Timestamp {
 // GetQualityResponse is how good the data is.
 type GetQualityResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The unit and all below it.
+	// The unit and all below it, on every page.
 	Total *Quality `protobuf:"bytes,1,opt,name=total,proto3" json:"total,omitempty"`
-	// Each unit directly below with all below it, by unit id.
+	// A page of the units directly below, each with all below it, by unit id.
 	Children []*Quality `protobuf:"bytes,2,rep,name=children,proto3" json:"children,omitempty"`
+	// For the next page; empty on the last.
+	NextPageToken string `protobuf:"bytes,20,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	// Number of the last event taken into account.
 	Sequence      uint64 `protobuf:"varint,22,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -792,6 +839,13 @@ func (x *GetQualityResponse) GetChildren() []*Quality {
 	return nil
 }
 
+func (x *GetQualityResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 func (x *GetQualityResponse) GetSequence() uint64 {
 	if x != nil {
 		return x.Sequence
@@ -810,7 +864,7 @@ type ListFindingsRequest struct {
 	Unit string `protobuf:"bytes,3,opt,name=unit,proto3" json:"unit,omitempty"`
 	// Also those that are settled.
 	IncludeResolved bool `protobuf:"varint,4,opt,name=include_resolved,json=includeResolved,proto3" json:"include_resolved,omitempty"`
-	// How many at most, up to 1,000; 0 means 100.
+	// How many at most, up to 1,000; 0 means 100. A page may hold fewer.
 	PageSize int32 `protobuf:"varint,20,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The `next_page_token` of the page before; the other fields must be the same.
 	PageToken string `protobuf:"bytes,21,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
@@ -977,6 +1031,10 @@ type RankRequest struct {
 	ComparePeriod string `protobuf:"bytes,4,opt,name=compare_period,json=comparePeriod,proto3" json:"compare_period,omitempty"`
 	// Only units below this one; empty means all.
 	Unit string `protobuf:"bytes,5,opt,name=unit,proto3" json:"unit,omitempty"`
+	// How many units at most, up to 1,000; 0 means 100. A page may hold fewer.
+	PageSize int32 `protobuf:"varint,20,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// The `next_page_token` of the page before; the other fields must be the same.
+	PageToken string `protobuf:"bytes,21,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Wait until this event was taken into account; 0 for no wait.
 	MinSequence uint64 `protobuf:"varint,22,opt,name=min_sequence,json=minSequence,proto3" json:"min_sequence,omitempty"`
 	// Answer from what was known at this time; not set means now.
@@ -1050,6 +1108,20 @@ func (x *RankRequest) GetUnit() string {
 	return ""
 }
 
+func (x *RankRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *RankRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
 func (x *RankRequest) GetMinSequence() uint64 {
 	if x != nil {
 		return x.MinSequence
@@ -1067,12 +1139,22 @@ func (x *RankRequest) GetKnownAt() *timestamppb.Timestamp {
 // RankResponse is a ranking.
 type RankResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// All units of the level: by rank, then by id; those that are not ranked last.
+	// A page of the units of the level: by rank, then by id; those that are not ranked
+	// last. Each page is of one moment; what moves between two pages may be on both or
+	// on none, unless the request says `known_at`.
 	Units []*RankedUnit `protobuf:"bytes,1,rep,name=units,proto3" json:"units,omitempty"`
-	// The best, as many as the scorecard says, with reasons.
+	// The best, at most as many as the scorecard says, with reasons; on the first page only.
 	Commended []*RankedUnit `protobuf:"bytes,2,rep,name=commended,proto3" json:"commended,omitempty"`
-	// The last, as many as the scorecard says, the slowest first, with reasons.
+	// The last, at most as many as the scorecard says, the slowest first, with reasons;
+	// on the first page only.
 	Slow []*RankedUnit `protobuf:"bytes,3,rep,name=slow,proto3" json:"slow,omitempty"`
+	// Units that tie for the last places among those commended: there is not room for all
+	// of them, so none of them is.
+	CommendedLeftOut int32 `protobuf:"varint,4,opt,name=commended_left_out,json=commendedLeftOut,proto3" json:"commended_left_out,omitempty"`
+	// The same of those that are slow.
+	SlowLeftOut int32 `protobuf:"varint,5,opt,name=slow_left_out,json=slowLeftOut,proto3" json:"slow_left_out,omitempty"`
+	// For the next page; empty on the last.
+	NextPageToken string `protobuf:"bytes,20,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	// Number of the last event taken into account.
 	Sequence      uint64 `protobuf:"varint,22,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1128,6 +1210,27 @@ func (x *RankResponse) GetSlow() []*RankedUnit {
 		return x.Slow
 	}
 	return nil
+}
+
+func (x *RankResponse) GetCommendedLeftOut() int32 {
+	if x != nil {
+		return x.CommendedLeftOut
+	}
+	return 0
+}
+
+func (x *RankResponse) GetSlowLeftOut() int32 {
+	if x != nil {
+		return x.SlowLeftOut
+	}
+	return 0
+}
+
+func (x *RankResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
 }
 
 func (x *RankResponse) GetSequence() uint64 {
@@ -1242,7 +1345,11 @@ func (x *GetClosingResponse) GetClosing() *Closing {
 type ListClosingsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the programme.
-	Programme     string `protobuf:"bytes,1,opt,name=programme,proto3" json:"programme,omitempty"`
+	Programme string `protobuf:"bytes,1,opt,name=programme,proto3" json:"programme,omitempty"`
+	// How many at most, up to 1,000; 0 means 100. A page may hold fewer.
+	PageSize int32 `protobuf:"varint,20,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// The `next_page_token` of the page before; the other fields must be the same.
+	PageToken     string `protobuf:"bytes,21,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1284,11 +1391,27 @@ func (x *ListClosingsRequest) GetProgramme() string {
 	return ""
 }
 
+func (x *ListClosingsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListClosingsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
 // ListClosingsResponse holds the closings.
 type ListClosingsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The closings, newest first.
-	Closings      []*Closing `protobuf:"bytes,1,rep,name=closings,proto3" json:"closings,omitempty"`
+	Closings []*Closing `protobuf:"bytes,1,rep,name=closings,proto3" json:"closings,omitempty"`
+	// For the next page; empty on the last.
+	NextPageToken string `protobuf:"bytes,20,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1328,6 +1451,13 @@ func (x *ListClosingsResponse) GetClosings() []*Closing {
 		return x.Closings
 	}
 	return nil
+}
+
+func (x *ListClosingsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
 }
 
 // ExportClosingRequest asks for a closing's document.
@@ -1462,17 +1592,22 @@ const file_cotmoc_reporting_v1_monitoring_service_proto_rawDesc = "" +
 	"\x17ListObligationsResponse\x12A\n" +
 	"\vobligations\x18\x01 \x03(\v2\x1f.cotmoc.reporting.v1.ObligationR\vobligations\x12&\n" +
 	"\x0fnext_page_token\x18\x14 \x01(\tR\rnextPageToken\x12\x1a\n" +
-	"\bsequence\x18\x16 \x01(\x04R\bsequence\"\xf9\x02\n" +
+	"\bsequence\x18\x16 \x01(\x04R\bsequence\"\xcb\x03\n" +
 	"\x17CountObligationsRequest\x12>\n" +
 	"\tprogramme\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\tprogramme\x128\n" +
 	"\x06target\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\x06target\x12Q\n" +
 	"\x06period\x18\x03 \x01(\tB9\xbaH6r422^(20[0-9]{2}(-(M(0[1-9]|1[0-2])|Q[1-4]|H[12]))?)?$R\x06period\x127\n" +
-	"\x04unit\x18\x04 \x01(\tB#\xbaH r\x1e\x18(2\x1a^([a-z0-9](-?[a-z0-9])*)?$R\x04unit\x12!\n" +
+	"\x04unit\x18\x04 \x01(\tB#\xbaH r\x1e\x18(2\x1a^([a-z0-9](-?[a-z0-9])*)?$R\x04unit\x12'\n" +
+	"\tpage_size\x18\x14 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x15 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\tpageToken\x12!\n" +
 	"\fmin_sequence\x18\x16 \x01(\x04R\vminSequence\x125\n" +
-	"\bknown_at\x18\x17 \x01(\v2\x1a.google.protobuf.TimestampR\aknownAt\"\xb4\x01\n" +
+	"\bknown_at\x18\x17 \x01(\v2\x1a.google.protobuf.TimestampR\aknownAt\"\xdc\x01\n" +
 	"\x18CountObligationsResponse\x12:\n" +
 	"\x05total\x18\x01 \x01(\v2$.cotmoc.reporting.v1.UnitObligationsR\x05total\x12@\n" +
-	"\bchildren\x18\x02 \x03(\v2$.cotmoc.reporting.v1.UnitObligationsR\bchildren\x12\x1a\n" +
+	"\bchildren\x18\x02 \x03(\v2$.cotmoc.reporting.v1.UnitObligationsR\bchildren\x12&\n" +
+	"\x0fnext_page_token\x18\x14 \x01(\tR\rnextPageToken\x12\x1a\n" +
 	"\bsequence\x18\x16 \x01(\x04R\bsequence\"\x8f\x01\n" +
 	"\x0fUnitObligations\x12\x12\n" +
 	"\x04unit\x18\x01 \x01(\tR\x04unit\x12*\n" +
@@ -1497,7 +1632,7 @@ const file_cotmoc_reporting_v1_monitoring_service_proto_rawDesc = "" +
 	"timeliness\x18\x01 \x01(\v2\x1f.cotmoc.reporting.v1.TimelinessR\n" +
 	"timeliness\x12D\n" +
 	"\x0ecounting_basis\x18\x02 \x01(\x0e2\x1d.cotmoc.type.v1.CountingBasisR\rcountingBasis\x12\x1a\n" +
-	"\bsequence\x18\x16 \x01(\x04R\bsequence\"\x93\x04\n" +
+	"\bsequence\x18\x16 \x01(\x04R\bsequence\"\xe5\x04\n" +
 	"\x11GetQualityRequest\x12>\n" +
 	"\tprogramme\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\tprogramme\x127\n" +
 	"\x04unit\x18\x02 \x01(\tB#\xbaH r\x1e\x18(2\x1a^([a-z0-9](-?[a-z0-9])*)?$R\x04unit\x12C\n" +
@@ -1505,12 +1640,17 @@ const file_cotmoc_reporting_v1_monitoring_service_proto_rawDesc = "" +
 	"\x06regime\x18\x04 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\x06regime\x12W\n" +
 	"\vfrom_period\x18\x05 \x01(\tB6\xbaH3r12/^20[0-9]{2}(-(M(0[1-9]|1[0-2])|Q[1-4]|H[12]))?$R\n" +
 	"fromPeriod\x12S\n" +
-	"\tto_period\x18\x06 \x01(\tB6\xbaH3r12/^20[0-9]{2}(-(M(0[1-9]|1[0-2])|Q[1-4]|H[12]))?$R\btoPeriod\x12!\n" +
+	"\tto_period\x18\x06 \x01(\tB6\xbaH3r12/^20[0-9]{2}(-(M(0[1-9]|1[0-2])|Q[1-4]|H[12]))?$R\btoPeriod\x12'\n" +
+	"\tpage_size\x18\x14 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x15 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\tpageToken\x12!\n" +
 	"\fmin_sequence\x18\x16 \x01(\x04R\vminSequence\x125\n" +
-	"\bknown_at\x18\x17 \x01(\v2\x1a.google.protobuf.TimestampR\aknownAt\"\x9e\x01\n" +
+	"\bknown_at\x18\x17 \x01(\v2\x1a.google.protobuf.TimestampR\aknownAt\"\xc6\x01\n" +
 	"\x12GetQualityResponse\x122\n" +
 	"\x05total\x18\x01 \x01(\v2\x1c.cotmoc.reporting.v1.QualityR\x05total\x128\n" +
-	"\bchildren\x18\x02 \x03(\v2\x1c.cotmoc.reporting.v1.QualityR\bchildren\x12\x1a\n" +
+	"\bchildren\x18\x02 \x03(\v2\x1c.cotmoc.reporting.v1.QualityR\bchildren\x12&\n" +
+	"\x0fnext_page_token\x18\x14 \x01(\tR\rnextPageToken\x12\x1a\n" +
 	"\bsequence\x18\x16 \x01(\x04R\bsequence\"\xeb\x02\n" +
 	"\x13ListFindingsRequest\x12>\n" +
 	"\tprogramme\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\tprogramme\x12;\n" +
@@ -1525,29 +1665,41 @@ const file_cotmoc_reporting_v1_monitoring_service_proto_rawDesc = "" +
 	"\x14ListFindingsResponse\x128\n" +
 	"\bfindings\x18\x01 \x03(\v2\x1c.cotmoc.reporting.v1.FindingR\bfindings\x12&\n" +
 	"\x0fnext_page_token\x18\x14 \x01(\tR\rnextPageToken\x12\x1a\n" +
-	"\bsequence\x18\x16 \x01(\x04R\bsequence\"\xd5\x03\n" +
+	"\bsequence\x18\x16 \x01(\x04R\bsequence\"\xa7\x04\n" +
 	"\vRankRequest\x12>\n" +
 	"\tprogramme\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\tprogramme\x12>\n" +
 	"\tscorecard\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\tscorecard\x12Q\n" +
 	"\x06period\x18\x03 \x01(\tB9\xbaH6r422^(20[0-9]{2}(-(M(0[1-9]|1[0-2])|Q[1-4]|H[12]))?)?$R\x06period\x12`\n" +
 	"\x0ecompare_period\x18\x04 \x01(\tB9\xbaH6r422^(20[0-9]{2}(-(M(0[1-9]|1[0-2])|Q[1-4]|H[12]))?)?$R\rcomparePeriod\x127\n" +
-	"\x04unit\x18\x05 \x01(\tB#\xbaH r\x1e\x18(2\x1a^([a-z0-9](-?[a-z0-9])*)?$R\x04unit\x12!\n" +
+	"\x04unit\x18\x05 \x01(\tB#\xbaH r\x1e\x18(2\x1a^([a-z0-9](-?[a-z0-9])*)?$R\x04unit\x12'\n" +
+	"\tpage_size\x18\x14 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x15 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\tpageToken\x12!\n" +
 	"\fmin_sequence\x18\x16 \x01(\x04R\vminSequence\x125\n" +
-	"\bknown_at\x18\x17 \x01(\v2\x1a.google.protobuf.TimestampR\aknownAt\"\xd5\x01\n" +
+	"\bknown_at\x18\x17 \x01(\v2\x1a.google.protobuf.TimestampR\aknownAt\"\xcf\x02\n" +
 	"\fRankResponse\x125\n" +
 	"\x05units\x18\x01 \x03(\v2\x1f.cotmoc.reporting.v1.RankedUnitR\x05units\x12=\n" +
 	"\tcommended\x18\x02 \x03(\v2\x1f.cotmoc.reporting.v1.RankedUnitR\tcommended\x123\n" +
-	"\x04slow\x18\x03 \x03(\v2\x1f.cotmoc.reporting.v1.RankedUnitR\x04slow\x12\x1a\n" +
+	"\x04slow\x18\x03 \x03(\v2\x1f.cotmoc.reporting.v1.RankedUnitR\x04slow\x12,\n" +
+	"\x12commended_left_out\x18\x04 \x01(\x05R\x10commendedLeftOut\x12\"\n" +
+	"\rslow_left_out\x18\x05 \x01(\x05R\vslowLeftOut\x12&\n" +
+	"\x0fnext_page_token\x18\x14 \x01(\tR\rnextPageToken\x12\x1a\n" +
 	"\bsequence\x18\x16 \x01(\x04R\bsequence\"\x8f\x01\n" +
 	"\x11GetClosingRequest\x12>\n" +
 	"\tprogramme\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\tprogramme\x12:\n" +
 	"\aclosing\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\aclosing\"L\n" +
 	"\x12GetClosingResponse\x126\n" +
-	"\aclosing\x18\x01 \x01(\v2\x1c.cotmoc.reporting.v1.ClosingR\aclosing\"U\n" +
+	"\aclosing\x18\x01 \x01(\v2\x1c.cotmoc.reporting.v1.ClosingR\aclosing\"\xa7\x01\n" +
 	"\x13ListClosingsRequest\x12>\n" +
-	"\tprogramme\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\tprogramme\"P\n" +
+	"\tprogramme\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\tprogramme\x12'\n" +
+	"\tpage_size\x18\x14 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x15 \x01(\tB\b\xbaH\x05r\x03\x18\xe8\aR\tpageToken\"x\n" +
 	"\x14ListClosingsResponse\x128\n" +
-	"\bclosings\x18\x01 \x03(\v2\x1c.cotmoc.reporting.v1.ClosingR\bclosings\"\xd8\x01\n" +
+	"\bclosings\x18\x01 \x03(\v2\x1c.cotmoc.reporting.v1.ClosingR\bclosings\x12&\n" +
+	"\x0fnext_page_token\x18\x14 \x01(\tR\rnextPageToken\"\xd8\x01\n" +
 	"\x14ExportClosingRequest\x12>\n" +
 	"\tprogramme\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\tprogramme\x12:\n" +
 	"\aclosing\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\aclosing\x12D\n" +

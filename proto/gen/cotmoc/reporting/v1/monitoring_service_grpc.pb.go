@@ -52,7 +52,7 @@ type MonitoringServiceClient interface {
 	Rank(ctx context.Context, in *RankRequest, opts ...grpc.CallOption) (*RankResponse, error)
 	// GetClosing returns what is known of a closing.
 	GetClosing(ctx context.Context, in *GetClosingRequest, opts ...grpc.CallOption) (*GetClosingResponse, error)
-	// ListClosings lists the closings of a programme, newest first, at most 1,000.
+	// ListClosings lists the closings of a programme, newest first.
 	ListClosings(ctx context.Context, in *ListClosingsRequest, opts ...grpc.CallOption) (*ListClosingsResponse, error)
 	// ExportClosing streams a closing's document, as it was frozen.
 	ExportClosing(ctx context.Context, in *ExportClosingRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExportClosingResponse], error)
@@ -187,7 +187,7 @@ type MonitoringServiceServer interface {
 	Rank(context.Context, *RankRequest) (*RankResponse, error)
 	// GetClosing returns what is known of a closing.
 	GetClosing(context.Context, *GetClosingRequest) (*GetClosingResponse, error)
-	// ListClosings lists the closings of a programme, newest first, at most 1,000.
+	// ListClosings lists the closings of a programme, newest first.
 	ListClosings(context.Context, *ListClosingsRequest) (*ListClosingsResponse, error)
 	// ExportClosing streams a closing's document, as it was frozen.
 	ExportClosing(*ExportClosingRequest, grpc.ServerStreamingServer[ExportClosingResponse]) error

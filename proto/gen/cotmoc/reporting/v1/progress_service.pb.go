@@ -351,7 +351,7 @@ type ListFiguresRequest struct {
 	Levels []string `protobuf:"bytes,4,rep,name=levels,proto3" json:"levels,omitempty"`
 	// Only units in this state of reporting; not set means all.
 	Reporting ReportingFilter `protobuf:"varint,5,opt,name=reporting,proto3,enum=cotmoc.reporting.v1.ReportingFilter" json:"reporting,omitempty"`
-	// How many at most, up to 1,000; 0 means 100.
+	// How many at most, up to 1,000; 0 means 100. A page may hold fewer.
 	PageSize int32 `protobuf:"varint,6,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The `next_page_token` of the page before; the other fields must be the same.
 	PageToken string `protobuf:"bytes,7,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
@@ -1089,6 +1089,10 @@ type UnionItemsRequest struct {
 	Unit string `protobuf:"bytes,3,opt,name=unit,proto3" json:"unit,omitempty"`
 	// The period, such as `2022-M07`; empty means each target's newest.
 	Period string `protobuf:"bytes,4,opt,name=period,proto3" json:"period,omitempty"`
+	// How many items at most, up to 1,000; 0 means 100. A page may hold fewer.
+	PageSize int32 `protobuf:"varint,6,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// The `next_page_token` of the page before; the other fields must be the same.
+	PageToken string `protobuf:"bytes,7,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Wait until this event was taken into account; 0 for no wait.
 	MinSequence   uint64 `protobuf:"varint,5,opt,name=min_sequence,json=minSequence,proto3" json:"min_sequence,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1153,6 +1157,20 @@ func (x *UnionItemsRequest) GetPeriod() string {
 	return ""
 }
 
+func (x *UnionItemsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *UnionItemsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
 func (x *UnionItemsRequest) GetMinSequence() uint64 {
 	if x != nil {
 		return x.MinSequence
@@ -1163,16 +1181,18 @@ func (x *UnionItemsRequest) GetMinSequence() uint64 {
 // UnionItemsResponse is the items of several targets, each once.
 type UnionItemsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The items, by name.
+	// A page of the items, by name.
 	Items []*Item `protobuf:"bytes,1,rep,name=items,proto3" json:"items,omitempty"`
-	// Done, of all.
+	// Done, of all, on every page.
 	Tally *v1.Tally `protobuf:"bytes,2,opt,name=tally,proto3" json:"tally,omitempty"`
 	// In percent, for display, with two decimals.
 	Percent string `protobuf:"bytes,3,opt,name=percent,proto3" json:"percent,omitempty"`
 	// Ids of the targets for which the unit sent no item list.
 	MissingTargets []string `protobuf:"bytes,4,rep,name=missing_targets,json=missingTargets,proto3" json:"missing_targets,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// For the next page; empty on the last.
+	NextPageToken string `protobuf:"bytes,5,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *UnionItemsResponse) Reset() {
@@ -1231,6 +1251,13 @@ func (x *UnionItemsResponse) GetMissingTargets() []string {
 		return x.MissingTargets
 	}
 	return nil
+}
+
+func (x *UnionItemsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
 }
 
 // CellKey names a cell.
@@ -1311,7 +1338,7 @@ type ListCellHistoryRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Which cell.
 	Key *CellKey `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
-	// How many at most, up to 1,000; 0 means 100.
+	// How many at most, up to 1,000; 0 means 100. A page may hold fewer.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The `next_page_token` of the page before; the other fields must be the same.
 	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
@@ -1669,7 +1696,7 @@ type ExplainRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Which figure.
 	Key *FigureKey `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
-	// How many at most, up to 1,000; 0 means 100.
+	// How many at most, up to 1,000; 0 means 100. A page may hold fewer.
 	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// The `next_page_token` of the page before; the other fields must be the same.
 	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
@@ -2015,18 +2042,23 @@ const file_cotmoc_reporting_v1_progress_service_proto_rawDesc = "" +
 	"\ato_date\x18\x02 \x01(\tR\x06toDate\x12\x1a\n" +
 	"\bincrease\x18\x03 \x01(\x03R\bincrease\x12*\n" +
 	"\x0ebeats_previous\x18\x04 \x01(\bH\x00R\rbeatsPrevious\x88\x01\x01B\x11\n" +
-	"\x0f_beats_previous\"\xc6\x02\n" +
+	"\x0f_beats_previous\"\x98\x03\n" +
 	"\x11UnionItemsRequest\x12>\n" +
 	"\tprogramme\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\tprogramme\x12E\n" +
 	"\atargets\x18\x02 \x03(\tB+\xbaH(\x92\x01%\b\x01\x10\x14\x18\x01\"\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\atargets\x124\n" +
 	"\x04unit\x18\x03 \x01(\tB \xbaH\x1dr\x1b\x18(2\x17^[a-z0-9](-?[a-z0-9])*$R\x04unit\x12Q\n" +
-	"\x06period\x18\x04 \x01(\tB9\xbaH6r422^(20[0-9]{2}(-(M(0[1-9]|1[0-2])|Q[1-4]|H[12]))?)?$R\x06period\x12!\n" +
-	"\fmin_sequence\x18\x05 \x01(\x04R\vminSequence\"\xb5\x01\n" +
+	"\x06period\x18\x04 \x01(\tB9\xbaH6r422^(20[0-9]{2}(-(M(0[1-9]|1[0-2])|Q[1-4]|H[12]))?)?$R\x06period\x12'\n" +
+	"\tpage_size\x18\x06 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\a \x01(\tB\b\xbaH\x05r\x03\x18\xdc\vR\tpageToken\x12!\n" +
+	"\fmin_sequence\x18\x05 \x01(\x04R\vminSequence\"\xdd\x01\n" +
 	"\x12UnionItemsResponse\x12/\n" +
 	"\x05items\x18\x01 \x03(\v2\x19.cotmoc.reporting.v1.ItemR\x05items\x12+\n" +
 	"\x05tally\x18\x02 \x01(\v2\x15.cotmoc.type.v1.TallyR\x05tally\x12\x18\n" +
 	"\apercent\x18\x03 \x01(\tR\apercent\x12'\n" +
-	"\x0fmissing_targets\x18\x04 \x03(\tR\x0emissingTargets\"\x89\x02\n" +
+	"\x0fmissing_targets\x18\x04 \x03(\tR\x0emissingTargets\x12&\n" +
+	"\x0fnext_page_token\x18\x05 \x01(\tR\rnextPageToken\"\x89\x02\n" +
 	"\aCellKey\x12>\n" +
 	"\tprogramme\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\tprogramme\x128\n" +
 	"\x06target\x18\x02 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\x06target\x124\n" +
