@@ -167,6 +167,11 @@ func (s *service) add(target, path string) *eventv1.Event {
 	return e
 }
 
+// identity is what the service would give an event, short.
+func identity(e *eventv1.Event) event.Identity {
+	return event.Identity{Source: "cotmoc://test", Epoch: e.GetEpoch(), ID: fmt.Sprint(e.GetSequence())}
+}
+
 // publish puts events of the log on the stream under their own numbers.
 func (s *service) publish(from, to int) {
 	s.t.Helper()
@@ -176,7 +181,7 @@ func (s *service) publish(from, to int) {
 		s.mu.Unlock()
 		e, err := event.Decode(stored.GetEvent())
 		s.must(err)
-		s.put(stored.GetSubject(), event.Header(e), stored.GetEvent(), n)
+		s.put(stored.GetSubject(), event.Header(e, identity(e)), stored.GetEvent(), n)
 	}
 }
 

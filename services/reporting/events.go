@@ -11,6 +11,7 @@ import (
 	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/cotmoc/cotmoc/services/internal/auth"
+	"github.com/cotmoc/cotmoc/services/internal/ledger"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
 
@@ -34,6 +35,13 @@ func (s *Service) ListEvents(ctx context.Context, req *reportingv1.ListEventsReq
 	}
 	head := s.engine.Head()
 	resp := &reportingv1.ListEventsResponse{LastSequence: req.GetAfterSequence(), HeadSequence: head.Sequence, Epoch: head.Epoch}
+	if head.Sequence > 0 {
+		origin, err := s.engine.Origin(ctx, head.Epoch)
+		if err != nil {
+			return nil, fmt.Errorf("look where epoch %d began: %w", head.Epoch, err)
+		}
+		resp.Source = source(origin)
+	}
 	l := listing{resp: resp, sight: sight, subjects: req.GetSubjects(), limit: pageSize(req.GetPageSize())}
 	if req.GetAfterSequence() >= head.Sequence {
 		return resp, nil
@@ -45,15 +53,9 @@ func (s *Service) ListEvents(ctx context.Context, req *reportingv1.ListEventsReq
 		if err != nil {
 			return nil, fmt.Errorf("list events after %d: %w", req.GetAfterSequence(), err)
 		}
-		for i, entry := range block.Entries {
-			n := block.First + uint64(i)
-			if n <= req.GetAfterSequence() {
-				continue
-			}
-			more, err := l.take(n, entry.Event)
-			if err != nil || !more {
-				return resp, err
-			}
+		more, err := l.takeAll(block, req.GetAfterSequence())
+		if err != nil || !more {
+			return resp, err
 		}
 	}
 	return resp, nil
@@ -89,8 +91,20 @@ type listing struct {
 	scanned  int
 }
 
+// takeAll looks at the events of a block after a number and reports whether there is
+// room for more.
+func (l *listing) takeAll(b *ledger.Block, after uint64) (more bool, _ error) {
+	marks := b.Marks()
+	for n := max(b.First, after+1); n <= b.End(); n++ {
+		if more, err := l.take(n, b.Entries[n-b.First].Event, marks); err != nil || !more {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
 // take looks at one event and reports whether there is room for more.
-func (l *listing) take(n uint64, data []byte) (more bool, _ error) {
+func (l *listing) take(n uint64, data []byte, marks *ledger.Marks) (more bool, _ error) {
 	e := new(eventv1.Event)
 	if err := proto.Unmarshal(data, e); err != nil {
 		return false, fmt.Errorf("decode event %d: %w", n, err)
@@ -103,7 +117,8 @@ func (l *listing) take(n uint64, data []byte) (more bool, _ error) {
 		if l.bytes += len(data); l.bytes > maxListBytes && len(l.resp.Events) > 0 {
 			return false, nil
 		}
-		l.resp.Events = append(l.resp.Events, &reportingv1.StoredEvent{Sequence: n, Subject: subject, Event: data})
+		l.resp.Events = append(l.resp.Events, &reportingv1.StoredEvent{
+			Sequence: n, Subject: subject, Event: data, Id: eventID(n, marks.Of(n))})
 	}
 	l.resp.LastSequence = n
 	l.scanned++
