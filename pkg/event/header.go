@@ -1,11 +1,13 @@
 package event
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"time"
 
 	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
+	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/nats-io/nats.go"
 )
 
@@ -46,6 +48,32 @@ type Identity struct {
 	Source string // of the stream: the installation and the epoch of its log
 	Epoch  uint32 // number of that epoch
 	ID     string
+}
+
+// identityKey is the key of an Identity in a context.
+type identityKey struct{}
+
+// IdentityOf returns the identity of the event that a Handler is called with, from the
+// Handler's context. It is zero in any other context. With it the event can be sent on as a
+// CloudEvent that is recognised as the same.
+func IdentityOf(ctx context.Context) Identity {
+	of, _ := ctx.Value(identityKey{}).(Identity)
+	return of
+}
+
+func withIdentity(ctx context.Context, of Identity) context.Context {
+	return context.WithValue(ctx, identityKey{}, of)
+}
+
+// identityOf reads the identity of a message.
+func identityOf(h nats.Header) Identity {
+	epoch, _ := strconv.ParseUint(h.Get(HeaderEpoch), 10, 32)
+	return Identity{Source: h.Get(HeaderSource), Epoch: uint32(epoch), ID: h.Get(HeaderID)}
+}
+
+// storedIdentity is the identity of an event of a page of the log.
+func storedIdentity(page *reportingv1.ListEventsResponse, s *reportingv1.StoredEvent) Identity {
+	return Identity{Source: page.GetSource(), Epoch: page.GetEpoch(), ID: s.GetId()}
 }
 
 // Header returns the headers of the message that carries an event. The body is the
