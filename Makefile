@@ -45,7 +45,7 @@ build: ## Build everything; programs go to ./bin
 	go build -o bin/ ./services/cmd/... github.com/nats-io/nats-server/v2
 
 .PHONY: test
-test: $(GRPCURL) cgo postgres ## All tests of both modules, with the race detector, in random order
+test: $(GRPCURL) cgo postgres interop ## All tests of both modules, with the race detector, in random order
 	go test -race -shuffle=on -timeout=12m $$(go list ./... | grep -v /reporting/book$$)
 	@# The reporting book is pure and knows no goroutine: its 10,000 histories are
 	@# played without the race detector, fewer of them with it.
@@ -159,6 +159,30 @@ postgres: ## Find PostgreSQL's binaries for the tests, or install them (apt as r
 	  echo "or install npm and run make postgres again, or set PG_BIN to the folder that holds initdb and postgres."; exit 1; \
 	fi; \
 	echo "make postgres: $$bin"
+
+# The tests have programs in Python and Java read events, with libraries of their own.
+# A JDK runs the Java program from its source; Maven only fetches the libraries.
+INTEROP := services/e2e/interop
+.PHONY: interop
+interop: bin/interop/.venv bin/interop/.java ## Bring what programs in Python and Java need to read events (apt as root)
+
+bin/interop/.venv: $(INTEROP)/requirements.txt
+	@python3 -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "make interop: no Python with venv here; installing it by apt-get"; \
+	  apt-get update -q && apt-get install -qy --no-install-recommends python3-venv || { \
+	    echo "make interop: the tests need python3 with venv: install it (apt-get install python3-venv, as root)"; exit 1; }; }
+	rm -rf bin/interop/venv && python3 -m venv bin/interop/venv
+	bin/interop/venv/bin/pip install -q --disable-pip-version-check -r $<
+	touch $@
+
+bin/interop/.java: $(INTEROP)/pom.xml
+	@command -v javac >/dev/null && command -v mvn >/dev/null || { \
+	  echo "make interop: no JDK with Maven here; installing them by apt-get"; \
+	  apt-get update -q && apt-get install -qy --no-install-recommends default-jdk-headless maven || { \
+	    echo "make interop: the tests need a JDK (11 or later) and Maven: install them (apt-get install default-jdk-headless maven, as root)"; exit 1; }; }
+	rm -rf bin/interop/java
+	mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/bin/interop/java
+	touch $@
 
 $(BUF):
 	@mkdir -p bin && rm -rf bin/buf bin/.buf-*

@@ -20,7 +20,7 @@ func BenchmarkSubscriber(b *testing.B) {
 		stored := s.log[i]
 		e, err := event.Decode(stored.GetEvent())
 		s.must(err)
-		_, err = s.js.PublishMsgAsync(&nats.Msg{Subject: stored.GetSubject(), Header: event.Header(e), Data: stored.GetEvent()})
+		_, err = s.js.PublishMsgAsync(&nats.Msg{Subject: stored.GetSubject(), Header: event.Header(e, identity(e)), Data: stored.GetEvent()})
 		s.must(err)
 	}
 	<-s.js.PublishAsyncComplete()

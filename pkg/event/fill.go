@@ -50,7 +50,7 @@ func (r *run) takePage(ctx context.Context, page *reportingv1.ListEventsResponse
 		if n := stored.GetSequence(); n <= r.track.at.Sequence || !r.track.filtered && n != r.track.at.Sequence+1 {
 			return false, fmt.Errorf("the log gives event %d after event %d", n, r.track.at.Sequence)
 		}
-		if err := r.deliverStored(ctx, stored); err != nil {
+		if err := r.deliverStored(withIdentity(ctx, storedIdentity(page, stored)), stored); err != nil {
 			return false, err
 		}
 	}
@@ -75,7 +75,7 @@ func (r *run) fillSubject(ctx context.Context, subject string, e *eventv1.Event)
 			if stored.GetSequence() >= e.GetSequence() {
 				break
 			}
-			if err := r.deliverStored(ctx, stored); err != nil {
+			if err := r.deliverStored(withIdentity(ctx, storedIdentity(page, stored)), stored); err != nil {
 				return err
 			}
 		}

@@ -165,8 +165,13 @@ func (s *service) add(target, path string) *eventv1.Event {
 	s.previous[subject] = e.Sequence
 	b, err := proto.Marshal(e)
 	s.must(err)
-	s.log = append(s.log, &reportingv1.StoredEvent{Sequence: e.Sequence, Subject: subject, Event: b})
+	s.log = append(s.log, &reportingv1.StoredEvent{Sequence: e.Sequence, Subject: subject, Event: b, Id: identity(e).ID})
 	return e
+}
+
+// identity is what the service would give an event, short.
+func identity(e *eventv1.Event) event.Identity {
+	return event.Identity{Source: "cotmoc://test", Epoch: e.GetEpoch(), ID: fmt.Sprint(e.GetSequence())}
 }
 
 // publish puts events of the log on the stream under their own numbers.
@@ -178,7 +183,7 @@ func (s *service) publish(from, to int) {
 		s.mu.Unlock()
 		e, err := event.Decode(stored.GetEvent())
 		s.must(err)
-		s.put(stored.GetSubject(), event.Header(e), stored.GetEvent(), n)
+		s.put(stored.GetSubject(), event.Header(e, identity(e)), stored.GetEvent(), n)
 	}
 }
 
@@ -216,7 +221,7 @@ func (s *service) ListEvents(_ context.Context, r *reportingv1.ListEventsRequest
 	s.listed++
 	known := s.log[:max(0, len(s.log)-s.lag)]
 	s.lag = max(0, s.lag-1) // it catches up
-	resp := &reportingv1.ListEventsResponse{LastSequence: r.GetAfterSequence(), HeadSequence: uint64(len(known)), Epoch: s.epoch}
+	resp := &reportingv1.ListEventsResponse{LastSequence: r.GetAfterSequence(), HeadSequence: uint64(len(known)), Epoch: s.epoch, Source: identity(nil).Source}
 	for _, e := range known[min(len(known), int(r.GetAfterSequence())):] {
 		if len(resp.Events) == 7 { // small pages
 			break
@@ -312,7 +317,11 @@ func (s *service) read(c event.Config, before func(*eventv1.Event) error) *reade
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &reader{t: s.t, s: s, stop: cancel, done: make(chan error, 1)}
 	go func() {
-		r.done <- sub.Run(ctx, func(_ context.Context, e *eventv1.Event) error {
+		r.done <- sub.Run(ctx, func(ctx context.Context, e *eventv1.Event) error {
+			// However an event comes, from the stream or from the log, it has one identity.
+			if got, want := event.IdentityOf(ctx), identity(e); got.ID != want.ID || got.Source != want.Source || got.Epoch == 0 {
+				s.t.Errorf("event %d has the identity %v, want %v", e.GetSequence(), got, want)
+			}
 			if before != nil {
 				if err := before(e); err != nil {
 					return err

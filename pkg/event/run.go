@@ -129,7 +129,7 @@ func (r *run) message(ctx context.Context, m jetstream.Msg) error {
 	if !MatchAny(r.Subjects, m.Subject()) {
 		return nil // the consumer was made with other filters
 	}
-	return r.take(ctx, m.Subject(), e)
+	return r.take(withIdentity(ctx, identityOf(m.Headers())), m.Subject(), e)
 }
 
 // fetchEach gives f the messages of one request, until f fails, and counts them.

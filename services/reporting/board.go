@@ -48,6 +48,7 @@ type Board struct {
 	moves uint32 // moves in the tree when owed was collected
 
 	epoch   uint32    // whose stream it works on
+	source  string    // of that epoch, empty while nothing was published
 	last    uint64    // the stream's last number, as far as is known
 	standby bool      // another replica publishes
 	moved   time.Time // standing by: when the stream last was seen to move
@@ -79,7 +80,7 @@ func (d *Board) Run(ctx context.Context) {
 // turn publishes what is owed, or looks whether another replica does.
 func (d *Board) turn(ctx context.Context) {
 	if epoch := d.engine.Head().Epoch; epoch != d.epoch {
-		d.epoch, d.whole, d.standby = epoch, true, false
+		d.epoch, d.source, d.whole, d.standby = epoch, "", true, false
 	}
 	if d.standby && !d.takeOver(ctx) {
 		return
@@ -146,6 +147,9 @@ func (d *Board) publish(ctx context.Context) error {
 		if stale, err = d.begin(ctx); err != nil {
 			return err
 		}
+	}
+	if err := d.name(ctx); err != nil {
+		return err
 	}
 	for page := range slices.Chunk(slices.Collect(maps.Keys(d.owed)), boardPage) {
 		messages, err := d.read(ctx, page)

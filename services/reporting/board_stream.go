@@ -12,6 +12,7 @@ import (
 
 	"github.com/cotmoc/cotmoc/pkg/event"
 	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
+	"github.com/cotmoc/cotmoc/services/internal/ledger"
 	"github.com/cotmoc/cotmoc/services/internal/stream"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
@@ -49,8 +50,11 @@ func (d *Board) send(ctx context.Context, messages []*nats.Msg) error {
 	name := stream.ProgressName(d.epoch)
 	stored := make([]jetstream.PubAckFuture, len(messages))
 	for i, m := range messages {
-		m.Header = nats.Header{nats.ExpectedStreamHdr: {name},
-			nats.ExpectedLastSeqHdr: {strconv.FormatUint(d.last+uint64(i), 10)}}
+		if m.Header == nil {
+			m.Header = nats.Header{}
+		}
+		m.Header[nats.ExpectedStreamHdr] = []string{name}
+		m.Header[nats.ExpectedLastSeqHdr] = []string{strconv.FormatUint(d.last+uint64(i), 10)}
 		var err error
 		if stored[i], err = d.js.PublishMsgAsync(m); err != nil {
 			return err
@@ -74,6 +78,22 @@ func (d *Board) send(ctx context.Context, messages []*nats.Msg) error {
 // sign shows the other replicas that this one publishes.
 func (d *Board) sign(ctx context.Context) error {
 	return d.send(ctx, []*nats.Msg{{Subject: stream.BoardSubject(d.epoch)}})
+}
+
+// name looks up the source of what is published. An empty log has none yet.
+func (d *Board) name(ctx context.Context) error {
+	if d.source != "" {
+		return nil
+	}
+	o, err := d.engine.Origin(ctx, d.epoch)
+	if errors.Is(err, ledger.ErrAbsent) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	d.source = source(o)
+	return nil
 }
 
 // foreign reports whether a message was refused because another replica had published.
@@ -131,11 +151,17 @@ func (d *Board) readStale(ctx context.Context, subjects []string) (out []*nats.M
 // errBoardEpoch says that the log began a new epoch while the board was published.
 var errBoardEpoch = errors.New("the log began a new epoch")
 
+// errNameless says that the log got its first event while the board was published.
+var errNameless = errors.New("the source of the board is not known yet")
+
 // message is a total as it is published. It is called while the book is read.
 func (d *Board) message(m *book.Measure, path string, total book.Tally, q book.Qualifier) (*nats.Msg, error) {
 	head := d.engine.Head()
 	if head.Epoch != d.epoch {
 		return nil, errBoardEpoch
+	}
+	if d.source == "" {
+		return nil, errNameless
 	}
 	p := &eventv1.ProgressChanged{Programme: m.Programme(), Target: m.ID(), Path: path,
 		Current: total.Proto(), Qualifier: q.Proto(), Sequence: head.Sequence, Epoch: head.Epoch}
@@ -143,6 +169,7 @@ func (d *Board) message(m *book.Measure, path string, total book.Tally, q book.Q
 	if err != nil {
 		return nil, err
 	}
+	id := event.Identity{Source: d.source, Epoch: head.Epoch, ID: progressID(head, subject)}
 	data, err := proto.Marshal(p)
-	return &nats.Msg{Subject: subject, Data: data}, err
+	return &nats.Msg{Subject: subject, Header: event.ProgressHeader(p, id, head.Time), Data: data}, err
 }

@@ -154,11 +154,11 @@ func (s *Service) deadLetter(ctx context.Context, epoch uint32, subscription str
 	if err := proto.Unmarshal(msg.Data, letter); err != nil {
 		return nil, fmt.Errorf("decode dead letter %d of %s: %w", sequence, subscription, err)
 	}
-	entry, _, err := s.engine.Entry(ctx, sequence)
+	entry, block, err := s.engine.Entry(ctx, sequence)
 	if err != nil {
 		return nil, fmt.Errorf("event of dead letter %d of %s: %w", sequence, subscription, err)
 	}
-	letter.Event = &reportingv1.StoredEvent{Sequence: sequence, Event: entry.Event}
+	letter.Event = &reportingv1.StoredEvent{Sequence: sequence, Event: entry.Event, Id: eventID(sequence, block.Marks().Of(sequence))}
 	if e, err := event.Decode(entry.Event); err == nil {
 		letter.Event.Subject, _ = event.Subject(e) // what nobody can read has no subject
 	}

@@ -40,6 +40,13 @@ func (s *Service) ListEvents(ctx context.Context, req *reportingv1.ListEventsReq
 	}
 	head := s.engine.Head()
 	resp := &reportingv1.ListEventsResponse{LastSequence: req.GetAfterSequence(), HeadSequence: head.Sequence, Epoch: head.Epoch}
+	if head.Sequence > 0 {
+		origin, err := s.engine.Origin(ctx, head.Epoch)
+		if err != nil {
+			return nil, fmt.Errorf("look where epoch %d began: %w", head.Epoch, err)
+		}
+		resp.Source = source(origin)
+	}
 	l := listing{resp: resp, sight: sight, filters: filtersOfEvents(req.GetSubjects()), limit: pageSize(req.GetPageSize())}
 	defer func() { auth.Charge(ctx, l.units()) }()
 	if req.GetAfterSequence() >= head.Sequence {
@@ -52,18 +59,9 @@ func (s *Service) ListEvents(ctx context.Context, req *reportingv1.ListEventsReq
 		if err != nil {
 			return nil, fmt.Errorf("list events after %d: %w", req.GetAfterSequence(), err)
 		}
-		for i, entry := range block.Entries {
-			n := block.First + uint64(i)
-			if n <= req.GetAfterSequence() {
-				continue
-			}
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
-			more, err := l.take(n, entry)
-			if err != nil || !more {
-				return resp, err
-			}
+		more, err := l.takeAll(ctx, block, req.GetAfterSequence())
+		if err != nil || !more {
+			return resp, err
 		}
 	}
 	return resp, nil
@@ -106,8 +104,23 @@ func (l *listing) units() int {
 	return l.looked*(filtersAnEvent+len(l.filters))/(unitEvents*filtersAnEvent) + l.read/unitLog
 }
 
+// takeAll looks at the events of a block after a number and reports whether there is
+// room for more.
+func (l *listing) takeAll(ctx context.Context, b *ledger.Block, after uint64) (more bool, _ error) {
+	marks := b.Marks()
+	for n := max(b.First, after+1); n <= b.End(); n++ {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		if more, err := l.take(n, b.Entries[n-b.First], marks); err != nil || !more {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
 // take looks at one event and reports whether there is room for more.
-func (l *listing) take(n uint64, entry ledger.Entry) (more bool, _ error) {
+func (l *listing) take(n uint64, entry ledger.Entry, marks *ledger.Marks) (more bool, _ error) {
 	e := new(eventv1.Event)
 	if err := proto.Unmarshal(entry.Event, e); err != nil {
 		return false, fmt.Errorf("decode event %d: %w", n, err)
@@ -122,7 +135,8 @@ func (l *listing) take(n uint64, entry ledger.Entry) (more bool, _ error) {
 		if l.bytes += len(entry.Event); l.bytes > maxListBytes && len(l.resp.Events) > 0 {
 			return false, nil
 		}
-		l.resp.Events = append(l.resp.Events, &reportingv1.StoredEvent{Sequence: n, Subject: subject, Event: entry.Event})
+		l.resp.Events = append(l.resp.Events, &reportingv1.StoredEvent{
+			Sequence: n, Subject: subject, Event: entry.Event, Id: eventID(n, marks.Of(n))})
 	}
 	l.resp.LastSequence = n
 	return len(l.resp.Events) < l.limit && l.looked < maxLooked && l.read < maxLookedBytes, nil

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -238,11 +239,12 @@ func TestCommandsOnARunningPair(t *testing.T) {
 		contains(t, p.watch(5, "--milestones-only", "--from-sequence", "0"), "reached", "100 %", "connected  Quận 1 (760): 1/1 = 100.00 %")
 		line := p.watch(1, "--json", "--subject", "cotmoc.p.milestone.reached.connected.vn.79.760", "--from-sequence", "0")
 		var got struct {
-			Subject  string
-			Sequence int
-			Event    struct{ Sequence string }
+			Subject, ID, Source string
+			Sequence            int
+			Event               struct{ Sequence string }
 		}
-		if err := json.Unmarshal([]byte(strings.SplitN(line, "\n", 2)[0]), &got); err != nil || got.Subject != "cotmoc.p.milestone.reached.connected.vn.79.760" || got.Sequence == 0 {
+		if err := json.Unmarshal([]byte(strings.SplitN(line, "\n", 2)[0]), &got); err != nil || got.Subject != "cotmoc.p.milestone.reached.connected.vn.79.760" || got.Sequence == 0 ||
+			!strings.HasPrefix(got.ID, strconv.Itoa(got.Sequence)+"-") || !strings.HasPrefix(got.Source, "cotmoc://") {
 			t.Errorf("line %s: %v, %v", line, got, err)
 		}
 		contains(t, p.refused("watch", "--from-sequence", "1000000"), "beyond the newest event")

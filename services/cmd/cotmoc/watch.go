@@ -28,7 +28,7 @@ type watchCmd struct {
 	FromSequence   *uint64  `xor:"start" help:"Begin after this event; 0 is the first of the log." placeholder:"N"`
 	New            bool     `xor:"start" help:"Begin with what happens from now on (the default)."`
 	Subscription   string   `help:"Name of the subscription, which then stays; made up and ended with the command when not given. Where NATS knows its users, one that the user may read." placeholder:"NAME"`
-	JSON           bool     `name:"json" help:"Print a line of JSON for each event, with its subject and sequence."`
+	JSON           bool     `name:"json" help:"Print a line of JSON for each event, with its subject, sequence, CloudEvents id and source."`
 }
 
 // Help shows how the command is used.

@@ -79,7 +79,8 @@ func (p *printer) fact(ctx context.Context, e *eventv1.Event) error {
 	if err != nil {
 		subject = "" // of a kind that this release does not know
 	}
-	return p.printJSON(subject, e.GetSequence(), "event", e)
+	of := event.IdentityOf(ctx)
+	return p.printJSON(e.GetSequence(), map[string]any{"subject": subject, "id": of.ID, "source": of.Source}, "event", e)
 }
 
 // progress prints the last value of a total. A reader gets the whole board first;
@@ -95,16 +96,17 @@ func (p *printer) progress(ctx context.Context, v *eventv1.ProgressChanged) erro
 	if err != nil {
 		return err
 	}
-	return p.printJSON(subject, v.GetSequence(), "progress", v)
+	return p.printJSON(v.GetSequence(), map[string]any{"subject": subject}, "progress", v)
 }
 
-// printJSON prints a message beside its subject and sequence.
-func (p *printer) printJSON(subject string, sequence uint64, field string, m proto.Message) error {
+// printJSON prints a message beside its sequence and other fields.
+func (p *printer) printJSON(sequence uint64, beside map[string]any, field string, m proto.Message) error {
 	body, err := protojson.MarshalOptions{UseProtoNames: true}.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("print event %d as JSON: %w", sequence, err)
 	}
-	line, err := json.Marshal(map[string]any{"subject": subject, "sequence": sequence, field: json.RawMessage(body)})
+	beside["sequence"], beside[field] = sequence, json.RawMessage(body)
+	line, err := json.Marshal(beside)
 	if err != nil {
 		return fmt.Errorf("print event %d as JSON: %w", sequence, err)
 	}

@@ -121,6 +121,11 @@ type Engine[S State[S]] struct {
 
 	past past[S]
 
+	origins struct { // those that were looked up, by epoch
+		sync.Mutex
+		of map[uint32]Origin
+	}
+
 	counts counts
 }
 
@@ -138,6 +143,7 @@ func Open[S State[S]](ctx context.Context, cfg Config[S]) (*Engine[S], error) {
 		stop:  make(chan struct{}), done: make(chan struct{}), look: make(chan struct{}, 1),
 		linker: linker{level: cfg.Level}, contact: contact{began: time.Now()},
 	}
+	e.origins.of = map[uint32]Origin{}
 	e.pool.New = func() any { return &command[S]{done: make(chan answer, 1)} }
 	state, head, err := e.restore(ctx)
 	if err != nil {

@@ -12,10 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
-	"google.golang.org/protobuf/proto"
 
-	"github.com/cotmoc/cotmoc/pkg/event"
-	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	"github.com/cotmoc/cotmoc/services/internal/auth"
 	"github.com/cotmoc/cotmoc/services/internal/ledger"
@@ -78,7 +75,7 @@ func OpenReporting(ctx context.Context, c ReportingConfig) (*Reporting, error) {
 		return nil, errors.Join(err, engine.Close(ctx))
 	}
 	r := &Reporting{engine: engine, connected: c.NATS.IsConnected, directory: reporting.NewDirectory(engine, c.Registry, c.Log)}
-	r.relay, err = stream.NewRelay(stream.RelayConfig{Conn: c.NATS, Replicas: c.Replicas, Source: engine, Describe: describe, Log: c.Log})
+	r.relay, err = stream.NewRelay(stream.RelayConfig{Conn: c.NATS, Replicas: c.Replicas, Source: engine, Describe: reporting.Describe, Log: c.Log})
 	if err != nil {
 		return nil, errors.Join(err, engine.Close(ctx))
 	}
@@ -163,16 +160,6 @@ func clockOf(ctx context.Context, c ReportingConfig) (func() time.Time, error) {
 	}
 	c.Clock.Set(head.Time)
 	return c.Clock.Now, nil
-}
-
-// describe tells the relay under which subject and headers an event is published.
-func describe(_ uint64, data []byte) (string, nats.Header, error) {
-	e := new(eventv1.Event)
-	if err := proto.Unmarshal(data, e); err != nil {
-		return "", nil, err
-	}
-	subject, err := event.Subject(e)
-	return subject, event.Header(e), err
 }
 
 // Register makes a server serve it.

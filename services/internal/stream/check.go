@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"go.uber.org/zap"
 
+	"github.com/cotmoc/cotmoc/pkg/event"
 	"github.com/cotmoc/cotmoc/services/internal/ledger"
 )
 
@@ -138,7 +140,7 @@ func (r *Relay) inspect(ctx context.Context) (uint64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("read message %d of stream %s: %w", last, r.name, err)
 	}
-	return last, r.compare(ctx, last, msg.Data)
+	return last, r.compare(ctx, last, msg)
 }
 
 // hole says what is missing in the stream, nothing when it is whole.
@@ -160,7 +162,7 @@ func hole(info *jetstream.StreamInfo) string {
 
 // compare holds a message against the log. A replica that is behind does not know the
 // log's end: only the store can tell that the stream is ahead of it.
-func (r *Relay) compare(ctx context.Context, n uint64, body []byte) error {
+func (r *Relay) compare(ctx context.Context, n uint64, msg *jetstream.RawStreamMsg) error {
 	if r.cfg.Source.Head().Sequence < n {
 		if err := r.cfg.Source.Fresh(ctx); err != nil {
 			return fmt.Errorf("look whether the log has event %d: %w", n, err)
@@ -169,27 +171,41 @@ func (r *Relay) compare(ctx context.Context, n uint64, body []byte) error {
 	if h := r.cfg.Source.Head(); h.Sequence < n {
 		return fmt.Errorf("%w: stream %s is at %d, ahead of the log at %d; was the log restored from a backup? declare a new epoch", errProblem, r.name, n, h.Sequence)
 	}
-	event, err := eventAt(ctx, r.cfg.Source, n)
+	e, err := r.eventAt(ctx, n)
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(event, body) {
+	if !bytes.Equal(e.Data, msg.Data) || r.another(e, msg.Header) {
 		return fmt.Errorf("%w: message %d of stream %s is not event %d of the log; was the log restored from a backup? declare a new epoch", errProblem, n, r.name, n)
 	}
 	return nil
 }
 
-func eventAt(ctx context.Context, s Source, n uint64) ([]byte, error) {
-	for b, err := range s.Blocks(ctx, n-1) {
+// another reports whether a message with an event's bytes is about another event: where a
+// clock is set by hand, a restored log may go on with the bytes of what was lost. A message
+// of another source tells nothing: releases before had one source for all.
+func (r *Relay) another(e Event, have nats.Header) bool {
+	_, want, err := r.cfg.Describe(e)
+	return err == nil && want.Get(event.HeaderSource) == have.Get(event.HeaderSource) &&
+		want.Get(event.HeaderID) != have.Get(event.HeaderID)
+}
+
+// eventAt reads one event of the log, as it would be published.
+func (r *Relay) eventAt(ctx context.Context, n uint64) (Event, error) {
+	origin, err := r.cfg.Source.Origin(ctx, r.epoch)
+	if err != nil {
+		return Event{}, fmt.Errorf("look where epoch %d began: %w", r.epoch, err)
+	}
+	for b, err := range r.cfg.Source.Blocks(ctx, n-1) {
 		if err != nil {
-			return nil, fmt.Errorf("read event %d: %w", n, err)
+			return Event{}, fmt.Errorf("read event %d: %w", n, err)
 		}
 		if b.First <= n && n <= b.End() {
-			return b.Entries[n-b.First].Event, nil
+			return Event{Sequence: n, Mark: b.Marks().Of(n), Origin: origin, Data: b.Entries[n-b.First].Event}, nil
 		}
 		break
 	}
-	return nil, fmt.Errorf("read event %d: %w", n, ledger.ErrAbsent)
+	return Event{}, fmt.Errorf("read event %d: %w", n, ledger.ErrAbsent)
 }
 
 // remake deletes the stream, if it was abandoned or still has a hole, and makes an empty

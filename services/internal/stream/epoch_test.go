@@ -121,6 +121,47 @@ func TestRelay_new_epoch_after_a_log_was_restored_from_a_backup(t *testing.T) {
 	}
 }
 
+// A clock that is set by hand lets a restored log go on with the very bytes of what was
+// lost. They are other events all the same.
+func TestRelay_stream_of_a_log_that_was_restored_and_went_on_with_the_same_bytes(t *testing.T) {
+	nc, _ := natstest.Start(t)
+	store := new(ledgertest.Memory)
+	still := func() *engine {
+		e, err := ledger.Open(t.Context(), ledger.Config[*ledgertest.Counters]{Store: store, Empty: ledgertest.NewCounters,
+			Now: func() time.Time { return time.Date(2022, 7, 31, 17, 0, 0, 0, time.UTC) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = e.Close(context.Background()) })
+		return e
+	}
+	add := func(e *engine) {
+		if _, err := e.Do(t.Context(), func(s *ledgertest.Counters) error { s.Add("c", 1); return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := still()
+	for range 3 {
+		add(before)
+	}
+	r, stop := run(t, nc, before)
+	until(t, "published", func() bool { return r.Published() == 3 })
+	stop()
+	lost := before.Head()
+
+	store.Cut(2)
+	e := still()
+	add(e)
+	if e.Head().Hash != lost.Hash {
+		t.Fatal("the logs were meant to be the same to the byte")
+	}
+	r, _ = run(t, nc, e)
+	until(t, "other events are seen", func() bool { return strings.Contains(r.Foreign(), "message 3") })
+	declare(t, e, 2)
+	until(t, "published in the new epoch", func() bool { return r.Problem() == "" && r.Published() == 4 })
+	equals(t, nc, e, 2)
+}
+
 func TestRelay_new_epochs_among_three_replicas_under_load(t *testing.T) {
 	nc, url := natstest.Start(t)
 	store := new(ledgertest.Memory)

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/cotmoc/cotmoc/services/internal/failpoint"
+	"github.com/cotmoc/cotmoc/services/internal/ledger"
 )
 
 const (
@@ -64,10 +65,8 @@ func (p *pipe) fill(ctx context.Context, until time.Time) error {
 		if b.Epoch > p.r.epoch {
 			return errEpoch
 		}
-		for n := p.sent + 1; n <= b.End(); n++ {
-			if err := p.add(ctx, n, b.Entries[n-b.First].Event); err != nil {
-				return err
-			}
+		if err := p.addAll(ctx, b); err != nil {
+			return err
 		}
 		if time.Now().After(until) {
 			break
@@ -76,9 +75,26 @@ func (p *pipe) fill(ctx context.Context, until time.Time) error {
 	return p.send(ctx, true)
 }
 
+// addAll adds the events of a block that were not sent yet.
+func (p *pipe) addAll(ctx context.Context, b *ledger.Block) error {
+	origin, err := p.r.cfg.Source.Origin(ctx, p.r.epoch)
+	if err != nil {
+		return fmt.Errorf("look where epoch %d began: %w", p.r.epoch, err)
+	}
+	marks := b.Marks()
+	for n := p.sent + 1; n <= b.End(); n++ {
+		e := Event{Sequence: n, Mark: marks.Of(n), Origin: origin, Data: b.Entries[n-b.First].Event}
+		if err := p.add(ctx, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // add sends the message that is held, and holds the next.
-func (p *pipe) add(ctx context.Context, n uint64, event []byte) error {
-	subject, header, err := p.r.cfg.Describe(n, event)
+func (p *pipe) add(ctx context.Context, e Event) error {
+	n := e.Sequence
+	subject, header, err := p.r.cfg.Describe(e)
 	if err != nil {
 		return fmt.Errorf("%w: event %d has no subject: %w", errProblem, n, err)
 	}
@@ -90,7 +106,7 @@ func (p *pipe) add(ctx context.Context, n uint64, event []byte) error {
 	}
 	header[nats.ExpectedLastSeqHdr] = []string{strconv.FormatUint(n-1, 10)}
 	header[nats.ExpectedStreamHdr] = []string{p.r.name}
-	p.held, p.sent = &nats.Msg{Subject: subject, Header: header, Data: event}, n
+	p.held, p.sent = &nats.Msg{Subject: subject, Header: header, Data: e.Data}, n
 	return nil
 }
 

@@ -21,6 +21,15 @@ type Source interface {
 	Wait(ctx context.Context, after uint64) (ledger.Head, error)
 	Fresh(ctx context.Context) error
 	Blocks(ctx context.Context, after uint64) iter.Seq2[*ledger.Block, error]
+	Origin(ctx context.Context, epoch uint32) (ledger.Origin, error)
+}
+
+// Event is an event of the log on its way to a stream.
+type Event struct {
+	Sequence uint64
+	Mark     ledger.Mark
+	Origin   ledger.Origin // of the stream's epoch, which may be later than the event's own
+	Data     []byte
 }
 
 // RelayConfig says what a relay publishes and where. Conn, Source and Describe are
@@ -35,8 +44,8 @@ type RelayConfig struct {
 	// Source is the log.
 	Source Source
 	// Describe returns an event's subject and headers; the relay adds its own to
-	// them. It must give the same for the same event, always.
-	Describe func(sequence uint64, event []byte) (subject string, header nats.Header, err error)
+	// them. It must give the same for the same event of the same stream, always.
+	Describe func(e Event) (subject string, header nats.Header, err error)
 	// Log gets problems; nothing is logged when it is nil.
 	Log *zap.Logger
 }

@@ -63,8 +63,9 @@ func grow(t testing.TB, e *engine, n, size int) {
 	}
 }
 
-func describe(sequence uint64, event []byte) (string, nats.Header, error) {
-	return fmt.Sprintf("cotmoc.all.submission.accepted.t.vn.%d", sequence%7), nats.Header{"Cotmoc-Sequence": {fmt.Sprint(sequence)}}, nil
+func describe(e stream.Event) (string, nats.Header, error) {
+	return fmt.Sprintf("cotmoc.all.submission.accepted.t.vn.%d", e.Sequence%7), nats.Header{
+		"ce-sequence": {fmt.Sprint(e.Sequence)}, "ce-id": {e.Mark.String()}, "ce-source": {fmt.Sprint(e.Origin)}}, nil
 }
 
 // run starts a relay and returns it with the way to stop it.
@@ -146,7 +147,7 @@ func TestRelay_stream_is_the_log(t *testing.T) {
 		t.Fatal(err)
 	}
 	m, err := s.GetMsg(t.Context(), 900)
-	if err != nil || m.Subject != "cotmoc.all.submission.accepted.t.vn.4" || m.Header.Get("Cotmoc-Sequence") != "900" {
+	if err != nil || m.Subject != "cotmoc.all.submission.accepted.t.vn.4" || m.Header.Get("ce-sequence") != "900" {
 		t.Errorf("%+v, %v", m, err)
 	}
 	if r.Problem() != "" || r.Rebuilt() != 1 {
@@ -189,12 +190,12 @@ func TestRelay_frozen_and_woken(t *testing.T) {
 	}
 	t.Cleanup(own.Close)
 	frozen, _ := run(t, own, e, func(c *stream.RelayConfig) {
-		c.Describe = func(n uint64, ev []byte) (string, nats.Header, error) {
-			if n == 150 && asleep.CompareAndSwap(false, true) {
+		c.Describe = func(ev stream.Event) (string, nats.Header, error) {
+			if ev.Sequence == 150 && asleep.CompareAndSwap(false, true) {
 				close(slept)
 				<-wake
 			}
-			return describe(n, ev)
+			return describe(ev)
 		}
 	})
 	grow(t, e, 1, 300)
@@ -389,11 +390,11 @@ func TestRelay_event_without_subject_is_a_problem(t *testing.T) {
 	var broken atomic.Bool
 	broken.Store(true)
 	r, _ := run(t, nc, e, func(c *stream.RelayConfig) {
-		c.Describe = func(n uint64, ev []byte) (string, nats.Header, error) {
-			if n == 6 && broken.Load() {
+		c.Describe = func(ev stream.Event) (string, nats.Header, error) {
+			if ev.Sequence == 6 && broken.Load() {
 				return "", nil, errors.New("unknown payload")
 			}
-			return describe(n, ev)
+			return describe(ev)
 		}
 	})
 	until(t, "seen", func() bool { return strings.Contains(r.Problem(), "event 6") })

@@ -12,6 +12,45 @@
 // for example `cotmoc.de-an-06.milestone.reached.chip-cards.vn.79.760.26734`;
 // events of no programme carry `all` in its place. Facts are created exactly once
 // and numbered without gaps; delivery is at least once.
+//
+// A message is a CloudEvent 1.0 by the NATS protocol binding, in binary content mode:
+// the body is the data, and each attribute is a header. No value needs
+// percent-encoding. The headers of a fact (Event), and of a total (ProgressChanged):
+//
+// - `ce-specversion`: `1.0`.
+// - `ce-id`: of a fact its number and 32 hexadecimal digits, such as
+//   `812-9f86d081884c7d659a2feaa0c55ad015`. No other fact of any installation has it.
+//   It is the fact's for ever: a stream of a later epoch, and an installation that was
+//   restored from a backup, carry the same fact with the same id. Of a total, the same
+//   form, made of what the log and the subject were; the same value may be sent again
+//   with the same id. Only equality of ids has a meaning.
+// - `ce-source`: the stream's installation and epoch,
+//   `cotmoc://<32 hexadecimal digits>/reporting/epochs/<number>`, from epoch 2 on with a
+//   hyphen and 16 hexadecimal digits. It changes when an operator declares that history
+//   was cut: whoever sees another source than before drops what it built, and reads the
+//   stream of that source from its first message. Source and id together are never
+//   those of another message.
+// - `ce-type`: `vn.cotmoc.<entity>.<event>.v1`, such as
+//   `vn.cotmoc.milestone.reached.v1`; `vn.cotmoc.progress.changed.v1` of a total.
+// - `ce-time`: when the fact was accepted, or the last one that the total takes into
+//   account, by RFC 3339 in UTC.
+// - `ce-subject`: ids from the root to the unit, joined by dots, such as `vn.79.760`;
+//   absent where there is no unit, as for the clock.
+// - `ce-datacontenttype`: `application/protobuf`.
+// - `ce-dataschema`: where the message of the body is defined; the part after `#` is
+//   its full name, `cotmoc.event.v1.Event` or `cotmoc.event.v1.ProgressChanged`.
+//
+// Extension attributes; numbers of events have 20 digits, so that they sort as text:
+//
+// - `ce-sequence`: the fact's number in the log and in the stream; of a total, the
+//   number of the last fact that it takes into account.
+// - `ce-previous`: number of the previous fact on the same subject; absent where it has
+//   none. A reader with filters that has not handled it has missed something.
+// - `ce-causation`: number of the fact that caused this one; absent where a caller did.
+// - `ce-epoch`: number of the stream's epoch. The fact itself may be of an earlier one,
+//   which its field `epoch` tells.
+//
+// Headers that begin with `Nats-` are for the server and tell readers nothing.
 
 package eventv1
 
@@ -38,7 +77,8 @@ type Event struct {
 	Sequence uint64 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// When it was accepted, in microseconds since 1970 UTC; never less than that of the event before.
 	TimeUnixMicros int64 `protobuf:"varint,2,opt,name=time_unix_micros,json=timeUnixMicros,proto3" json:"time_unix_micros,omitempty"`
-	// Epoch of the log; a new one begins when an operator declares that history was cut.
+	// Epoch of the log in which it was accepted; a new one begins when an operator
+	// declares that history was cut.
 	Epoch uint32 `protobuf:"varint,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// Id of the programme; empty for what belongs to none (units, the clock).
 	Programme string `protobuf:"bytes,4,opt,name=programme,proto3" json:"programme,omitempty"`

@@ -24,7 +24,8 @@ const (
 
 // ProgressChanged is the last value of a total, a view and not a fact: published
 // at most once a second for each figure, on a stream of its own that keeps the
-// last message of each subject. Readers keep the one with the higher sequence.
+// last message of each subject. Readers keep the one with the higher sequence. The
+// headers of its message are those that cotmoc.event.v1 lists.
 type ProgressChanged struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the programme.

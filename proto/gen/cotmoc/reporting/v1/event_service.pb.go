@@ -685,7 +685,10 @@ type ListEventsResponse struct {
 	// Number of the newest event in the log.
 	HeadSequence uint64 `protobuf:"varint,3,opt,name=head_sequence,json=headSequence,proto3" json:"head_sequence,omitempty"`
 	// Epoch of the log.
-	Epoch         uint32 `protobuf:"varint,4,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Epoch uint32 `protobuf:"varint,4,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// CloudEvents source of the streams of that epoch, see cotmoc.event.v1: which
+	// installation, and which history of it. Empty while the log is empty.
+	Source        string `protobuf:"bytes,5,opt,name=source,proto3" json:"source,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -748,15 +751,26 @@ func (x *ListEventsResponse) GetEpoch() uint32 {
 	return 0
 }
 
+func (x *ListEventsResponse) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
 // StoredEvent is an event as stored.
 type StoredEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Its number.
+	// Its number. After a restore from a backup another event may have it.
 	Sequence uint64 `protobuf:"varint,1,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	// Its subject.
 	Subject string `protobuf:"bytes,2,opt,name=subject,proto3" json:"subject,omitempty"`
 	// The bytes of its cotmoc.event.v1.Event, the same as on the stream.
-	Event         []byte `protobuf:"bytes,3,opt,name=event,proto3" json:"event,omitempty"`
+	Event []byte `protobuf:"bytes,3,opt,name=event,proto3" json:"event,omitempty"`
+	// Its CloudEvents id, the same as on the stream, such as
+	// `812-9f86d081884c7d659a2feaa0c55ad015`. No other event of any installation has it,
+	// and it stays the event's own through restores and new epochs.
+	Id            string `protobuf:"bytes,4,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -810,6 +824,13 @@ func (x *StoredEvent) GetEvent() []byte {
 		return x.Event
 	}
 	return nil
+}
+
+func (x *StoredEvent) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
 }
 
 // EnsureSubscriptionRequest asks for a consumer.
@@ -1009,16 +1030,18 @@ const file_cotmoc_reporting_v1_event_service_proto_rawDesc = "" +
 	"\bsubjects\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x102\"\ar\x05\x10\x01\x18\xe8\aR\bsubjects\x12'\n" +
 	"\tpage_size\x18\x03 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12!\n" +
-	"\fmin_sequence\x18\x04 \x01(\x04R\vminSequence\"\xae\x01\n" +
+	"\fmin_sequence\x18\x04 \x01(\x04R\vminSequence\"\xc6\x01\n" +
 	"\x12ListEventsResponse\x128\n" +
 	"\x06events\x18\x01 \x03(\v2 .cotmoc.reporting.v1.StoredEventR\x06events\x12#\n" +
 	"\rlast_sequence\x18\x02 \x01(\x04R\flastSequence\x12#\n" +
 	"\rhead_sequence\x18\x03 \x01(\x04R\fheadSequence\x12\x14\n" +
-	"\x05epoch\x18\x04 \x01(\rR\x05epoch\"Y\n" +
+	"\x05epoch\x18\x04 \x01(\rR\x05epoch\x12\x16\n" +
+	"\x06source\x18\x05 \x01(\tR\x06source\"i\n" +
 	"\vStoredEvent\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x18\n" +
 	"\asubject\x18\x02 \x01(\tR\asubject\x12\x14\n" +
-	"\x05event\x18\x03 \x01(\fR\x05event\"\xb7\x01\n" +
+	"\x05event\x18\x03 \x01(\fR\x05event\x12\x0e\n" +
+	"\x02id\x18\x04 \x01(\tR\x02id\"\xb7\x01\n" +
 	"\x19EnsureSubscriptionRequest\x12D\n" +
 	"\fsubscription\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\fsubscription\x12-\n" +
 	"\bsubjects\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x102\"\ar\x05\x10\x01\x18\xe8\aR\bsubjects\x12%\n" +
