@@ -48,7 +48,7 @@ func newHall(t *testing.T, servers int, settings ...string) *hall {
 		{Name: "any", Key: public("any"), Consumers: []string{"*"}}}}}))
 	routes := ports(t, servers)
 	for i := range servers {
-		text := fmt.Sprintf("server_name: s%d\nlisten: 127.0.0.1:-1\njetstream { store_dir: %q, max_memory_store: 256MB, max_file_store: 8TB }\n%s\n%s", i, t.TempDir(), accounts.String(), strings.Join(settings, "\n"))
+		text := fmt.Sprintf("server_name: s%d\nlisten: 127.0.0.1:-1\njetstream { store_dir: %q, max_memory_store: 256MB, max_file_store: 8TB }\n%s\n%s\n", i, t.TempDir(), accounts.String(), strings.Join(settings, "\n"))
 		if servers > 1 {
 			text += fmt.Sprintf("cluster { name: c, listen: %q, routes: [nats://%s] }", routes[i], strings.Join(routes, ", nats://"))
 		}
