@@ -16,6 +16,13 @@ const sealHeader = "Cotmoc-Seal"
 // one of 2^128 tries.
 const sealBytes = 16
 
+// SealKey makes a relay's key of a secret that has other uses.
+func SealKey(secret []byte) []byte {
+	code := hmac.New(sha256.New, secret)
+	code.Write([]byte("cotmoc: seals of a stream"))
+	return code.Sum(nil)
+}
+
 // seal is what only who has the key can put on a message: that it stands in this stream
 // under this number and subject.
 func seal(key []byte, stream string, n uint64, subject string, body []byte) string {

@@ -236,7 +236,11 @@ func (b *builder) reporting(ctx context.Context) error {
 		return fmt.Errorf("registry at %s: %w", address, err)
 	}
 	b.p.onClose(func(context.Context) error { return conn.Close() })
-	config := run.ReportingConfig{Store: store, ImagePath: image, Registry: registryv1.NewRegistryServiceClient(conn),
+	seal, err := b.sealKey()
+	if err != nil {
+		return err
+	}
+	config := run.ReportingConfig{Store: store, ImagePath: image, SealKey: seal, Registry: registryv1.NewRegistryServiceClient(conn),
 		NATS: nc, NATSURLs: urls, Clock: b.clock, Metrics: b.metrics, Log: b.c.Log.Named("reporting")}
 	r, err := run.OpenReporting(ctx, config)
 	if err != nil {

@@ -1,10 +1,14 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -13,6 +17,7 @@ import (
 	config "github.com/cotmoc/cotmoc/deploy/config"
 	"github.com/cotmoc/cotmoc/services/internal/auth"
 	"github.com/cotmoc/cotmoc/services/internal/run"
+	"github.com/cotmoc/cotmoc/services/internal/stream"
 	"github.com/cotmoc/cotmoc/services/internal/stream/natsd"
 )
 
@@ -95,4 +100,20 @@ func (b *builder) free(address string, secure bool) error {
 		err = fmt.Errorf("%s is no address at which anybody reaches it: name this machine's", address)
 	}
 	return errors.Join(err, l.Close())
+}
+
+// sealKey reads the key by which the relay knows its own messages; it is made where
+// there is none. It stays beside the ledgers, and is in no backup: a ledger that is
+// restored here finds it.
+func (b *builder) sealKey() ([]byte, error) {
+	path := filepath.Join(b.c.Dir, "stream.key")
+	key, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		key = []byte(rand.Text() + rand.Text() + "\n")
+		err = os.WriteFile(path, key, 0o600)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("key of the stream's seals: %w", err)
+	}
+	return stream.SealKey(bytes.TrimSpace(key)), nil
 }
