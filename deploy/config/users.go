@@ -34,13 +34,16 @@ func (s Subscriber) InboxPrefix() string {
 // AnySubscription stands for all subscriptions there are.
 const AnySubscription = "*"
 
-// word is what users and subscriptions are named by.
+// word is what users, accounts and subscriptions are named by.
 var word = regexp.MustCompile(`^[a-z0-9](-?[a-z0-9])*$`)
+
+// IsName reports whether an account or a user may be named so.
+func IsName(name string) bool { return word.MatchString(name) && len(name) <= 60 }
 
 // Check says what is wrong with a user: what stands in it is written into a file that
 // says who may do what.
 func (s Subscriber) Check() error {
-	if !word.MatchString(s.Name) || len(s.Name) > 64 {
+	if !IsName(s.Name) {
 		return fmt.Errorf("user %q is not a name of lower-case letters, digits and hyphens", s.Name)
 	}
 	if s.Name == "service" {
@@ -83,7 +86,6 @@ func ReadSubscribers(path string) ([]Subscriber, error) {
 
 func parseSubscribers(r io.Reader) ([]Subscriber, error) {
 	var users []Subscriber
-	taken := map[string]bool{}
 	lines := bufio.NewScanner(r)
 	for n := 1; lines.Scan(); n++ {
 		text, _, _ := strings.Cut(lines.Text(), "#")
@@ -94,19 +96,29 @@ func parseSubscribers(r io.Reader) ([]Subscriber, error) {
 		if len(fields) < 3 {
 			return nil, fmt.Errorf("line %d is not of the form: name, public nkey, subscriptions", n)
 		}
-		u := Subscriber{Name: fields[0], Key: fields[1], Consumers: fields[2:]}
-		if err := u.Check(); err != nil {
+		users = append(users, Subscriber{Name: fields[0], Key: fields[1], Consumers: fields[2:]})
+		if err := CheckSubscribers(users); err != nil {
 			return nil, fmt.Errorf("line %d: %w", n, err)
+		}
+	}
+	return users, lines.Err()
+}
+
+// CheckSubscribers says what is wrong with users, or with them beside each other.
+func CheckSubscribers(users []Subscriber) error {
+	taken := map[string]bool{}
+	for _, u := range users {
+		if err := u.Check(); err != nil {
+			return err
 		}
 		for _, one := range append([]string{"user " + u.Name, "key " + u.Key}, prefixed("subscription ", u.Consumers)...) {
 			if taken[one] {
-				return nil, fmt.Errorf("line %d: %s stands on a line before it", n, one)
+				return fmt.Errorf("user %s: %s is taken by a user before it", u.Name, one)
 			}
 			taken[one] = true
 		}
-		users = append(users, u)
 	}
-	return users, lines.Err()
+	return nil
 }
 
 // prefixed puts a word before each.

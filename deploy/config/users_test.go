@@ -45,9 +45,9 @@ func TestReadSubscribers(t *testing.T) {
 		{"pattern_of_subscriptions", "board " + board + " board.>", "is not the name of a subscription"},
 		{"any_and_more", "board " + board + " * board", "is not the name of a subscription"},
 		{"twice_in_a_line", "board " + board + " board board", "stands twice"},
-		{"one_name_twice", "board " + board + " board\nboard " + press + " press", "user board stands on a line before it"},
-		{"one_key_twice", "board " + board + " board\npress " + board + " press", "stands on a line before it"},
-		{"one_subscription_twice", "board " + board + " board\npress " + press + " board", "subscription board stands on a line before it"},
+		{"one_name_twice", "board " + board + " board\nboard " + press + " press", "user board is taken by a user before it"},
+		{"one_key_twice", "board " + board + " board\npress " + board + " press", "is taken by a user before it"},
+		{"one_subscription_twice", "board " + board + " board\npress " + press + " board", "subscription board is taken by a user before it"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "users")
