@@ -22,7 +22,7 @@ func Knock(t testing.TB, address string, secure *tls.Config, attempts []Attempt)
 	for _, a := range attempts {
 		said, err := knock(address, secure, a)
 		if !strings.Contains(said, "Authorization Violation") || strings.Contains(said, "PONG") {
-			t.Errorf("%s: not refused: %q, %v", a.Name, said, err)
+			t.Fatalf("%s: not refused: %q, %v", a.Name, said, err)
 		}
 	}
 	if said, err := knock(address, nil, attempts[0]); strings.Contains(said, "PONG") {
