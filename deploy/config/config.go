@@ -22,14 +22,6 @@ type Account struct {
 	Subscribers []Subscriber
 }
 
-// Subscriber is a user who reads. The inboxes of its connections begin with _INBOX_
-// and its name.
-type Subscriber struct {
-	Name      string
-	Key       string   // public nkey
-	Consumers []string // names of its subscriptions
-}
-
 // WriteAccounts writes the file that nats-server.conf includes.
 func WriteAccounts(w io.Writer, accounts []Account) error {
 	t, err := template.ParseFS(files, "nats-accounts.conf.tmpl")

@@ -9,6 +9,7 @@ import (
 	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/nats-io/nats.go/jetstream"
+	"google.golang.org/protobuf/types/known/durationpb"
 )
 
 // Sizes and times of reading the stream and the log.
@@ -68,9 +69,11 @@ func (r *run) follow(ctx context.Context) error {
 func (r *run) consumer(ctx context.Context) (jetstream.Consumer, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	resp, err := r.Events.EnsureSubscription(ctx, &reportingv1.EnsureSubscriptionRequest{
-		Subscription: r.Subscription, Subjects: r.Subjects, AfterSequence: r.track.at.Sequence,
-	})
+	req := &reportingv1.EnsureSubscriptionRequest{Subscription: r.Subscription, Subjects: r.Subjects, AfterSequence: r.track.at.Sequence}
+	if r.ForgetAfter > 0 {
+		req.ForgetAfter = durationpb.New(r.ForgetAfter)
+	}
+	resp, err := r.Events.EnsureSubscription(ctx, req)
 	if err != nil {
 		return nil, fmt.Errorf("ensure subscription: %w", err)
 	}

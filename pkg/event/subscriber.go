@@ -59,6 +59,10 @@ type Config struct {
 	// between them grow from 0.1 to 10 seconds: a handler whose database may be away
 	// should wait for it by itself, or every event of that time is set aside.
 	MaxAttempts int32
+	// ForgetAfter is how long after this process last read from it NATS forgets the
+	// subscription, a minute at least: for one that does not come back, and keeps its
+	// position nowhere. 0 means 30 days.
+	ForgetAfter time.Duration
 	// Log gets what went wrong and is being tried again. Nil discards it.
 	Log *slog.Logger
 }

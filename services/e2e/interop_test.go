@@ -101,8 +101,8 @@ func read(t *testing.T, r *rig, url, subscription string, subjects []string, cou
 	return strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
 }
 
-// told is what a reader must say about a message.
-func told(attributes map[string]string, data []byte, programme string, sequence uint64) string {
+// lineOf is what a reader must say about a message.
+func lineOf(attributes map[string]string, data []byte, programme string, sequence uint64) string {
 	var fields []string
 	for name, value := range attributes {
 		if value != "" {
@@ -135,7 +135,7 @@ func toldOfLog(t *testing.T, page *reportingv1.ListEventsResponse) (all []string
 		if len(token) == 6 {
 			path = token[5]
 		}
-		all = append(all, told(map[string]string{
+		all = append(all, lineOf(map[string]string{
 			"specversion": "1.0", "id": stored.GetId(), "source": page.GetSource(),
 			"type": "vn.cotmoc." + token[2] + "." + token[3] + ".v1", "subject": path, "time": fmt.Sprint(e.GetTimeUnixMicros()),
 			"datacontenttype": "application/protobuf",
@@ -210,7 +210,7 @@ func toldOfTotal(t *testing.T, r *rig, subject, source string) (line string) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			line = told(map[string]string{
+			line = lineOf(map[string]string{
 				"specversion": "1.0", "id": m.Header.Get("ce-id"), "source": source, "type": "vn.cotmoc.progress.changed.v1",
 				"subject": "vn", "time": fmt.Sprint(at.UnixMicro()), "datacontenttype": "application/protobuf",
 				"dataschema": "https://github.com/cotmoc/cotmoc/blob/main/proto/cotmoc/event/v1/progress.proto#cotmoc.event.v1.ProgressChanged",

@@ -64,7 +64,7 @@ func newLocked(t *testing.T, rate float64) *locked {
 	must(t, err)
 	reportingStore, err := sqlite.Open(t.Context(), filepath.Join(dir, "reporting.db"))
 	must(t, err)
-	inside, err := natsd.Start(natsd.Config{StoreDir: filepath.Join(dir, "nats"), FactsKept: true})
+	inside, err := natsd.Start(natsd.Config{StoreDir: filepath.Join(dir, "nats")})
 	must(t, err)
 	nc, err := inside.Connect()
 	must(t, err)

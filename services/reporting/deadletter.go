@@ -56,8 +56,8 @@ func (s *Service) deadStream(ctx context.Context, epoch uint32) (jetstream.Strea
 
 // PutDeadLetter notes that a subscriber set an event aside. The first note stays.
 func (s *Service) PutDeadLetter(ctx context.Context, req *reportingv1.PutDeadLetterRequest) (*reportingv1.PutDeadLetterResponse, error) {
-	if s.js == nil {
-		return nil, errNoNATS()
+	if err := s.needsNATS(); err != nil {
+		return nil, err
 	}
 	if err := privacy.Check(req); err != nil {
 		return nil, err
@@ -104,8 +104,8 @@ func (s *Service) inLog(ctx context.Context, sequence uint64) error {
 
 // ListDeadLetters lists what a subscription set aside, with the events from the log.
 func (s *Service) ListDeadLetters(ctx context.Context, req *reportingv1.ListDeadLettersRequest) (*reportingv1.ListDeadLettersResponse, error) {
-	if s.js == nil {
-		return nil, errNoNATS()
+	if err := s.needsNATS(); err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, natsWithin)
 	defer cancel()

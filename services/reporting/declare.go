@@ -24,6 +24,11 @@ func (s *Service) DeclareEpoch(ctx context.Context, req *reportingv1.DeclareEpoc
 	if epoch == 0 { // the number that follows the last there is
 		return nil, s.otherEpoch(req.GetExpectedEpoch())
 	}
+	if epoch == s.engine.Head().Epoch+1 && !req.GetForce() {
+		if err := s.needsEpoch(); err != nil {
+			return nil, err
+		}
+	}
 	done, err := s.engine.Declare(ctx, ledger.Declaration{Epoch: epoch}, s.declared(0, req.GetReason()))
 	if errors.Is(err, ledger.ErrNotNext) {
 		return nil, s.otherEpoch(req.GetExpectedEpoch())
@@ -32,6 +37,21 @@ func (s *Service) DeclareEpoch(ctx context.Context, req *reportingv1.DeclareEpoc
 		return nil, err
 	}
 	return &reportingv1.DeclareEpochResponse{Epoch: epoch, Sequence: done.Last}, nil
+}
+
+// needsEpoch refuses a new epoch where the stream has nothing that the log lacks: all
+// subscribers would have to build anew what is good. What somebody else wrote into the
+// stream needs none either: the stream is made of the log again.
+func (s *Service) needsEpoch() error {
+	if s.publisher == nil || s.publisher.Restored() != "" {
+		return nil
+	}
+	why := s.publisher.Problem()
+	if why == "" {
+		why = "the stream is as the log"
+	}
+	return refuse(errorv1.Reason_REASON_NOT_DECLARABLE, "expected_epoch",
+		"a new epoch is for a log that was restored from a backup, and nothing shows that this one was: %s; force it where subscribers have seen more than the log has", why)
 }
 
 // RaiseLevel raises the log's level.

@@ -71,7 +71,7 @@ func (s *Service) ListEvents(ctx context.Context, req *reportingv1.ListEventsReq
 // numbers: a subscriber would go on from those with these, and mix two histories. A new
 // epoch tells it to begin anew.
 func (s *Service) oneHistory() error {
-	if s.publisher == nil || s.publisher.Foreign() == "" {
+	if s.publisher == nil || s.publisher.Restored() == "" {
 		return nil
 	}
 	return refuse(errorv1.Reason_REASON_UNAVAILABLE, "", "the stream is not of this log: no events are given before a new epoch is declared")

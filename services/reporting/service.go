@@ -32,9 +32,10 @@ type Publisher interface {
 	Published() uint64
 	// Problem says why nothing is published; empty when all is well.
 	Problem() string
-	// Foreign says in what the stream is not of the log, empty as far as is known:
-	// subscribers may then have seen events that the log does not have.
-	Foreign() string
+	// Restored says in what the stream is of another history than the log, which was
+	// restored from a backup: subscribers may have seen events that the log does not have.
+	// It is empty as far as is known, also where somebody else wrote to the stream.
+	Restored() string
 }
 
 // Config is what a service is made of. Engine is required.

@@ -51,8 +51,8 @@ func (s *Service) EnsureSubscription(ctx context.Context, req *reportingv1.Ensur
 	if err := privacy.Check(req); err != nil {
 		return nil, err
 	}
-	if s.js == nil {
-		return nil, errNoNATS()
+	if err := s.needsNATS(); err != nil {
+		return nil, err
 	}
 	epoch := s.engine.Head().Epoch
 	resp := &reportingv1.EnsureSubscriptionResponse{Stream: stream.FactsName(epoch), Consumer: req.GetSubscription(),
@@ -116,12 +116,20 @@ func (s *Service) ensureFacts(ctx context.Context, facts string, req *reportingv
 		Durable: req.GetSubscription(), Description: "cotmoc subscription", FilterSubjects: req.GetSubjects(),
 		AckPolicy: jetstream.AckExplicitPolicy, AckWait: ackWithin, MaxAckPending: mostUnacked,
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: req.GetAfterSequence() + 1,
-		InactiveThreshold: forgetFacts,
+		InactiveThreshold: forgottenAfter(req),
 	})
 	if errors.Is(err, jetstream.ErrConsumerExists) {
 		return natsAway("subscription", err) // made by another call meanwhile
 	}
 	return err
+}
+
+// forgottenAfter is when NATS forgets a subscription to facts that nobody reads.
+func forgottenAfter(req *reportingv1.EnsureSubscriptionRequest) time.Duration {
+	if d := req.GetForgetAfter(); d != nil {
+		return d.AsDuration()
+	}
+	return forgetFacts
 }
 
 // refilter makes a consumer that there is receive the subjects of a request.
@@ -151,7 +159,9 @@ func (s *Service) roomFor(ctx context.Context, name, subscription string) error 
 	names := st.ConsumerNames(ctx)
 	var others []string
 	for name := range names.Name() {
-		others = append(others, name)
+		if isSubscription(name) {
+			others = append(others, name)
+		}
 	}
 	if err := names.Err(); err != nil {
 		return err
@@ -209,9 +219,16 @@ func natsAway(field string, err error) error {
 	return refuse(errorv1.Reason_REASON_UNAVAILABLE, field, "NATS: %v; try again", err)
 }
 
-// errNoNATS is the answer of a service that runs without NATS.
-func errNoNATS() error {
-	return refuse(errorv1.Reason_REASON_UNAVAILABLE, "", "this service has no NATS; read events by ListEvents")
+// needsNATS refuses what cannot be done while there is no connection to NATS, at once:
+// an answer would be waited for in vain.
+func (s *Service) needsNATS() error {
+	switch {
+	case s.js == nil:
+		return refuse(errorv1.Reason_REASON_UNAVAILABLE, "", "this service has no NATS; read events by ListEvents")
+	case !s.js.Conn().IsConnected():
+		return refuse(errorv1.Reason_REASON_UNAVAILABLE, "", "NATS is away; try again, or read events by ListEvents")
+	}
+	return nil
 }
 
 // ListSubscriptions lists the consumers that subscribers have: of the caller's own unit,
@@ -221,8 +238,8 @@ func (s *Service) ListSubscriptions(ctx context.Context, req *reportingv1.ListSu
 	if err != nil {
 		return nil, err
 	}
-	if s.js == nil {
-		return nil, errNoNATS()
+	if err := s.needsNATS(); err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, natsWithin)
 	defer cancel()
@@ -285,6 +302,9 @@ func (s *Service) subscriptions(ctx context.Context) ([]subscription, error) {
 		}
 		list := st.ListConsumers(ctx)
 		for info := range list.Info() {
+			if !isSubscription(info.Name) {
+				continue
+			}
 			one := subscriptionStatus(info)
 			if name == stream.FactsName(epoch) {
 				one.DeadLetters = uint64(len(dead[info.Name]))
@@ -299,6 +319,10 @@ func (s *Service) subscriptions(ctx context.Context) ([]subscription, error) {
 	return all, nil
 }
 
+// isSubscription reports whether a consumer is a subscription, and none that somebody
+// reads by for a while, such as a check of the stream: NATS names those in capitals.
+func isSubscription(consumer string) bool { return strings.ToLower(consumer) == consumer }
+
 // subscriptionStatus is where a consumer stands.
 func subscriptionStatus(info *jetstream.ConsumerInfo) *reportingv1.SubscriptionStatus {
 	status := &reportingv1.SubscriptionStatus{Subscription: info.Name, Subjects: filtersOf(info.Config),
@@ -312,7 +336,7 @@ func subscriptionStatus(info *jetstream.ConsumerInfo) *reportingv1.SubscriptionS
 // Lags returns how many messages wait for each subscription, by its name, for
 // metrics. It is nil when NATS does not answer before ctx ends.
 func (s *Service) Lags(ctx context.Context) map[string]uint64 {
-	if s.js == nil {
+	if s.needsNATS() != nil {
 		return nil
 	}
 	all, err := s.subscriptions(ctx)
@@ -328,8 +352,8 @@ func (s *Service) Lags(ctx context.Context) map[string]uint64 {
 
 // DeleteSubscription ends a subscription and forgets what it set aside.
 func (s *Service) DeleteSubscription(ctx context.Context, req *reportingv1.DeleteSubscriptionRequest) (*reportingv1.DeleteSubscriptionResponse, error) {
-	if s.js == nil {
-		return nil, errNoNATS()
+	if err := s.needsNATS(); err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, natsWithin)
 	defer cancel()

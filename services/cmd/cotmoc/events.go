@@ -149,13 +149,15 @@ func (e *unsubscribeCmd) Run(ctx context.Context, c *console) error {
 type newEpochCmd struct {
 	target
 	Reason string `required:"" help:"Why, for those who read the log later." placeholder:"TEXT"`
+	Force  bool   `help:"Also where the stream shows nothing that the log lacks, because it was lost, too."`
 }
 
 // Help shows how the command is used.
 func (*newEpochCmd) Help() string {
 	return `Only after the reporting ledger was restored from a backup that subscribers may have
 seen more of. The new epoch has a stream of its own with the whole log; subscribers of
-the old one stop with an error and have to build anew what they made of it.
+the old one stop with an error and have to build anew what they made of it. So it is
+refused where the stream is as the log, and where somebody else wrote to the stream.
 
 Example:
   cotmoc events new-epoch --reason 'disk lost on 12 March, restored the backup of 02:00'`
@@ -172,7 +174,7 @@ func (e *newEpochCmd) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return show.Refusal(err)
 	}
-	resp, err := s.admin().DeclareEpoch(ctx, &reportingv1.DeclareEpochRequest{ExpectedEpoch: status.GetEpoch(), Reason: e.Reason})
+	resp, err := s.admin().DeclareEpoch(ctx, &reportingv1.DeclareEpochRequest{ExpectedEpoch: status.GetEpoch(), Reason: e.Reason, Force: e.Force})
 	if err != nil {
 		return show.Refusal(err)
 	}

@@ -34,6 +34,7 @@ type cli struct {
 	Watch     watchCmd     `cmd:"" help:"Print milestones and progress as they happen."`
 	Doctor    doctorCmd    `cmd:"" help:"Check the log, the totals and the stream of a running service."`
 	Events    eventsCmd    `cmd:"" help:"Subscriptions, what they set aside, and the epoch of the stream."`
+	NATS      natsCmd      `cmd:"" name:"nats" help:"Users of NATS, who read events, and their accounts."`
 	Log       logCmd       `cmd:"" help:"The logs of the services."`
 	Backup    backupCmd    `cmd:"" help:"Copy a service's ledger to a file, or check such a file."`
 	Restore   restoreCmd   `cmd:"" help:"Make a ledger of a backup."`
@@ -68,7 +69,11 @@ func stopped(ctx context.Context, err error) error {
 }
 
 func realMain() error {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup does
+		ends = append(ends, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	var c cli

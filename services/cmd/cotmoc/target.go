@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,6 +53,9 @@ func (u natsUser) connect(urls []string, name string) (*nats.Conn, error) {
 	}
 	if u.CA != "" {
 		options = append(options, nats.RootCAs(u.CA))
+	}
+	if u.Seed == "" && slices.ContainsFunc(urls, func(url string) bool { return strings.HasPrefix(url, "tls://") }) {
+		return nil, fmt.Errorf("NATS at %s knows its users by keys: name yours by --nats-seed, --nats-ca and --nats-inbox (see cotmoc nats user)", strings.Join(urls, ","))
 	}
 	nc, err := nats.Connect(strings.Join(urls, ","), options...)
 	if err != nil {

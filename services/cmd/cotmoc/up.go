@@ -74,7 +74,8 @@ func (k *clocked) set(c *embedded.Config) error {
 type upCmd struct {
 	serving
 	clocked
-	NATSListen string `name:"nats-listen" help:"Address at which other processes reach the NATS inside; loopback only, empty for none." default:"127.0.0.1:7622" env:"COTMOC_NATS_LISTEN"`
+	NATSListen string `name:"nats-listen" help:"Address at which subscribers in other processes reach the NATS inside, such as 127.0.0.1:7622; nowhere when not given, loopback only, unless there is TLS." env:"COTMOC_NATS_LISTEN" placeholder:"HOST:PORT"`
+	NATSUsers  string `name:"nats-users" help:"File of the users of NATS and what each may read (see cotmoc nats user); needed with TLS." env:"COTMOC_NATS_USERS" placeholder:"FILE" type:"path"`
 }
 
 // Help shows how the command is used.
@@ -82,6 +83,7 @@ func (*upCmd) Help() string {
 	return `Examples:
   cotmoc up
   cotmoc up --dir /var/lib/cotmoc --log-format json
+  cotmoc up --nats-listen 127.0.0.1:7622
   cotmoc up --clock=manual --start 2022-01-01T08:00:00+07:00`
 }
 
@@ -94,7 +96,7 @@ func (u *upCmd) Run(ctx context.Context) error {
 	if err := u.set(&c); err != nil {
 		return err
 	}
-	c.NATSListen = u.NATSListen
+	c.NATSListen, c.NATSUsers = u.NATSListen, u.NATSUsers
 	return serve(ctx, c, embedded.Up)
 }
 

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os/signal"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/cotmoc/cotmoc/pkg/event"
@@ -13,10 +15,15 @@ import (
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/cotmoc/cotmoc/services/cmd/cotmoc/internal/show"
 	"github.com/google/uuid"
+	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-// unsubscribeWithin is how long somebody who stopped a watch waits for its end.
-const unsubscribeWithin = 2 * time.Second
+const (
+	// unsubscribeWithin is how long somebody who stopped a watch waits for its end.
+	unsubscribeWithin = 2 * time.Second
+	// forgetAfter is when NATS forgets the subscription of a watch that was killed.
+	forgetAfter = 10 * time.Minute
+)
 
 // watchCmd prints what happens.
 type watchCmd struct {
@@ -57,38 +64,54 @@ func (w *watchCmd) Run(ctx context.Context, c *console) error {
 	if err != nil {
 		return show.Refusal(err)
 	}
+	// Without this, `| head -1` would end the process before it has ended its subscription.
+	signal.Ignore(syscall.SIGPIPE)
+	config := event.Config{Events: s.events(), Subscription: w.Subscription, Subjects: facts, Log: subscriberLog(c)}
 	if w.Subscription == "" {
-		w.Subscription = "watch-" + uuid.NewString()[:8]
-		defer unsubscribe(ctx, s, w.Subscription)
+		config.Subscription, config.ForgetAfter = "watch-"+uuid.NewString()[:8], forgetAfter
+		defer unsubscribe(ctx, s, config.Subscription)
 	}
-	first := &reportingv1.EnsureSubscriptionRequest{Subscription: w.Subscription, Subjects: facts, AfterSequence: at.Sequence}
+	first := &reportingv1.EnsureSubscriptionRequest{Subscription: config.Subscription, Subjects: facts, AfterSequence: at.Sequence}
 	if len(facts) == 0 {
 		first.Subjects = progress
+	}
+	if config.ForgetAfter > 0 {
+		first.ForgetAfter = durationpb.New(config.ForgetAfter)
 	}
 	where, err := s.events().EnsureSubscription(ctx, first)
 	if err != nil {
 		return show.Refusal(err)
 	}
-	nc, err := w.connect(where.GetNatsUrls(), "cotmoc watch")
-	if err != nil {
+	if config.Conn, err = w.connect(where.GetNatsUrls(), "cotmoc watch"); err != nil {
 		return err
 	}
-	if nc == nil && len(progress) > 0 {
-		fmt.Fprintln(c.Err, "NATS cannot be reached from here: events come from the log, once a second, and no progress of totals")
-		progress = nil
-	}
-	if nc != nil {
-		defer nc.Close()
+	if config.Conn != nil {
+		defer config.Conn.Close()
+	} else if progress, err = fromLog(c, facts, progress); err != nil {
+		return err
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	p := &printer{console: c, names: show.NewNames(s.registry()), json: w.JSON, from: at.Sequence, stop: stop}
 	follow := &following{progress: progress, facts: facts, at: at}
-	err = follow.run(ctx, event.Config{Conn: nc, Events: s.events(), Subscription: w.Subscription, Subjects: facts, Log: subscriberLog(c)}, p)
+	err = follow.run(ctx, config, p)
 	if cause := context.Cause(ctx); errors.Is(cause, errOutput) {
 		return cause
 	}
 	return err
+}
+
+// fromLog says what is missing where nobody outside the service reaches NATS: facts come
+// from the log all the same, the progress of totals is on NATS alone.
+func fromLog(c *console, facts, progress []string) ([]string, error) {
+	const how = "cotmoc up opens its NATS with --nats-listen 127.0.0.1:7622"
+	switch {
+	case len(facts) == 0:
+		return nil, fmt.Errorf("the progress of totals comes by NATS, which nobody outside the service reaches: %s", how)
+	case len(progress) > 0:
+		fmt.Fprintf(c.Err, "NATS cannot be reached from here: events come from the log, once a second, and no progress of totals; %s\n", how)
+	}
+	return nil, nil
 }
 
 // unsubscribe ends a subscription that nobody will ask for again. Left over, it would

@@ -24,13 +24,13 @@ const shipped = "../../../deploy/config"
 // TestEveryFileIsTried: a file that no test reads is not shipped.
 func TestEveryFileIsTried(t *testing.T) {
 	tried := map[string]bool{"registry.yaml": true, "reporting.yaml": true, "nats-server.conf": true,
-		"nats-accounts.conf.tmpl": true, "postgresql.conf": true, "config.go": true}
+		"nats-accounts.conf.tmpl": true, "postgresql.conf": true}
 	entries, err := os.ReadDir(shipped)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, e := range entries {
-		if !tried[e.Name()] {
+		if !tried[e.Name()] && filepath.Ext(e.Name()) != ".go" {
 			t.Errorf("no test reads %s", e.Name())
 		}
 	}

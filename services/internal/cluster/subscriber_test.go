@@ -30,7 +30,7 @@ type hall struct {
 	facts jetstream.Stream
 }
 
-func newHall(t *testing.T, servers int) *hall {
+func newHall(t *testing.T, servers int, settings ...string) *hall {
 	t.Helper()
 	h := &hall{t: t, keys: map[string]nkeys.KeyPair{}}
 	public := func(user string) string {
@@ -48,7 +48,7 @@ func newHall(t *testing.T, servers int) *hall {
 		{Name: "any", Key: public("any"), Consumers: []string{"*"}}}}}))
 	routes := ports(t, servers)
 	for i := range servers {
-		text := fmt.Sprintf("server_name: s%d\nlisten: 127.0.0.1:-1\njetstream { store_dir: %q }\n%s", i, t.TempDir(), accounts.String())
+		text := fmt.Sprintf("server_name: s%d\nlisten: 127.0.0.1:-1\njetstream { store_dir: %q, max_memory_store: 256MB, max_file_store: 8TB }\n%s\n%s\n", i, t.TempDir(), accounts.String(), strings.Join(settings, "\n"))
 		if servers > 1 {
 			text += fmt.Sprintf("cluster { name: c, listen: %q, routes: [nats://%s] }", routes[i], strings.Join(routes, ", nats://"))
 		}
@@ -171,9 +171,15 @@ func TestASubscriberChangesNothing(t *testing.T) {
 }
 
 // TestASubscriberReadsItsOwn: many at a time, whichever server it is connected to, and
-// acknowledges them.
+// acknowledges them, in either form that NATS may be told to use.
 func TestASubscriberReadsItsOwn(t *testing.T) {
-	h := newHall(t, 3)
+	for form, flag := range map[string]string{"nine_words": "false", "eleven_words": "true"} {
+		t.Run(form, func(t *testing.T) { readsItsOwn(t, newHall(t, 3, "feature_flags { js_ack_fc_v2: "+flag+" }")) })
+	}
+}
+
+func readsItsOwn(t *testing.T, h *hall) {
+	t.Helper()
 	read := uint64(0)
 	for at, user := range []string{"board", "board", "board", "any"} {
 		for range 5 {

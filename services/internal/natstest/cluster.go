@@ -84,7 +84,7 @@ func freeAddress(t testing.TB) string {
 }
 
 func (c *Cluster) start(i int) {
-	s, err := natsd.Start(natsd.Config{StoreDir: c.folder(i), Listen: c.listen[i],
+	s, err := natsd.Start(natsd.Config{StoreDir: c.folder(i), Listen: c.listen[i], Open: true,
 		Name: fmt.Sprint("s", i), Cluster: c.routes[i], Routes: c.routes})
 	if err != nil {
 		c.t.Error(err)

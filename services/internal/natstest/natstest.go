@@ -22,7 +22,7 @@ func Start(t testing.TB) (*nats.Conn, string) {
 // can be stopped and started again. It is closed with the test at the latest.
 func Server(t testing.TB, dir, listen string) *natsd.Server {
 	t.Helper()
-	s, err := natsd.Start(natsd.Config{StoreDir: dir, Listen: listen})
+	s, err := natsd.Start(natsd.Config{StoreDir: dir, Listen: listen, Open: true})
 	if err != nil {
 		t.Fatal(err)
 	}

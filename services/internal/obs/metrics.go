@@ -26,6 +26,7 @@ const (
 	nameRelayPublished   = "cotmoc_relay_published_sequence"
 	nameRelayLag         = "cotmoc_relay_lag_events"
 	nameRelayProblem     = "cotmoc_relay_problem"
+	nameStreamTampered   = "cotmoc_stream_tampered"
 	nameRegistryRevision = "cotmoc_registry_revision"
 	nameRegistryProblem  = "cotmoc_registry_problem"
 	nameSubscriptionLag  = "cotmoc_subscription_pending"
@@ -149,6 +150,7 @@ type Relay struct {
 	Published func() uint64 // last number on the stream
 	Lag       func() uint64 // events of the log that are not on the stream yet
 	Problem   func() uint64 // 1 while the relay cannot do its work
+	Tampered  func() uint64 // 1 while the stream has what somebody else wrote
 	Revision  func() uint64 // newest registry revision in the copy
 	// Unfollowed is 1 while the registry answers and cannot be followed; nil for none.
 	Unfollowed func() uint64
@@ -160,6 +162,7 @@ func WatchRelay(r *prometheus.Registry, service string, y Relay) {
 		gauge(nameRelayPublished, "Last number on the stream.", y.Published),
 		gauge(nameRelayLag, "Events of the log that are not on the stream yet.", y.Lag),
 		gauge(nameRelayProblem, "1 while the relay cannot do its work.", y.Problem),
+		gauge(nameStreamTampered, "1 while the stream has what no relay of this log wrote.", y.Tampered),
 		gauge(nameRegistryRevision, "Newest registry revision in the service's copy.", y.Revision))
 	if y.Unfollowed != nil {
 		labelled(r, service).MustRegister(gauge(nameRegistryProblem,

@@ -45,6 +45,8 @@ type ReportingConfig struct {
 	NATS      *nats.Conn
 	NATSURLs  []string // where subscribers outside this process reach NATS
 	Replicas  int      // copies of each stream; 0 is 1
+	// SealKey is by what the relay's messages are told from others: see stream.RelayConfig.
+	SealKey []byte
 	// Clock is the manual clock, moved to the log's last event where it stands
 	// before that; nil means that time goes by itself.
 	Clock   *reporting.Clock
@@ -75,7 +77,8 @@ func OpenReporting(ctx context.Context, c ReportingConfig) (*Reporting, error) {
 		return nil, errors.Join(err, engine.Close(ctx))
 	}
 	r := &Reporting{engine: engine, connected: c.NATS.IsConnected, directory: reporting.NewDirectory(engine, c.Registry, c.Log)}
-	r.relay, err = stream.NewRelay(stream.RelayConfig{Conn: c.NATS, Replicas: c.Replicas, Source: engine, Describe: reporting.Describe, Log: c.Log})
+	r.relay, err = stream.NewRelay(stream.RelayConfig{Conn: c.NATS, Replicas: c.Replicas, Source: engine,
+		Describe: reporting.Describe, Key: c.SealKey, Log: c.Log})
 	if err != nil {
 		return nil, errors.Join(err, engine.Close(ctx))
 	}
@@ -116,23 +119,22 @@ func (r *Reporting) begin(c ReportingConfig, boardJS jetstream.JetStream) {
 
 func (r *Reporting) watchRelay(m *prometheus.Registry) {
 	obs.WatchRelay(m, "reporting", obs.Relay{
-		Published: r.relay.Published,
-		Lag:       func() uint64 { return r.engine.Head().Sequence - min(r.relay.Published(), r.engine.Head().Sequence) },
-		Problem: func() uint64 {
-			if r.relay.Problem() != "" {
-				return 1
-			}
-			return 0
-		},
-		Revision: func() uint64 { return uint64(r.directory.Revision(context.Background())) },
-		Unfollowed: func() uint64 {
-			if r.directory.Problem() != "" {
-				return 1
-			}
-			return 0
-		},
+		Published:  r.relay.Published,
+		Lag:        func() uint64 { return r.engine.Head().Sequence - min(r.relay.Published(), r.engine.Head().Sequence) },
+		Problem:    func() uint64 { return one(r.relay.Problem() != "") },
+		Tampered:   func() uint64 { return one(r.relay.Tampered() != "") },
+		Revision:   func() uint64 { return uint64(r.directory.Revision(context.Background())) },
+		Unfollowed: func() uint64 { return one(r.directory.Problem() != "") },
 	})
 	obs.WatchSubscriptions(m, "reporting", r.service.Lags)
+}
+
+// one is 1 where something is so.
+func one(so bool) uint64 {
+	if so {
+		return 1
+	}
+	return 0
 }
 
 // ErrClock says that a log's clock was set by hand, and was to go by itself.

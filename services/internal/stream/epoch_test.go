@@ -156,7 +156,7 @@ func TestRelay_stream_of_a_log_that_was_restored_and_went_on_with_the_same_bytes
 		t.Fatal("the logs were meant to be the same to the byte")
 	}
 	r, _ = run(t, nc, e)
-	until(t, "other events are seen", func() bool { return strings.Contains(r.Foreign(), "message 3") })
+	until(t, "other events are seen", func() bool { return strings.Contains(r.Restored(), "message 3") })
 	declare(t, e, 2)
 	until(t, "published in the new epoch", func() bool { return r.Problem() == "" && r.Published() == 4 })
 	equals(t, nc, e, 2)

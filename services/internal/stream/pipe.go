@@ -17,37 +17,41 @@ import (
 )
 
 const (
-	// A group of messages is answered for once, by its last: one answer vouches for
-	// all messages before it, because each names the number before its own.
+	// Room is counted in groups of messages, and so many groups may be unanswered.
 	groupMessages = 64
 	groupBytes    = 64 << 10
-	// Groups that may be unanswered.
-	window = 64
+	window        = 64
 )
 
 // pipe publishes consecutive events without waiting for each answer. It belongs to
-// one session and ends with the first answer that is not as it should be.
+// one session and ends with the first answer that is not as it should be. Each message
+// is answered: where somebody else wrote one under its number, those after it would be
+// taken in all the same, for each only names the number before its own.
 type pipe struct {
 	r      *Relay
 	sub    *nats.Subscription
-	prefix string
+	prefix string // of the subjects of answers: a number, and groupEnd where a group ends
 	fail   context.CancelCauseFunc
 
 	held  *nats.Msg // the next to go; held back until it is known whether it is the last
 	sent  uint64    // number of the last message that was sent or is held
 	count int       // messages in the group so far
 	bytes int       // their size
-	asked uint64    // answers asked for
+	asked uint64    // groups that were sent
 
-	answers  atomic.Uint64 // answers that came
-	progress atomic.Int64  // when one last came or was asked for when none was due, in Unix nanoseconds
+	next     uint64        // number that is answered next; of the subscription's goroutine
+	answers  atomic.Uint64 // groups that were answered
+	progress atomic.Int64  // when one last was, or was sent when none was due, in Unix nanoseconds
 	room     chan struct{} // holds one when an answer came
 }
 
+// groupEnd marks the answer by which a group is done.
+const groupEnd = ".end"
+
 func newPipe(r *Relay, at uint64, fail context.CancelCauseFunc) (*pipe, error) {
-	p := &pipe{r: r, sent: at, fail: fail, room: make(chan struct{}, 1), prefix: r.cfg.Conn.NewInbox() + "."}
+	p := &pipe{r: r, sent: at, next: at + 1, fail: fail, room: make(chan struct{}, 1), prefix: r.cfg.Conn.NewInbox() + "."}
 	var err error
-	if p.sub, err = r.cfg.Conn.Subscribe(p.prefix+"*", p.answered); err != nil {
+	if p.sub, err = r.cfg.Conn.Subscribe(p.prefix+">", p.answered); err != nil {
 		return nil, fmt.Errorf("subscribe to answers: %w", err)
 	}
 	return p, nil
@@ -56,7 +60,7 @@ func newPipe(r *Relay, at uint64, fail context.CancelCauseFunc) (*pipe, error) {
 func (p *pipe) close() { _ = p.sub.Unsubscribe() }
 
 // fill publishes what the log has, at most until the given time. The last message
-// asks for an answer.
+// ends its group.
 func (p *pipe) fill(ctx context.Context, until time.Time) error {
 	for b, err := range p.r.cfg.Source.Blocks(ctx, p.sent) {
 		if err != nil {
@@ -106,17 +110,19 @@ func (p *pipe) add(ctx context.Context, e Event) error {
 	}
 	header[nats.ExpectedLastSeqHdr] = []string{strconv.FormatUint(n-1, 10)}
 	header[nats.ExpectedStreamHdr] = []string{p.r.name}
+	header[sealHeader] = []string{seal(p.r.cfg.Key, p.r.name, n, subject, e.Data)}
 	p.held, p.sent = &nats.Msg{Subject: subject, Header: header, Data: e.Data}, n
 	return nil
 }
 
-// send publishes the message that is held, and asks for an answer where it is the
-// last or its group is full.
+// send publishes the message that is held. It ends its group where it is the last or
+// the group is full.
 func (p *pipe) send(ctx context.Context, last bool) error {
 	if p.held == nil {
 		return nil
 	}
 	p.count, p.bytes = p.count+1, p.bytes+len(p.held.Data)
+	p.held.Reply = p.prefix + strconv.FormatUint(p.sent, 10)
 	if last || p.count >= groupMessages || p.bytes >= groupBytes {
 		if err := p.throttle(ctx); err != nil {
 			return err
@@ -124,7 +130,7 @@ func (p *pipe) send(ctx context.Context, last bool) error {
 		if p.answers.Load() == p.asked {
 			p.progress.Store(time.Now().UnixNano())
 		}
-		p.held.Reply = p.prefix + strconv.FormatUint(p.sent, 10)
+		p.held.Reply += groupEnd
 		p.asked, p.count, p.bytes = p.asked+1, 0, 0
 	}
 	if err := p.r.cfg.Conn.PublishMsg(p.held); err != nil {
@@ -172,9 +178,19 @@ type ack struct {
 	} `json:"error"`
 }
 
+// rejectedError says that the stream did not take an event under its number.
+type rejectedError struct {
+	n   uint64
+	err error
+}
+
+func (e *rejectedError) Error() string { return fmt.Sprintf("publish event %d: %v", e.n, e.err) }
+func (e *rejectedError) Unwrap() error { return e.err }
+
 // answered takes in one answer, on the subscription's goroutine.
 func (p *pipe) answered(m *nats.Msg) {
-	n, err := strconv.ParseUint(strings.TrimPrefix(m.Subject, p.prefix), 10, 64)
+	text, ends := strings.CutSuffix(strings.TrimPrefix(m.Subject, p.prefix), groupEnd)
+	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
 		return
 	}
@@ -183,10 +199,18 @@ func (p *pipe) answered(m *nats.Msg) {
 		return
 	}
 	if err := accepted(m, n); err != nil {
-		p.fail(fmt.Errorf("publish event %d: %w", n, err))
+		p.fail(&rejectedError{n, err})
 		return
 	}
+	if n != p.next {
+		p.fail(&rejectedError{p.next, fmt.Errorf("event %d was answered first", n)})
+		return
+	}
+	p.next = n + 1
 	p.r.published.Store(n)
+	if !ends {
+		return
+	}
 	p.r.well()
 	p.progress.Store(time.Now().UnixNano())
 	p.answers.Add(1)

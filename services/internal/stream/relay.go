@@ -46,6 +46,10 @@ type RelayConfig struct {
 	// Describe returns an event's subject and headers; the relay adds its own to
 	// them. It must give the same for the same event of the same stream, always.
 	Describe func(e Event) (subject string, header nats.Header, err error)
+	// Key seals messages, so that those that a relay of this log wrote are told from
+	// others. It is the same for all relays of a log, and stays when the log is restored
+	// from a backup. Without one, whoever knows this program can seal.
+	Key []byte
 	// Log gets problems; nothing is logged when it is nil.
 	Log *zap.Logger
 }
@@ -66,26 +70,37 @@ const (
 //
 // It watches the stream each second: one that was deleted is made again and filled
 // from 1; one with a hole, or that no server has led for a minute, is deleted and made
-// again. One that is ahead of the log,
-// or has other content than the log, or is of a later epoch, stops the relay until
-// that is resolved: see Problem. While NATS is away it waits; the log is not held up
-// by that. When the log begins a new epoch, so does the relay, with a new stream.
+// again. One that is ahead of the log, or has other content than the log, or is of a
+// later epoch, stops the relay until that is resolved. What is there and not in the log
+// was written by a relay of this log, and the log was restored from a backup since (see
+// Restored), or by somebody else (see Tampered): a seal tells one from the other. While
+// NATS is away it waits; the log is not held up by that. When the log begins a new
+// epoch, so does the relay, with a new stream.
 type Relay struct {
 	cfg        RelayConfig
 	js         jetstream.JetStream
 	epoch      uint32    // that it works for, and
 	name       string    // its stream; both are Run's, and so is
-	leaderless time.Time // since when no server leads it, zero for not
+	leaderless time.Time // since when no server leads it, zero for not, and
+	rejected   uint64    // the number under which an event was not taken in, 0 for none, and
+	looked     bool      // whether the last messages were compared since it began
 	log        *zap.Logger
 	good       atomic.Int64 // when it last published what it owed, or owed nothing, in Unix nanoseconds
 	failed     atomic.Pointer[string]
 	published  atomic.Uint64
 	rebuilt    atomic.Uint64
-	problem    atomic.Pointer[string]
+	problem    atomic.Pointer[error]
 }
 
-// errProblem is a state of the stream that a person has to resolve.
-var errProblem = errors.New("stream: not of this log")
+// errProblem is a state of the stream that a person has to resolve: an event that cannot
+// be published, or one of the two below.
+var errProblem = errors.New("stream")
+
+// errRestored says that the stream has what a relay of this log wrote and the log lacks.
+var errRestored = fmt.Errorf("%w: not of this log any more", errProblem)
+
+// errTampered says that the stream has what no relay of this log wrote.
+var errTampered = fmt.Errorf("%w: somebody else wrote to it", errProblem)
 
 // errEpoch ends a session when the log has begun a new epoch.
 var errEpoch = errors.New("stream: the log began a new epoch")
@@ -116,6 +131,7 @@ func (r *Relay) begin(epoch uint32) {
 	if epoch != r.epoch {
 		r.epoch, r.name = epoch, FactsName(epoch)
 		r.published.Store(0)
+		r.rejected, r.looked = 0, false
 	}
 }
 
@@ -132,8 +148,8 @@ func (r *Relay) Rebuilt() uint64 { return r.rebuilt.Load() }
 // has that it should not, or that nothing of what is owed could be published for some
 // seconds. It is empty while all is well.
 func (r *Relay) Problem() string {
-	if p := r.Foreign(); p != "" {
-		return p
+	if p := r.problem.Load(); p != nil {
+		return (*p).Error()
 	}
 	since := time.Since(time.Unix(0, r.good.Load()))
 	if since < stalledAfter || r.cfg.Source.Head().Sequence <= r.Published() {
@@ -149,11 +165,19 @@ func (r *Relay) Problem() string {
 	return fmt.Sprintf("nothing was published for %v although NATS is there (is its disk full?): %s", since.Round(time.Second), why)
 }
 
-// Foreign says in what the stream is not of this log, which only a person can resolve;
-// empty as far as is known.
-func (r *Relay) Foreign() string {
-	if p := r.problem.Load(); p != nil {
-		return *p
+// Restored says in what the stream is of another history than the log, which was
+// restored from a backup; a new epoch resolves it. It is empty as far as is known.
+func (r *Relay) Restored() string { return r.of(errRestored) }
+
+// Tampered says what is in the stream that no relay of this log wrote. The log is as it
+// was: who writes has to be found, and the stream deleted, which is then made of the
+// log again. It is empty as far as is known.
+func (r *Relay) Tampered() string { return r.of(errTampered) }
+
+// of is the problem that there is, if it is of a kind.
+func (r *Relay) of(kind error) string {
+	if p := r.problem.Load(); p != nil && errors.Is(*p, kind) {
+		return (*p).Error()
 	}
 	return ""
 }
@@ -192,7 +216,10 @@ func (r *Relay) note(err error, before string) string {
 	text := err.Error()
 	r.failed.Store(&text)
 	if errors.Is(err, errProblem) {
-		r.problem.Store(&text)
+		r.problem.Store(&err)
+	}
+	if rejected := (*rejectedError)(nil); errors.As(err, &rejected) {
+		r.rejected = rejected.n
 	}
 	if text == before {
 		return text

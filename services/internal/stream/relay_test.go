@@ -323,8 +323,8 @@ func TestRelay_stream_of_another_log_stops_it(t *testing.T) {
 	}
 	grow(t, restored, 1, 60)
 	until(t, "other content is seen", func() bool { return strings.Contains(r.Problem(), "message 100") })
-	if r.Foreign() != r.Problem() {
-		t.Errorf("foreign: %q", r.Foreign())
+	if r.Restored() != r.Problem() || r.Tampered() != "" {
+		t.Errorf("restored: %q, tampered: %q", r.Restored(), r.Tampered())
 	}
 	time.Sleep(2500 * time.Millisecond)
 	if n := logs.Len(); n != 2 {
@@ -340,7 +340,7 @@ func TestRelay_stream_of_another_log_stops_it(t *testing.T) {
 	if err := jsOf(t, nc).DeleteStream(t.Context(), stream.FactsName(1)); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "goes on by itself", func() bool { return r.Published() == 110 && r.Problem() == "" && r.Foreign() == "" })
+	until(t, "goes on by itself", func() bool { return r.Published() == 110 && r.Problem() == "" && r.Restored() == "" })
 	same(t, nc, restored)
 }
 

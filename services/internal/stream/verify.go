@@ -12,9 +12,12 @@ import (
 )
 
 const (
-	verifyAhead  = 2000
+	verifyAhead  = 2000    // messages on their way, and
+	verifyBytes  = 4 << 20 // their size
 	catchUpGrace = 10 * time.Second
 	nextWithin   = 10 * time.Second // for one message
+	// readerForgotten is when NATS forgets the consumer of one that could not delete it.
+	readerForgotten = 30 * time.Second
 )
 
 // errNoAnswer says that NATS is away.
@@ -94,22 +97,34 @@ func next(ctx context.Context, msgs jetstream.MessagesContext) (jetstream.Msg, e
 func compareAll(ctx context.Context, js jetstream.JetStream, stream string, source Source, first, last uint64) error {
 	events, stop := iter.Pull2(eventsFrom(ctx, source, first))
 	defer stop()
+	return readRange(ctx, js, stream, first, last, func(m *jetstream.RawStreamMsg) error {
+		e, err, ok := events()
+		if err != nil || !ok {
+			return errors.Join(fmt.Errorf("the log has no event %d", m.Sequence), err)
+		}
+		if !bytes.Equal(m.Data, e.Data) {
+			return fmt.Errorf("message %d is not event %d of the log", m.Sequence, m.Sequence)
+		}
+		return nil
+	})
+}
+
+// readRange gives f messages of a stream, each after the one before it. The consumer that
+// it needs is gone when it returns.
+func readRange(ctx context.Context, js jetstream.JetStream, stream string, first, last uint64, f func(*jetstream.RawStreamMsg) error) error {
 	c, err := js.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{
-		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: first,
+		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: first, InactiveThreshold: readerForgotten,
 	})
 	if err != nil {
 		return err
 	}
-	msgs, err := c.Messages(jetstream.PullMaxMessages(verifyAhead))
+	defer forget(ctx, js, stream, c)
+	msgs, err := c.Messages(jetstream.PullMaxMessagesWithBytesLimit(verifyAhead, verifyBytes))
 	if err != nil {
 		return err
 	}
 	defer msgs.Stop()
 	for n := first; n <= last; n++ {
-		event, err, ok := events()
-		if err != nil || !ok {
-			return errors.Join(fmt.Errorf("the log has no event %d", n), err)
-		}
 		m, err := next(ctx, msgs)
 		if err != nil {
 			return fmt.Errorf("read message %d: %w", n, err)
@@ -121,23 +136,36 @@ func compareAll(ctx context.Context, js jetstream.JetStream, stream string, sour
 		if meta.Sequence.Stream != n {
 			return fmt.Errorf("message %d is where %d should be", meta.Sequence.Stream, n)
 		}
-		if !bytes.Equal(m.Data(), event) {
-			return fmt.Errorf("message %d is not event %d of the log", n, n)
+		if err := f(&jetstream.RawStreamMsg{Subject: m.Subject(), Sequence: n, Header: m.Headers(), Data: m.Data()}); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// eventsFrom yields the log's events from a number on.
-func eventsFrom(ctx context.Context, source Source, first uint64) iter.Seq2[[]byte, error] {
-	return func(yield func([]byte, error) bool) {
+// forget deletes a reader's consumer, also where its caller is gone. NATS itself would
+// forget it later, and until then it would look like a subscription that is behind.
+func forget(ctx context.Context, js jetstream.JetStream, stream string, c jetstream.Consumer) {
+	info := c.CachedInfo()
+	if info == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+	_ = js.DeleteConsumer(ctx, stream, info.Name)
+}
+
+// eventsFrom yields the log's events from a number on, without their origins.
+func eventsFrom(ctx context.Context, source Source, first uint64) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
 		for b, err := range source.Blocks(ctx, first-1) {
 			if err != nil {
-				yield(nil, err)
+				yield(Event{}, err)
 				return
 			}
+			marks := b.Marks()
 			for n := max(first, b.First); n <= b.End(); n++ {
-				if !yield(b.Entries[n-b.First].Event, nil) {
+				if !yield(Event{Sequence: n, Mark: marks.Of(n), Data: b.Entries[n-b.First].Event}, nil) {
 					return
 				}
 			}

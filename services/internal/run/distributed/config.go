@@ -1,10 +1,12 @@
 package distributed
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/cotmoc/cotmoc/services/internal/run"
+	"github.com/cotmoc/cotmoc/services/internal/stream"
 )
 
 // Config is what a replica of a service is told; its tags are those of
@@ -153,6 +156,19 @@ func checkURL(flag, text string) error {
 		return fmt.Errorf("%s holds a password: put it into a file", flag)
 	}
 	return nil
+}
+
+// sealKey is by what the relays know their own messages. It is made of the seed of the
+// service's user, which all replicas have and no backup does.
+func (n NATS) sealKey() ([]byte, error) {
+	if n.Seed == "" {
+		return nil, nil
+	}
+	seed, err := os.ReadFile(n.Seed)
+	if err != nil {
+		return nil, fmt.Errorf("NATS: nkey of %s: %w", n.Seed, err)
+	}
+	return stream.SealKey(bytes.TrimSpace(seed)), nil
 }
 
 // checkServer refuses a server of NATS on the way to which others could read along, or

@@ -175,12 +175,16 @@ func (b *builder) reporting(ctx context.Context, c *ReportingConfig) (run.Guarde
 	if err != nil {
 		return nil, err
 	}
+	seal, err := c.NATS.sealKey()
+	if err != nil {
+		return nil, err
+	}
 	registry, err := b.dial(c.Registry)
 	if err != nil {
 		return nil, err
 	}
 	config := run.ReportingConfig{Shared: true, ImagePath: filepath.Join(c.State, "reporting.image"),
-		Registry: registry.Registry(), NATS: nc, NATSURLs: c.NATS.PublicURLs, Replicas: c.NATS.Replicas, Metrics: b.metrics, Log: c.Log}
+		Registry: registry.Registry(), NATS: nc, NATSURLs: c.NATS.PublicURLs, Replicas: c.NATS.Replicas, SealKey: seal, Metrics: b.metrics, Log: c.Log}
 	if config.NATSURLs == nil {
 		config.NATSURLs = c.NATS.URLs
 	}

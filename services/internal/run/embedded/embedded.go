@@ -40,8 +40,12 @@ type Config struct {
 	AdminListen string
 	// Monitor is for metrics and health over HTTP; the zero one is for none.
 	Monitor run.MonitorConfig
-	// NATSListen is where other processes reach the NATS inside; empty for nowhere.
+	// NATSListen is where other processes reach the NATS inside; empty for nowhere. On
+	// loopback, unless there is TLS.
 	NATSListen string
+	// NATSUsers is the file of the users who may connect there, and of what each may read.
+	// With TLS it is needed; without, and without it, everybody on this machine reads.
+	NATSUsers string
 	// NATSURL is a NATS server beside the process, instead of one inside.
 	NATSURL string
 	// RegistryAddr is a registry in another process; for Reporting only.
@@ -244,7 +248,11 @@ func (b *builder) reporting(ctx context.Context) error {
 		return fmt.Errorf("registry at %s: %w", address, err)
 	}
 	b.p.onClose(func(context.Context) error { return conn.Close() })
-	config := run.ReportingConfig{Store: store, ImagePath: image, Registry: registryv1.NewRegistryServiceClient(conn),
+	seal, err := b.sealKey()
+	if err != nil {
+		return err
+	}
+	config := run.ReportingConfig{Store: store, ImagePath: image, SealKey: seal, Registry: registryv1.NewRegistryServiceClient(conn),
 		NATS: nc, NATSURLs: urls, Clock: b.clock, Metrics: b.metrics, Log: b.c.Log.Named("reporting")}
 	r, err := run.OpenReporting(ctx, config)
 	if err != nil {
@@ -255,45 +263,6 @@ func (b *builder) reporting(ctx context.Context) error {
 	b.parts = append(b.parts, r)
 	b.ready = append(b.ready, r.Ready()...)
 	return nil
-}
-
-// nats connects to the server beside the process, or to one started inside it.
-func (b *builder) nats() (*nats.Conn, []string, error) {
-	options := []nats.Option{nats.Name("cotmoc reporting"), nats.MaxReconnects(-1), nats.RetryOnFailedConnect(true),
-		nats.ReconnectWait(250 * time.Millisecond)}
-	if b.p.NATSURL = b.c.NATSURL; b.p.NATSURL == "" {
-		if err := b.free(b.c.NATSListen); err != nil {
-			return nil, nil, err
-		}
-		inside, err := natsd.Start(natsd.Config{StoreDir: filepath.Join(b.c.Dir, "nats"), Listen: b.c.NATSListen, FactsKept: true, Log: b.c.Log.Named("nats")})
-		if err != nil {
-			return nil, nil, err
-		}
-		b.p.inside, b.p.NATSURL = inside, inside.URL()
-		b.p.onClose(func(context.Context) error { inside.Close(); return nil })
-	}
-	nc, err := b.p.ConnectNATS(options...)
-	if err != nil {
-		return nil, nil, fmt.Errorf("connect to NATS: %w", err)
-	}
-	b.p.onClose(func(context.Context) error { nc.Close(); return nil })
-	if b.p.NATSURL == "" {
-		return nc, nil, nil
-	}
-	return nc, []string{b.p.NATSURL}, nil
-}
-
-// free refuses an address for NATS that is not on loopback or is taken; the server
-// itself takes any, and tells of a taken one only by not getting ready.
-func (b *builder) free(address string) error {
-	if address == "" {
-		return nil
-	}
-	l, err := run.Listen(address)
-	if err != nil {
-		return fmt.Errorf("NATS: %w", err)
-	}
-	return l.Close()
 }
 
 // ConnectNATS connects to the NATS that the process uses.

@@ -4,7 +4,7 @@ package natsd
 
 import (
 	"cmp"
-	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -15,17 +15,26 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"go.uber.org/zap"
+
+	config "github.com/cotmoc/cotmoc/deploy/config"
 )
 
-// Config says where an embedded NATS server keeps its streams and listens.
+// Config says where an embedded NATS server keeps its streams and listens, and for whom.
+// Nobody but this process may do anything, unless Readers, Anybody or Open say so.
 type Config struct {
 	// StoreDir is the folder of its files. It is made where it is missing.
 	StoreDir string
 	// Listen is host:port for clients of other processes, with port 0 for any that
 	// is free; nothing is opened when it is empty.
 	Listen string
-	// FactsKept keeps clients of other processes from publishing facts.
-	FactsKept bool
+	// TLS is how clients of other processes are spoken to; in the clear when nil.
+	TLS *tls.Config
+	// Readers are who may connect from other processes, by their nkeys.
+	Readers []config.Subscriber
+	// Anybody lets everybody in who shows no key, as one who reads any subscription.
+	Anybody bool
+	// Open lets everybody in to do anything: for tests of what works on a NATS server.
+	Open bool
 	// Name is the server's; "cotmoc" when it is empty. Servers of a cluster have
 	// different ones.
 	Name string
@@ -39,35 +48,20 @@ type Config struct {
 
 // Server is a NATS server with JetStream inside this process.
 type Server struct {
-	srv      *server.Server
-	password string // of this process's own connections
-}
-
-// doorman lets everybody in, and tells this process, which knows the password, from
-// strangers. What a stranger published as a fact would stand in the stream and stop
-// the relay.
-type doorman struct {
-	password string
-	kept     bool
-}
-
-// Check implements server.Authentication.
-func (d doorman) Check(c server.ClientAuthentication) bool {
-	user := &server.User{Username: "owner"}
-	if d.kept && c.GetOpts().Password != d.password {
-		user = &server.User{Username: "stranger", Permissions: &server.Permissions{
-			Publish: &server.SubjectPermission{Deny: []string{"cotmoc.>"}}}}
-	}
-	c.RegisterUser(user)
-	return true
+	srv   *server.Server
+	owner []nats.Option // by which this process is known
+	tls   bool
 }
 
 const (
 	readyWithin = 10 * time.Second
 	// What streams may reserve, not what the disk has: a full disk shows as errors
 	// that the relay outlives.
-	mostStore  = 1 << 40
+	mostStore  = 4 << 40
 	mostMemory = 256 << 20
+	// Connections, and what one may leave unread.
+	mostConnections = 256
+	mostUnread      = 16 << 20
 )
 
 // Start starts a server and returns when it takes connections. It syncs at
@@ -76,23 +70,25 @@ func Start(cfg Config) (*Server, error) {
 	if cfg.StoreDir == "" {
 		return nil, errors.New("nats server: no folder to store streams in")
 	}
-	password := rand.Text()
-	o := &server.Options{
-		CustomClientAuthentication: doorman{password, cfg.FactsKept},
-		ServerName:                 cmp.Or(cfg.Name, "cotmoc"), JetStream: true, StoreDir: cfg.StoreDir,
-		JetStreamMaxStore: mostStore, JetStreamMaxMemory: mostMemory,
-		NoSigs: true, NoLog: true, DontListen: cfg.Listen == "",
-	}
-	if cfg.Listen != "" {
-		host, port, err := net.SplitHostPort(cfg.Listen)
+	s := &Server{tls: cfg.TLS != nil}
+	o := &server.Options{}
+	if !cfg.Open {
+		text, owner, err := accounts(cfg)
 		if err != nil {
-			return nil, fmt.Errorf("nats server: listen address: %w", err)
+			return nil, fmt.Errorf("nats server: accounts: %w", err)
 		}
-		if o.Host = host; port == "0" {
-			o.Port = server.RANDOM_PORT
-		} else if o.Port, err = strconv.Atoi(port); err != nil {
-			return nil, fmt.Errorf("nats server: listen address: %w", err)
+		if err := o.ProcessConfigString(text); err != nil {
+			return nil, fmt.Errorf("nats server: accounts: %w", err)
 		}
+		s.owner = owner
+	}
+	o.ServerName, o.JetStream, o.StoreDir = cmp.Or(cfg.Name, "cotmoc"), true, cfg.StoreDir
+	o.JetStreamMaxStore, o.JetStreamMaxMemory = mostStore, mostMemory
+	o.MaxConn, o.MaxPending = mostConnections, mostUnread
+	o.NoSigs, o.NoLog, o.DontListen = true, true, cfg.Listen == ""
+	o.TLS, o.TLSConfig = s.tls, cfg.TLS
+	if err := listen(o, cfg.Listen); err != nil {
+		return nil, err
 	}
 	if err := join(o, cfg); err != nil {
 		return nil, err
@@ -110,7 +106,25 @@ func Start(cfg Config) (*Server, error) {
 		srv.WaitForShutdown()
 		return nil, fmt.Errorf("nats server: not ready at %q within %v (is the address taken, is %s writable?)", cfg.Listen, readyWithin, cfg.StoreDir)
 	}
-	return &Server{srv, password}, nil
+	s.srv = srv
+	return s, nil
+}
+
+// listen sets where a server listens, if it does.
+func listen(o *server.Options, address string) error {
+	if address == "" {
+		return nil
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("nats server: listen address: %w", err)
+	}
+	if o.Host = host; port == "0" {
+		o.Port = server.RANDOM_PORT
+	} else if o.Port, err = strconv.Atoi(port); err != nil {
+		return fmt.Errorf("nats server: listen address: %w", err)
+	}
+	return nil
 }
 
 // join makes a server one of a cluster, if it is to be.
@@ -135,15 +149,20 @@ func join(o *server.Options, cfg Config) error {
 // Connect returns a connection within the process, without a port. It may publish
 // facts in any case.
 func (s *Server) Connect(opts ...nats.Option) (*nats.Conn, error) {
-	return nats.Connect("", append([]nats.Option{nats.InProcessServer(s.srv), nats.UserInfo("owner", s.password)}, opts...)...)
+	own := append([]nats.Option{nats.InProcessServer(s.srv)}, s.owner...)
+	return nats.Connect("", append(own, opts...)...)
 }
 
 // URL is where other processes connect, empty when nothing listens.
 func (s *Server) URL() string {
-	if a := s.srv.Addr(); a != nil {
-		return "nats://" + a.String()
+	a := s.srv.Addr()
+	if a == nil {
+		return ""
 	}
-	return ""
+	if s.tls {
+		return "tls://" + a.String()
+	}
+	return "nats://" + a.String()
 }
 
 // Close stops the server and waits until its files are closed.

@@ -10,6 +10,7 @@ import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -845,6 +846,9 @@ type EnsureSubscriptionRequest struct {
 	Subjects []string `protobuf:"bytes,2,rep,name=subjects,proto3" json:"subjects,omitempty"`
 	// Where a new consumer of facts starts: after this number.
 	AfterSequence uint64 `protobuf:"varint,3,opt,name=after_sequence,json=afterSequence,proto3" json:"after_sequence,omitempty"`
+	// How long after it was last read from a new consumer of facts is forgotten, a minute
+	// to 30 days; 30 days when not set. For readers that do not come back.
+	ForgetAfter   *durationpb.Duration `protobuf:"bytes,4,opt,name=forget_after,json=forgetAfter,proto3" json:"forget_after,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -898,6 +902,13 @@ func (x *EnsureSubscriptionRequest) GetAfterSequence() uint64 {
 		return x.AfterSequence
 	}
 	return 0
+}
+
+func (x *EnsureSubscriptionRequest) GetForgetAfter() *durationpb.Duration {
+	if x != nil {
+		return x.ForgetAfter
+	}
+	return nil
 }
 
 // EnsureSubscriptionResponse says where to read.
@@ -986,7 +997,7 @@ var File_cotmoc_reporting_v1_event_service_proto protoreflect.FileDescriptor
 
 const file_cotmoc_reporting_v1_event_service_proto_rawDesc = "" +
 	"\n" +
-	"'cotmoc/reporting/v1/event_service.proto\x12\x13cotmoc.reporting.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"l\n" +
+	"'cotmoc/reporting/v1/event_service.proto\x12\x13cotmoc.reporting.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"l\n" +
 	"\x18ListSubscriptionsRequest\x12'\n" +
 	"\tpage_size\x18\x14 \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
@@ -1041,11 +1052,12 @@ const file_cotmoc_reporting_v1_event_service_proto_rawDesc = "" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x18\n" +
 	"\asubject\x18\x02 \x01(\tR\asubject\x12\x14\n" +
 	"\x05event\x18\x03 \x01(\fR\x05event\x12\x0e\n" +
-	"\x02id\x18\x04 \x01(\tR\x02id\"\xb7\x01\n" +
+	"\x02id\x18\x04 \x01(\tR\x02id\"\x88\x02\n" +
 	"\x19EnsureSubscriptionRequest\x12D\n" +
 	"\fsubscription\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\fsubscription\x12-\n" +
 	"\bsubjects\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\v\x102\"\ar\x05\x10\x01\x18\xe8\aR\bsubjects\x12%\n" +
-	"\x0eafter_sequence\x18\x03 \x01(\x04R\rafterSequence\"\xac\x01\n" +
+	"\x0eafter_sequence\x18\x03 \x01(\x04R\rafterSequence\x12O\n" +
+	"\fforget_after\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\v\"\x05\b\x80\x9a\x9e\x012\x02\b<R\vforgetAfter\"\xac\x01\n" +
 	"\x1aEnsureSubscriptionResponse\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12\x1a\n" +
 	"\bconsumer\x18\x02 \x01(\tR\bconsumer\x12'\n" +
@@ -1091,6 +1103,7 @@ var file_cotmoc_reporting_v1_event_service_proto_goTypes = []any{
 	(*EnsureSubscriptionRequest)(nil),  // 13: cotmoc.reporting.v1.EnsureSubscriptionRequest
 	(*EnsureSubscriptionResponse)(nil), // 14: cotmoc.reporting.v1.EnsureSubscriptionResponse
 	(*timestamppb.Timestamp)(nil),      // 15: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),        // 16: google.protobuf.Duration
 }
 var file_cotmoc_reporting_v1_event_service_proto_depIdxs = []int32{
 	2,  // 0: cotmoc.reporting.v1.ListSubscriptionsResponse.subscriptions:type_name -> cotmoc.reporting.v1.SubscriptionStatus
@@ -1098,23 +1111,24 @@ var file_cotmoc_reporting_v1_event_service_proto_depIdxs = []int32{
 	12, // 2: cotmoc.reporting.v1.DeadLetter.event:type_name -> cotmoc.reporting.v1.StoredEvent
 	15, // 3: cotmoc.reporting.v1.DeadLetter.time:type_name -> google.protobuf.Timestamp
 	12, // 4: cotmoc.reporting.v1.ListEventsResponse.events:type_name -> cotmoc.reporting.v1.StoredEvent
-	10, // 5: cotmoc.reporting.v1.EventService.ListEvents:input_type -> cotmoc.reporting.v1.ListEventsRequest
-	13, // 6: cotmoc.reporting.v1.EventService.EnsureSubscription:input_type -> cotmoc.reporting.v1.EnsureSubscriptionRequest
-	0,  // 7: cotmoc.reporting.v1.EventService.ListSubscriptions:input_type -> cotmoc.reporting.v1.ListSubscriptionsRequest
-	3,  // 8: cotmoc.reporting.v1.EventService.DeleteSubscription:input_type -> cotmoc.reporting.v1.DeleteSubscriptionRequest
-	5,  // 9: cotmoc.reporting.v1.EventService.PutDeadLetter:input_type -> cotmoc.reporting.v1.PutDeadLetterRequest
-	7,  // 10: cotmoc.reporting.v1.EventService.ListDeadLetters:input_type -> cotmoc.reporting.v1.ListDeadLettersRequest
-	11, // 11: cotmoc.reporting.v1.EventService.ListEvents:output_type -> cotmoc.reporting.v1.ListEventsResponse
-	14, // 12: cotmoc.reporting.v1.EventService.EnsureSubscription:output_type -> cotmoc.reporting.v1.EnsureSubscriptionResponse
-	1,  // 13: cotmoc.reporting.v1.EventService.ListSubscriptions:output_type -> cotmoc.reporting.v1.ListSubscriptionsResponse
-	4,  // 14: cotmoc.reporting.v1.EventService.DeleteSubscription:output_type -> cotmoc.reporting.v1.DeleteSubscriptionResponse
-	6,  // 15: cotmoc.reporting.v1.EventService.PutDeadLetter:output_type -> cotmoc.reporting.v1.PutDeadLetterResponse
-	8,  // 16: cotmoc.reporting.v1.EventService.ListDeadLetters:output_type -> cotmoc.reporting.v1.ListDeadLettersResponse
-	11, // [11:17] is the sub-list for method output_type
-	5,  // [5:11] is the sub-list for method input_type
-	5,  // [5:5] is the sub-list for extension type_name
-	5,  // [5:5] is the sub-list for extension extendee
-	0,  // [0:5] is the sub-list for field type_name
+	16, // 5: cotmoc.reporting.v1.EnsureSubscriptionRequest.forget_after:type_name -> google.protobuf.Duration
+	10, // 6: cotmoc.reporting.v1.EventService.ListEvents:input_type -> cotmoc.reporting.v1.ListEventsRequest
+	13, // 7: cotmoc.reporting.v1.EventService.EnsureSubscription:input_type -> cotmoc.reporting.v1.EnsureSubscriptionRequest
+	0,  // 8: cotmoc.reporting.v1.EventService.ListSubscriptions:input_type -> cotmoc.reporting.v1.ListSubscriptionsRequest
+	3,  // 9: cotmoc.reporting.v1.EventService.DeleteSubscription:input_type -> cotmoc.reporting.v1.DeleteSubscriptionRequest
+	5,  // 10: cotmoc.reporting.v1.EventService.PutDeadLetter:input_type -> cotmoc.reporting.v1.PutDeadLetterRequest
+	7,  // 11: cotmoc.reporting.v1.EventService.ListDeadLetters:input_type -> cotmoc.reporting.v1.ListDeadLettersRequest
+	11, // 12: cotmoc.reporting.v1.EventService.ListEvents:output_type -> cotmoc.reporting.v1.ListEventsResponse
+	14, // 13: cotmoc.reporting.v1.EventService.EnsureSubscription:output_type -> cotmoc.reporting.v1.EnsureSubscriptionResponse
+	1,  // 14: cotmoc.reporting.v1.EventService.ListSubscriptions:output_type -> cotmoc.reporting.v1.ListSubscriptionsResponse
+	4,  // 15: cotmoc.reporting.v1.EventService.DeleteSubscription:output_type -> cotmoc.reporting.v1.DeleteSubscriptionResponse
+	6,  // 16: cotmoc.reporting.v1.EventService.PutDeadLetter:output_type -> cotmoc.reporting.v1.PutDeadLetterResponse
+	8,  // 17: cotmoc.reporting.v1.EventService.ListDeadLetters:output_type -> cotmoc.reporting.v1.ListDeadLettersResponse
+	12, // [12:18] is the sub-list for method output_type
+	6,  // [6:12] is the sub-list for method input_type
+	6,  // [6:6] is the sub-list for extension type_name
+	6,  // [6:6] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_cotmoc_reporting_v1_event_service_proto_init() }

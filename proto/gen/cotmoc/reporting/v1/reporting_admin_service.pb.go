@@ -29,7 +29,10 @@ type DeclareEpochRequest struct {
 	// The epoch that the log has now: so that it is declared once.
 	ExpectedEpoch uint32 `protobuf:"varint,1,opt,name=expected_epoch,json=expectedEpoch,proto3" json:"expected_epoch,omitempty"`
 	// Why.
-	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Declare it although the stream does not show that the log lacks what subscribers
+	// have seen: because the stream was lost, too. Without it FAILED_PRECONDITION then.
+	Force         bool `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -76,6 +79,13 @@ func (x *DeclareEpochRequest) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *DeclareEpochRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
 }
 
 // DeclareEpochResponse confirms it.
@@ -686,11 +696,12 @@ var File_cotmoc_reporting_v1_reporting_admin_service_proto protoreflect.FileDesc
 
 const file_cotmoc_reporting_v1_reporting_admin_service_proto_rawDesc = "" +
 	"\n" +
-	"1cotmoc/reporting/v1/reporting_admin_service.proto\x12\x13cotmoc.reporting.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"i\n" +
+	"1cotmoc/reporting/v1/reporting_admin_service.proto\x12\x13cotmoc.reporting.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x7f\n" +
 	"\x13DeclareEpochRequest\x12.\n" +
 	"\x0eexpected_epoch\x18\x01 \x01(\rB\a\xbaH\x04*\x02(\x01R\rexpectedEpoch\x12\"\n" +
 	"\x06reason\x18\x02 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\xf4\x03R\x06reason\"H\n" +
+	"\xbaH\ar\x05\x10\x01\x18\xf4\x03R\x06reason\x12\x14\n" +
+	"\x05force\x18\x03 \x01(\bR\x05force\"H\n" +
 	"\x14DeclareEpochResponse\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\rR\x05epoch\x12\x1a\n" +
 	"\bsequence\x18\x02 \x01(\x04R\bsequence\"V\n" +
