@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bytes"
 	"context"
+	"flag"
 	"net"
 	"os"
 	"os/exec"
@@ -39,9 +40,15 @@ func binary(t *testing.T, name string) string {
 	return filepath.Join(binaryFolder(t), name)
 }
 
+// programs lets the tests be run against another release's.
+var programs = flag.String("programs", "", "folder with programs to test, instead of building them")
+
 // binaryFolder returns where they all are.
 func binaryFolder(t *testing.T) string {
 	t.Helper()
+	if *programs != "" {
+		return *programs
+	}
 	binaries.Do(func() {
 		if binaries.dir, binaries.err = os.MkdirTemp("", "cotmoc-e2e-"); binaries.err != nil {
 			return

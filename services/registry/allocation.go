@@ -6,6 +6,7 @@ import (
 	"github.com/cotmoc/cotmoc/pkg/name"
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
+	"github.com/cotmoc/cotmoc/services/internal/privacy"
 	"github.com/cotmoc/cotmoc/services/registry/book"
 )
 
@@ -56,7 +57,7 @@ func (s *Service) ListAllocations(ctx context.Context, req *registryv1.ListAlloc
 
 // CreateAllocation makes a new allocation.
 func (s *Service) CreateAllocation(ctx context.Context, req *registryv1.CreateAllocationRequest) (*registryv1.CreateAllocationResponse, error) {
-	if err := known(req); err != nil {
+	if err := privacy.Check(req); err != nil {
 		return nil, err
 	}
 	parent, err := name.ParseTarget(req.GetParent())
@@ -77,7 +78,7 @@ func (s *Service) CreateAllocation(ctx context.Context, req *registryv1.CreateAl
 
 // UpdateAllocation replaces an allocation by a new version.
 func (s *Service) UpdateAllocation(ctx context.Context, req *registryv1.UpdateAllocationRequest) (*registryv1.UpdateAllocationResponse, error) {
-	if err := known(req); err != nil {
+	if err := privacy.Check(req); err != nil {
 		return nil, err
 	}
 	id, err := name.ParseAllocation(req.GetAllocation().GetName())

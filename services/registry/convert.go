@@ -2,16 +2,11 @@ package registry
 
 import (
 	"errors"
-	"fmt"
-	"strconv"
 
 	"github.com/cotmoc/cotmoc/pkg/apierr"
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	"github.com/cotmoc/cotmoc/services/registry/book"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // fail makes what callers get of an error of the book; others pass as they are.
@@ -62,46 +57,4 @@ func badName(field string, err error) error {
 // missing says that there is no resource of this name.
 func missing(reason errorv1.Reason, field, name string) error {
 	return apierr.New(codes.NotFound, reason, field, name+" does not exist")
-}
-
-// known refuses a request with fields that this release does not know: they would
-// be lost without a word.
-func known(req proto.Message) error {
-	if path, number := unknown(req.ProtoReflect(), ""); number != 0 {
-		return apierr.New(codes.InvalidArgument, errorv1.Reason_REASON_INVALID_FIELD, path,
-			fmt.Sprintf("field number %d is not known to this release", number))
-	}
-	return nil
-}
-
-// unknown finds an unknown field: its path, which ends in its number, and the number.
-func unknown(m protoreflect.Message, path string) (at string, number int) {
-	if raw := m.GetUnknown(); len(raw) > 0 {
-		n, _, _ := protowire.ConsumeTag(raw)
-		number = max(int(n), 1)
-		if path != "" {
-			path += "."
-		}
-		return path + strconv.Itoa(number), number
-	}
-	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		if f.Message() == nil {
-			return true
-		}
-		name := string(f.Name())
-		if path != "" {
-			name = path + "." + name
-		}
-		if !f.IsList() {
-			at, number = unknown(v.Message(), name)
-			return number == 0
-		}
-		for i := range v.List().Len() {
-			if at, number = unknown(v.List().Get(i).Message(), fmt.Sprintf("%s[%d]", name, i)); number != 0 {
-				return false
-			}
-		}
-		return true
-	})
-	return at, number
 }

@@ -60,8 +60,8 @@ type Identity struct {
 	Name string
 }
 
-// Key is the same for all that share one allowance of calls: the systems of a unit in
-// one role, or one person or process.
+// Key is the same for all systems of a unit in one role, which have an allowance together
+// beside that of each; of a person or process it is its own.
 func (i Identity) Key() string {
 	if i.Role.Everything() {
 		return string(i.Role) + "/" + i.Name
@@ -152,8 +152,8 @@ type callerKey struct{}
 type caller struct {
 	Identity
 	tree   Tree
-	denied map[int]error   // items of a batch that are not the caller's
-	charge func(units int) // takes from its allowance; nil where there is none
+	denied map[int]error // items of a batch that are not the caller's
+	share  *shares       // of allowances; nil where there is no limit
 }
 
 func callerOf(ctx context.Context) *caller {

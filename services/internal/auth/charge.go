@@ -7,7 +7,7 @@ import "context"
 // microseconds of a processor. A caller may so come into debt, and is refused until the
 // debt is paid. Without identities nothing is charged.
 func Charge(ctx context.Context, units int) {
-	if c := callerOf(ctx); c != nil && c.charge != nil && units > 0 {
-		c.charge(units)
+	if c := callerOf(ctx); c != nil && c.share != nil && units > 0 {
+		c.share.charge(units)
 	}
 }

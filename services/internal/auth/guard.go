@@ -5,27 +5,17 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"go.uber.org/zap"
-	"golang.org/x/time/rate"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/cotmoc/cotmoc/pkg/apierr"
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
+	"github.com/cotmoc/cotmoc/services/internal/obs"
 )
-
-// Defaults of an identity's allowance.
-const (
-	defaultRate  = 2000
-	defaultBurst = 4000
-)
-
-// maxBuckets bounds the identities whose allowances are remembered.
-const maxBuckets = 100_000
 
 // GuardConfig is what a guard is made of.
 type GuardConfig struct {
@@ -33,24 +23,25 @@ type GuardConfig struct {
 	// `cotmoc.reporting.v1`. A package without one is closed to all that have a subtree,
 	// where a row asks for a place.
 	Trees map[string]Tree
-	// Rate is how many calls an identity may make each second, the items of a batch
-	// counted each; 0 means 2,000, below zero no limit.
+	// Rate is how many units a system may spend each second, and all systems of a unit
+	// together twice as many: a plain call is one, an item of a batch is one, and so are
+	// 4 KiB of a request. 0 means 2,000, below zero no limit.
 	Rate float64
-	// Burst is how many it may make at once; 0 means 4,000. A batch larger than that is
+	// Burst is how many it may spend at once; 0 means 4,000. A batch larger than that is
 	// never taken.
 	Burst int
-	// Log gets a line for each denial. Nil discards them.
+	// Log gets a line for each certificate that ceased to be good. Nil discards them.
 	Log *zap.Logger
 }
 
 // Guard lets callers do what the table says, and nothing else. It is safe for
 // concurrent use.
 type Guard struct {
-	c     GuardConfig
-	table map[string]Row
-
-	mu      sync.Mutex
-	buckets map[string]*rate.Limiter
+	c          GuardConfig
+	table      map[string]Row
+	allowances allowances
+	places     *places
+	sample     obs.Sampler
 }
 
 // NewGuard returns a guard by the Table.
@@ -64,12 +55,37 @@ func NewGuard(c GuardConfig) *Guard {
 	if c.Burst == 0 {
 		c.Burst = defaultBurst
 	}
-	return &Guard{c: c, table: Table(), buckets: make(map[string]*rate.Limiter)}
+	return &Guard{c: c, table: Table(), places: newPlaces(),
+		allowances: allowances{rate: c.Rate, burst: c.Burst, all: make(map[string]*allowance)}}
 }
 
-// Identify finds out who calls, and that the certificate is still good. The context
-// that it returns knows it, as FromContext tells.
-func (g *Guard) Identify(ctx context.Context, method string) (context.Context, error) {
+// Arrive finds out who calls and whether a call of this method may come in, by all that is
+// known before its request is: who calls, in which role, and whether the allowance is spent.
+// The context that it returns knows the caller, as FromContext tells.
+func (g *Guard) Arrive(ctx context.Context, method string) (context.Context, error) {
+	ctx, err := g.identify(ctx, method)
+	if err != nil {
+		return ctx, err
+	}
+	c := callerOf(ctx)
+	if c.share != nil {
+		if wait, ok := c.share.take(1); !ok {
+			return ctx, limited(wait)
+		}
+	}
+	if row, known := g.table[method]; !known || !slices.Contains(row.Roles, c.Role) {
+		return ctx, denied("")
+	}
+	return ctx, nil
+}
+
+func limited(wait time.Duration) error {
+	return apierr.WithRetry(apierr.New(codes.ResourceExhausted, errorv1.Reason_REASON_RATE_LIMITED, "",
+		"this caller sends more than its share; send the same request again"), wait)
+}
+
+// identify finds out who calls, and that the certificate is still good.
+func (g *Guard) identify(ctx context.Context, method string) (context.Context, error) {
 	p, _ := peer.FromContext(ctx)
 	if p == nil {
 		return ctx, unauthenticated("there is no connection")
@@ -79,10 +95,19 @@ func (g *Guard) Identify(ctx context.Context, method string) (context.Context, e
 		return ctx, unauthenticated("the connection carries no identity")
 	}
 	if err := c.stillGood(); err != nil {
-		g.c.Log.Warn("a certificate is not good any more", zap.String("caller", c.who.URI), zap.Error(err))
+		if n := g.sample.Count(c.who.URI); n > 0 {
+			g.c.Log.Warn("a certificate is not good any more", zap.String("caller", c.who.URI), zap.Uint64("times", n), zap.Error(err))
+		}
 		return ctx, unauthenticated("the certificate is not good any more")
 	}
-	return context.WithValue(ctx, callerKey{}, &caller{Identity: c.who, tree: g.c.Trees[packageOf(method)]}), nil
+	one := &caller{Identity: c.who, tree: g.c.Trees[packageOf(method)]}
+	if g.c.Rate > 0 {
+		if one.share = c.share.Load(); one.share == nil {
+			one.share = g.allowances.of(c.who)
+			c.share.Store(one.share)
+		}
+	}
+	return context.WithValue(ctx, callerKey{}, one), nil
 }
 
 func unauthenticated(text string) error {
@@ -95,45 +120,25 @@ func packageOf(method string) string {
 	return service[:max(0, strings.LastIndexByte(service, '.'))]
 }
 
-// Allow takes a request from its caller's allowance; it refuses what is above it.
-func (g *Guard) Allow(ctx context.Context, req any) error {
+// Allow takes from its caller's allowance what a request of so many items and bytes costs
+// beyond the one unit that Arrive took; it refuses what is above it.
+func (g *Guard) Allow(ctx context.Context, items, size int) error {
 	c := callerOf(ctx)
-	if c == nil || g.c.Rate < 0 {
+	if c == nil || c.share == nil {
 		return nil
 	}
-	cost := itemsOf(req)
-	now := time.Now()
-	r := g.bucket(c.Key()).ReserveN(now, cost)
-	if !r.OK() {
+	cost := items
+	if cost > g.c.Burst {
 		return apierr.New(codes.ResourceExhausted, errorv1.Reason_REASON_RATE_LIMITED, "",
 			fmt.Sprintf("a batch of %d is more than this caller may send at once: %d", cost, g.c.Burst))
 	}
-	if wait := r.DelayFrom(now); wait > 0 {
-		r.CancelAt(now)
-		return apierr.WithRetry(apierr.New(codes.ResourceExhausted, errorv1.Reason_REASON_RATE_LIMITED, "",
-			"this caller sends more than its share; send the same request again"), wait)
+	if cost = max(cost, size/bytesPerUnit) - 1; cost <= 0 {
+		return nil
+	}
+	if wait, ok := c.share.take(min(cost, g.c.Burst)); !ok {
+		return limited(wait)
 	}
 	return nil
-}
-
-// bucket is the allowance of a key. When there are too many, those that are full, which
-// says that their callers were quiet, are forgotten.
-func (g *Guard) bucket(key string) *rate.Limiter {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	b := g.buckets[key]
-	if b == nil {
-		if len(g.buckets) >= maxBuckets {
-			for k, old := range g.buckets {
-				if old.Tokens() >= float64(g.c.Burst) {
-					delete(g.buckets, k)
-				}
-			}
-		}
-		b = rate.NewLimiter(rate.Limit(g.c.Rate), g.c.Burst)
-		g.buckets[key] = b
-	}
-	return b
 }
 
 // Permit denies a request that the table does not give its caller. It asks nothing of
@@ -144,12 +149,7 @@ func (g *Guard) Permit(ctx context.Context, method string, req proto.Message) er
 	if c == nil {
 		return unauthenticated("the connection carries no identity")
 	}
-	err := g.judge(ctx, c, method, req)
-	if apierr.Is(err, errorv1.Reason_REASON_PERMISSION_DENIED) {
-		e, _ := apierr.Parse(err)
-		g.c.Log.Warn("denied", zap.String("method", method), zap.String("caller", c.URI), zap.String("field", e.Field))
-	}
-	return err
+	return g.judge(ctx, c, method, req)
 }
 
 func (g *Guard) judge(ctx context.Context, c *caller, method string, req proto.Message) error {
@@ -188,7 +188,9 @@ func (g *Guard) ask(ctx context.Context, c *caller, ask Ask, req proto.Message) 
 			}
 			c.denied[i] = denied(ask.Unit)
 		}
-		g.c.Log.Warn("items denied", zap.String("caller", c.URI), zap.Int("items", len(outside)))
+		if n := g.sample.Count("items " + c.URI); n > 0 {
+			g.c.Log.Warn("items denied", zap.String("caller", c.URI), zap.Int("items", len(outside)), zap.Uint64("times", n))
+		}
 		return nil
 	}
 	return denied(fields[outside[0]])

@@ -14,6 +14,12 @@ type Row struct {
 	Shown *Ask
 	// Whole demands of callers with a subtree that it be all there is.
 	Whole bool
+	// Load is how expensive a call is, where the field LoadWhere is set, if it names one.
+	Load      Load
+	LoadWhere string
+	// Writes says that the method changes something: then no field may be unknown, whose
+	// meaning a newer caller would lose in silence.
+	Writes bool
 }
 
 // Ask names the fields, by paths such as `key.unit`, that make a Place. An empty path
@@ -28,6 +34,7 @@ type Ask struct {
 	Period       string
 	Until        string
 	Date         string
+	Known        string // a time: it stands for its day where no period or date is named
 	Submission   string
 	Event        string
 	Finding      string
@@ -64,7 +71,8 @@ func root() []Ask { return []Ask{{Programme: "programme"}} }
 
 // figure asks for the unit of a FigureKey or CellKey.
 func figure() []Ask {
-	return []Ask{{Programme: "key.programme", Target: "key.target", Unit: "key.unit", Period: "key.period", Date: "key.as_of_date"}}
+	return []Ask{{Programme: "key.programme", Target: "key.target", Unit: "key.unit", Period: "key.period",
+		Date: "key.as_of_date", Known: "key.known_at"}}
 }
 
 func cell() []Ask {
@@ -72,7 +80,7 @@ func cell() []Ask {
 }
 
 func submitRows() map[string]Row {
-	return map[string]Row{
+	return writing(map[string]Row{
 		// Its figures go up to the root, which is seldom the caller's.
 		reportingv1.ReportingService_Submit_FullMethodName: {Roles: onlyUnits, Asks: []Ask{{Programme: "programme",
 			Target: "submission.target", Unit: "submission.unit", Period: "submission.period"}}, Shown: &Ask{
@@ -85,8 +93,17 @@ func submitRows() map[string]Row {
 			{Programme: "programme", Target: "target", Unit: "unit", Period: "period"}, {Unit: "granted_by"}}},
 		reportingv1.ReviewService_ResolveFinding_FullMethodName: {Roles: keepsOrder, Asks: []Ask{
 			{Programme: "programme", Finding: "finding"}, {Unit: "resolved_by"}}},
-		reportingv1.ReviewService_PublishClosing_FullMethodName: {Roles: reviewers, Asks: root()},
+		reportingv1.ReviewService_PublishClosing_FullMethodName: {Roles: reviewers, Asks: root(), Load: Heavy},
+	})
+}
+
+// writing marks the rows of methods that change something.
+func writing(rows map[string]Row) map[string]Row {
+	for method, row := range rows {
+		row.Writes = true
+		rows[method] = row
 	}
+	return rows
 }
 
 func figureRows() map[string]Row {
@@ -96,33 +113,36 @@ func figureRows() map[string]Row {
 		reportingv1.ProgressService_ListFigures_FullMethodName:  {Roles: readers, Asks: figure()},
 		reportingv1.ProgressService_CountByKind_FullMethodName:  {Roles: readers, Asks: figure()},
 		reportingv1.ProgressService_CountTasks_FullMethodName:   {Roles: readers, Asks: root()},
-		reportingv1.ProgressService_CompareDates_FullMethodName: {Roles: readers, Asks: dates},
-		reportingv1.ProgressService_UnionItems_FullMethodName: {Roles: readers, Asks: []Ask{
+		reportingv1.ProgressService_CompareDates_FullMethodName: {Roles: readers, Load: Heavy, Asks: dates},
+		// Without a period, its handler demands that of each list of items.
+		reportingv1.ProgressService_UnionItems_FullMethodName: {Roles: readers, Load: Heavy, Asks: []Ask{
 			{Programme: "programme", Unit: "unit", Period: "period"}}},
 		reportingv1.ProgressService_ListCellHistory_FullMethodName: {Roles: readers, Asks: cell()},
 		reportingv1.ProgressService_ListItems_FullMethodName:       {Roles: readers, Asks: cell()},
-		reportingv1.ProgressService_GetReceipt_FullMethodName: {Roles: readers, Asks: []Ask{
+		reportingv1.ProgressService_GetReceipt_FullMethodName: {Roles: readers, Load: Heavy, LoadWhere: "key", Asks: []Ask{
 			{Where: "sequence", Submission: "sequence"},
 			{Where: "key", Programme: "key.programme", Target: "key.target", Unit: "key.unit", Period: "key.period"}}},
-		reportingv1.ProgressService_Explain_FullMethodName: {Roles: readers, Asks: figure()},
+		reportingv1.ProgressService_Explain_FullMethodName: {Roles: readers, Asks: figure(), Load: Heavy},
 	}
 }
 
 func monitoringRows() map[string]Row {
-	units := []Ask{{Programme: "programme", Target: "target", Unit: "unit", Period: "period"}}
+	units := []Ask{{Programme: "programme", Target: "target", Unit: "unit", Period: "period", Known: "known_at"}}
 	return map[string]Row{
 		reportingv1.MonitoringService_ListObligations_FullMethodName:  {Roles: readers, Asks: units},
 		reportingv1.MonitoringService_CountObligations_FullMethodName: {Roles: readers, Asks: units},
-		// Who stands below whom is today's tree, whatever the day asked for.
+		// Who stands below whom is the tree of today, or of when it was known, whatever the
+		// day asked for.
 		reportingv1.MonitoringService_GetTimeliness_FullMethodName: {Roles: readers, Asks: []Ask{
-			{Programme: "programme", Unit: "unit"}, {Programme: "programme", Unit: "unit", Date: "as_of_date"}}},
-		reportingv1.MonitoringService_GetQuality_FullMethodName: {Roles: readers, Asks: []Ask{
+			{Programme: "programme", Unit: "unit", Known: "known_at"},
+			{Programme: "programme", Unit: "unit", Date: "as_of_date", Known: "known_at"}}},
+		reportingv1.MonitoringService_GetQuality_FullMethodName: {Roles: readers, Load: Heavy, Asks: []Ask{
 			{Programme: "programme", Target: "regime", Unit: "unit", Period: "from_period", Until: "to_period"}}},
 		reportingv1.MonitoringService_ListFindings_FullMethodName: {Roles: readers, Asks: []Ask{
 			{Programme: "programme", Unit: "unit"}}, Shown: &Ask{
 			Each: "findings", Programme: "programme", Target: "target", Unit: "unit", Period: "period"}},
-		reportingv1.MonitoringService_Rank_FullMethodName: {Roles: readers, Asks: []Ask{
-			{Programme: "programme", Unit: "unit", Period: "period"}, {Where: "compare_period", Programme: "programme", Unit: "unit", Period: "compare_period"}}},
+		reportingv1.MonitoringService_Rank_FullMethodName: {Roles: readers, Load: Heavy, Asks: []Ask{
+			{Programme: "programme", Unit: "unit", Period: "period", Known: "known_at"}, {Where: "compare_period", Programme: "programme", Unit: "unit", Period: "compare_period"}}},
 		reportingv1.MonitoringService_GetClosing_FullMethodName:    {Roles: readers, Asks: root()},
 		reportingv1.MonitoringService_ListClosings_FullMethodName:  {Roles: readers, Asks: root()},
 		reportingv1.MonitoringService_ExportClosing_FullMethodName: {Roles: readers, Asks: root()},
@@ -133,13 +153,13 @@ func eventRows() map[string]Row {
 	own := []Ask{{Subscription: "subscription"}}
 	return map[string]Row{
 		// Its handler leaves out what is outside: see Sees.
-		reportingv1.EventService_ListEvents_FullMethodName: {Roles: listeners},
-		reportingv1.EventService_EnsureSubscription_FullMethodName: {Roles: followers, Asks: []Ask{
+		reportingv1.EventService_ListEvents_FullMethodName: {Roles: listeners, Load: Heavy},
+		reportingv1.EventService_EnsureSubscription_FullMethodName: {Roles: followers, Writes: true, Asks: []Ask{
 			{Subscription: "subscription"}, {Subjects: "subjects"}}},
 		reportingv1.EventService_ListSubscriptions_FullMethodName: {Roles: followers, Shown: &Ask{
 			Each: "subscriptions", Subscription: "subscription"}},
-		reportingv1.EventService_DeleteSubscription_FullMethodName: {Roles: followers, Asks: own},
-		reportingv1.EventService_PutDeadLetter_FullMethodName: {Roles: followers, Asks: []Ask{
+		reportingv1.EventService_DeleteSubscription_FullMethodName: {Roles: followers, Writes: true, Asks: own},
+		reportingv1.EventService_PutDeadLetter_FullMethodName: {Roles: followers, Writes: true, Asks: []Ask{
 			{Subscription: "subscription"}, {Event: "sequence"}}},
 		reportingv1.EventService_ListDeadLetters_FullMethodName: {Roles: followers, Asks: own},
 	}
@@ -201,7 +221,7 @@ func adminRows() map[string]Row {
 		registryv1.RegistryAdminService_BatchWrite_FullMethodName,
 		registryv1.RegistryAdminService_RaiseLevel_FullMethodName,
 	} {
-		t[method] = Row{Roles: onlyAdmin}
+		t[method] = Row{Roles: onlyAdmin, Writes: true}
 	}
 	return t
 }

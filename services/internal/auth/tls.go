@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -13,12 +14,16 @@ import (
 
 	"go.uber.org/zap"
 	"google.golang.org/grpc/credentials"
+
+	"github.com/cotmoc/cotmoc/services/internal/obs"
+	"github.com/cotmoc/cotmoc/services/internal/wire"
 )
 
-// Connections that are open at a time.
+// Connections that are open at a time: of one system, and of all systems of a unit in one
+// role, so that one of them cannot take the places of the others.
 const (
-	maxUnknown    = 100 // from one address, of callers that have not said who they are
-	maxOfIdentity = 100 // of one identity
+	maxOfSystem = 64
+	maxOfUnit   = 256
 )
 
 var errNoOverride = errors.New("the server's name cannot be overridden")
@@ -26,12 +31,14 @@ var errNoOverride = errors.New("the server's name cannot be overridden")
 // ServerTLS returns what a server needs to speak TLS 1.3 with callers that have an
 // identity of the domain, and with nobody else. The files are read again when they
 // change. log may be nil.
-func ServerTLS(f Files, domain string, log *zap.Logger) (credentials.TransportCredentials, error) {
+func ServerTLS(f Files, domain string, log *zap.Logger) (*ServerCredentials, error) {
 	k, err := newKeeper(f, log)
 	if err != nil {
 		return nil, err
 	}
-	return &serverCredentials{keeper: k, domain: domain, open: make(map[string]int)}, nil
+	s := &ServerCredentials{keeper: k, domain: domain, open: make(map[string]int), refused: make(map[string]uint64)}
+	s.watch = wire.New(wire.Limits{}, s.ended)
+	return s, nil
 }
 
 // ClientTLS returns what a caller needs to be known by its certificate, and to trust
@@ -45,13 +52,18 @@ func ClientTLS(f Files) (credentials.TransportCredentials, error) {
 	return &clientCredentials{keeper: k}, nil
 }
 
-// serverCredentials makes each handshake with the material of the time.
-type serverCredentials struct {
+// ServerCredentials makes each handshake with the material of the time. It counts whom it
+// lets in, and watches what goes over their connections.
+type ServerCredentials struct {
 	*keeper
-	domain string
+	domain     string
+	watch      *wire.Watch
+	unfinished handshakes
+	sample     obs.Sampler
 
-	mu   sync.Mutex
-	open map[string]int // connections by identity's key, or by address before
+	mu      sync.Mutex
+	open    map[string]int    // connections by identity, and by all systems of a unit
+	refused map[string]uint64 // handshakes and ended connections, by reason
 }
 
 // connection is what is known of the other side of an open connection.
@@ -59,8 +71,13 @@ type connection struct {
 	credentials.TLSInfo
 	who    Identity
 	keeper *keeper
+	wire   *wire.Conn
 	seen   atomic.Pointer[material] // by which it was found good last
+	share  atomic.Pointer[shares]   // of allowances, as of its first call
 }
+
+// Wire is the connection itself.
+func (c *connection) Wire() *wire.Conn { return c.wire }
 
 // stillGood says why the certificate of an open connection is not good any more; nil
 // while it is.
@@ -81,16 +98,23 @@ func (c *connection) stillGood() error {
 }
 
 // ServerHandshake finds out who calls.
-func (s *serverCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	address, _, err := net.SplitHostPort(raw.RemoteAddr().String())
+func (s *ServerCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	one := s.unfinished.begin(raw)
+	conn, c, err := s.handshake(raw)
+	if s.unfinished.end(one) {
+		err = refusal{reasonDropped, errors.New("newer connections from its address took its place")}
+		if conn != nil {
+			_ = conn.Close()
+		}
+	}
 	if err != nil {
-		address = raw.RemoteAddr().String()
+		s.tell("handshake refused", addressOf(raw.RemoteAddr()), reasonOf(err), zap.Stringer("peer", raw.RemoteAddr()), zap.Error(err))
+		return nil, nil, err
 	}
-	if !s.enter(address, maxUnknown) {
-		_ = raw.Close()
-		return nil, nil, fmt.Errorf("%s has %d connections without an identity", address, maxUnknown)
-	}
-	defer s.leave(address)
+	return conn, c, nil
+}
+
+func (s *ServerCredentials) handshake(raw net.Conn) (net.Conn, *connection, error) {
 	m := s.current()
 	conn, info, err := credentials.NewTLS(s.config(m)).ServerHandshake(raw)
 	if err != nil {
@@ -100,20 +124,43 @@ func (s *serverCredentials) ServerHandshake(raw net.Conn) (net.Conn, credentials
 	who, err := identityOf(state.State.PeerCertificates[0], s.domain)
 	if err != nil { // config has asked the same before
 		_ = conn.Close()
+		return nil, nil, refusal{reasonIdentity, err}
+	}
+	if err := s.enter(who); err != nil {
+		_ = conn.Close()
 		return nil, nil, err
 	}
-	if !s.enter(who.Key(), maxOfIdentity) {
-		_ = conn.Close()
-		return nil, nil, fmt.Errorf("%s has %d connections", who.URI, maxOfIdentity)
-	}
 	c := &connection{TLSInfo: state, who: who, keeper: s.keeper}
+	c.wire = s.watch.Watch(&countedConn{Conn: conn, leave: sync.OnceFunc(func() { s.leave(who) })}, who.URI)
 	c.seen.Store(m)
-	return &countedConn{Conn: conn, leave: sync.OnceFunc(func() { s.leave(who.Key()) })}, c, nil
+	return c.wire, c, nil
+}
+
+// ended tells of a connection that was ended for what its caller did.
+func (s *ServerCredentials) ended(c *wire.Conn, reason string) {
+	s.tell("connection ended", c.Key(), reason, zap.String("caller", c.Key()), zap.Stringer("peer", c.RemoteAddr()))
+}
+
+// tell counts a refusal, and writes a line of it as often as is worth it.
+func (s *ServerCredentials) tell(what, who, reason string, fields ...zap.Field) {
+	s.mu.Lock()
+	s.refused[reason]++
+	s.mu.Unlock()
+	if n := s.sample.Count(what + " " + who + " " + reason); n > 0 {
+		s.log.Warn(what, append(fields, zap.String("reason", reason), zap.Uint64("times", n))...)
+	}
+}
+
+// Refused returns how many handshakes were refused and connections ended, by reason.
+func (s *ServerCredentials) Refused() map[string]uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.refused)
 }
 
 // config is TLS with callers whose certificate is good and holds an identity. There is
 // no resumption: each handshake shows a certificate that is good now.
-func (s *serverCredentials) config(m *material) *tls.Config {
+func (s *ServerCredentials) config(m *material) *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{m.cert}, SessionTicketsDisabled: true,
 		ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: m.roots,
@@ -121,46 +168,54 @@ func (s *serverCredentials) config(m *material) *tls.Config {
 			if err := m.check(state.PeerCertificates, x509.ExtKeyUsageClientAuth); err != nil {
 				return err
 			}
-			_, err := identityOf(state.PeerCertificates[0], s.domain)
-			return err
+			if _, err := identityOf(state.PeerCertificates[0], s.domain); err != nil {
+				return refusal{reasonIdentity, err}
+			}
+			return nil
 		},
 	}
 }
 
-// enter counts one connection more, unless there are most.
-func (s *serverCredentials) enter(key string, most int) bool {
+// enter counts one connection more of an identity, unless there are as many as may be.
+func (s *ServerCredentials) enter(who Identity) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.open[key] >= most {
-		return false
+	system, unit := "system "+who.URI, "unit "+who.Key()
+	for key, most := range map[string]int{system: maxOfSystem, unit: maxOfUnit} {
+		if s.open[key] >= most {
+			return refusal{reasonConnections, fmt.Errorf("%s has %d connections", key, most)}
+		}
 	}
-	s.open[key]++
-	return true
+	s.open[system]++
+	s.open[unit]++
+	return nil
 }
 
-func (s *serverCredentials) leave(key string) {
+func (s *ServerCredentials) leave(who Identity) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.open[key]--; s.open[key] == 0 {
-		delete(s.open, key)
+	for _, key := range []string{"system " + who.URI, "unit " + who.Key()} {
+		if s.open[key]--; s.open[key] == 0 {
+			delete(s.open, key)
+		}
 	}
 }
 
 // Info names the protocol.
-func (s *serverCredentials) Info() credentials.ProtocolInfo {
+func (s *ServerCredentials) Info() credentials.ProtocolInfo {
 	return credentials.ProtocolInfo{SecurityProtocol: "tls"}
 }
 
 // Clone returns s: its counts are one server's.
-func (s *serverCredentials) Clone() credentials.TransportCredentials { return s }
+func (s *ServerCredentials) Clone() credentials.TransportCredentials { return s }
 
 // ClientHandshake is for clients.
-func (s *serverCredentials) ClientHandshake(context.Context, string, net.Conn) (net.Conn, credentials.AuthInfo, error) {
+func (s *ServerCredentials) ClientHandshake(context.Context, string, net.Conn) (net.Conn, credentials.AuthInfo, error) {
 	return nil, nil, errors.New("these are the credentials of a server")
 }
 
 // OverrideServerName is for clients.
-func (s *serverCredentials) OverrideServerName(string) error { return errNoOverride }
+func (s *ServerCredentials) OverrideServerName(string) error { return errNoOverride }
 
 // countedConn tells when it is closed.
 type countedConn struct {

@@ -52,7 +52,8 @@ type Config struct {
 	// Accounts is how many clusters can share the servers, this one included, by
 	// Another; 0 is 1.
 	Accounts int
-	// CallerRate is how many calls one caller may make each second; 0 for no limit.
+	// CallerRate is what one caller may spend each second; 0 for what replicas have by
+	// themselves, below zero for no limit.
 	CallerRate float64
 	// Insecure runs the services without certificates and identities.
 	Insecure bool
@@ -85,9 +86,6 @@ func Start(ctx context.Context, c Config) (_ *Cluster, err error) {
 		c.Replicas = 2
 	}
 	c.Accounts = max(c.Accounts, 1)
-	if c.CallerRate == 0 {
-		c.CallerRate = -1
-	}
 	if c.Progress == nil {
 		c.Progress = func(string) {}
 	}

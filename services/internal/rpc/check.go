@@ -26,24 +26,48 @@ func NewChecker() *Checker {
 }
 
 // Check returns nil when msg keeps all rules, else an INVALID_ARGUMENT with the
-// reason INVALID_FIELD that names each bad field by its path from msg down.
+// reason INVALID_FIELD that names each bad field by its path from msg down, up to a bound.
+// A field that this release does not know is a bad one.
 func (c *Checker) Check(msg proto.Message) error {
-	return c.check("", msg, "")
+	return c.check("", msg, "", true)
 }
 
 // CheckAt is Check for a part of a request: paths begin with the part's own, such
 // as `items[3]`.
 func (c *Checker) CheckAt(path string, msg proto.Message) error {
-	return c.check(path, msg, "")
+	return c.check(path, msg, "", true)
 }
 
 // CheckExcept is Check without the contents of messages of one type.
 func (c *Checker) CheckExcept(msg proto.Message, name protoreflect.FullName) error {
-	return c.check("", msg, name)
+	return c.check("", msg, name, true)
 }
 
-// check applies the contract's rules and then those for text.
-func (c *Checker) check(path string, msg proto.Message, except protoreflect.FullName) error {
+// check looks at the bounds, then at the contract's rules, then at texts. strict says that
+// no field may be unknown.
+func (c *Checker) check(path string, msg proto.Message, except protoreflect.FullName, strict bool) error {
+	w := walk{c: c, except: except, strict: strict}
+	w.message(path, msg.ProtoReflect())
+	bad := w.bounds
+	if len(bad) == 0 {
+		var err error
+		if bad, err = c.broken(path, msg, except, w.elements); err != nil {
+			return err
+		}
+	}
+	if len(bad) == 0 {
+		bad = w.bad
+	}
+	if len(bad) == 0 {
+		return nil
+	}
+	return apierr.NewViolations(codes.InvalidArgument, errorv1.Reason_REASON_INVALID_FIELD,
+		bad[0].Field+": "+bad[0].Description, bad)
+}
+
+// broken returns which of the contract's rules msg breaks: all, or only the first where
+// it has many elements.
+func (c *Checker) broken(path string, msg proto.Message, except protoreflect.FullName, elements int) (bad []apierr.Violation, _ error) {
 	var opts []protovalidate.ValidationOption
 	if except != "" {
 		opts = append(opts, protovalidate.WithFilter(protovalidate.FilterFunc(
@@ -51,26 +75,24 @@ func (c *Checker) check(path string, msg proto.Message, except protoreflect.Full
 				return m.Descriptor().FullName() != except
 			})))
 	}
-	var bad []apierr.Violation
-	if err := c.rules.Validate(msg, opts...); err != nil {
-		var broken *protovalidate.ValidationError
-		if !errors.As(err, &broken) {
-			return fmt.Errorf("check %s: %w", msg.ProtoReflect().Descriptor().FullName(), err)
-		}
-		for _, v := range broken.Violations {
-			bad = append(bad, apierr.Violation{
-				Field:       join(path, protovalidate.FieldPathString(v.Proto.GetField())),
-				Description: describe(v),
-			})
-		}
-	} else {
-		bad = c.text(path, msg.ProtoReflect(), except, nil)
+	if elements > manyElements {
+		opts = append(opts, protovalidate.WithFailFast())
 	}
-	if len(bad) == 0 {
-		return nil
+	err := c.rules.Validate(msg, opts...)
+	if err == nil {
+		return nil, nil
 	}
-	return apierr.NewViolations(codes.InvalidArgument, errorv1.Reason_REASON_INVALID_FIELD,
-		bad[0].Field+": "+bad[0].Description, bad)
+	var broken *protovalidate.ValidationError
+	if !errors.As(err, &broken) {
+		return nil, fmt.Errorf("check %s: %w", msg.ProtoReflect().Descriptor().FullName(), err)
+	}
+	for _, v := range broken.Violations[:min(len(broken.Violations), maxFaults)] {
+		bad = append(bad, apierr.Violation{
+			Field:       join(path, protovalidate.FieldPathString(v.Proto.GetField())),
+			Description: describe(v),
+		})
+	}
+	return bad, nil
 }
 
 // join puts a field's name behind the path of the message that holds it.

@@ -176,8 +176,9 @@ func BenchmarkCheckBatch500(b *testing.B) {
 func BenchmarkTextBatch500(b *testing.B) {
 	c, r := NewChecker(), batch(500)
 	for b.Loop() {
-		if bad := c.text("", r.ProtoReflect(), "", nil); bad != nil {
-			b.Fatal(bad)
+		w := walk{c: c, strict: true}
+		if w.message("", r.ProtoReflect()); w.bad != nil {
+			b.Fatal(w.bad)
 		}
 	}
 }

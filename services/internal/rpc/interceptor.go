@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"runtime/debug"
 	"time"
 
@@ -12,11 +13,14 @@ import (
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/cotmoc/cotmoc/services/internal/auth"
 	"github.com/cotmoc/cotmoc/services/internal/ledger"
+	"github.com/cotmoc/cotmoc/services/internal/obs"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // interceptor is what happens around every handler.
@@ -24,31 +28,42 @@ type interceptor struct {
 	c        Config
 	check    *Checker
 	subjects *subjects
+	table    map[string]auth.Row // of all methods there are
+	streams  map[string]bool     // those of more than one message
+	shapes   shapes
+	sample   obs.Sampler
 }
 
-// unary handles a call from top to bottom: request id, deadline, identity, allowance,
-// checks, permission, handler, error, metrics, log.
+// unary handles a call from where arrive left it: request, checks, permission, handler,
+// error, metrics, log.
 func (s *interceptor) unary(ctx context.Context, req any, info *grpc.UnaryServerInfo, h grpc.UnaryHandler) (any, error) {
 	start := s.c.Now()
-	ctx, id := withRequestID(ctx)
-	// Without a transport stream, as in a test of a handler, there is no header.
-	_ = grpc.SetHeader(ctx, idHeader(id))
-	ctx, cancel := s.capped(ctx, info.FullMethod)
-	defer cancel()
-
-	ctx, err := s.identify(ctx, info.FullMethod)
-	var resp any
-	if err == nil {
-		resp, err = s.handle(ctx, info.FullMethod, req, h)
+	a := arrivalOf(ctx)
+	if a == nil { // a handler's test, without a connection
+		a = &arrival{id: callID(nil)}
+		ctx, a.cancel = s.capped(context.WithValue(ctx, arrivalKey{}, a), info.FullMethod)
 	}
-	out := outcome(ctx, err, id)
+	defer a.end()
+	// Without a transport stream there is no header.
+	_ = grpc.SetHeader(ctx, idHeader(a.id))
+	resp, err := s.handle(ctx, info.FullMethod, req, h)
+	if err == nil && a.conn != nil {
+		err = noRoom(a.conn.Room())
+	}
+	if err != nil {
+		s.refused(a, err)
+	}
+	out := outcome(ctx, err, a.id)
 	took := s.c.Now().Sub(start)
 	if m := s.c.Metrics; m != nil {
 		m.CallSeconds.WithLabelValues(info.FullMethod).Observe(took.Seconds())
 	}
 	s.record(ctx, info.FullMethod, req, took, err, out)
-	if out != nil {
+	switch {
+	case out != nil:
 		return nil, out
+	case a.conn != nil:
+		return &answer{resp, a.conn}, nil
 	}
 	return resp, nil
 }
@@ -57,26 +72,28 @@ func (s *interceptor) unary(ctx context.Context, req any, info *grpc.UnaryServer
 // that it logs is the first that the caller sent.
 func (s *interceptor) stream(srv any, ss grpc.ServerStream, info *grpc.StreamServerInfo, h grpc.StreamHandler) error {
 	start := s.c.Now()
-	ctx, id := withRequestID(ss.Context())
-	_ = ss.SetHeader(idHeader(id))
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, cancel := context.WithCancelCause(ss.Context())
 	defer cancel(nil)
+	a := arrivalOf(ctx)
+	if a == nil {
+		a = &arrival{id: callID(nil), cancel: func() {}}
+	}
+	defer a.end()
+	_ = ss.SetHeader(idHeader(a.id))
 	defer context.AfterFunc(s.c.Stopping, func() { cancel(ledger.ErrStopped) })()
-	cs := &checkedStream{ServerStream: ss, ctx: ctx, s: s, method: info.FullMethod}
+	cs := &checkedStream{ServerStream: ss, ctx: ctx, s: s, a: a, method: info.FullMethod}
 	err := s.follow(cs, func() error { return h(srv, cs) })
 	if err != nil && errors.Is(context.Cause(ctx), ledger.ErrStopped) {
 		err = ledger.ErrStopped // whatever the handler made of it
 	}
-	out := outcome(ctx, err, id)
+	s.refused(a, err)
+	out := outcome(ctx, err, a.id)
 	s.record(cs.ctx, info.FullMethod, cs.first, s.c.Now().Sub(start), err, out)
 	return out
 }
 
 // follow runs a stream for as long as its caller's certificate is good.
 func (s *interceptor) follow(cs *checkedStream, run func() error) (err error) {
-	if cs.ctx, err = s.identify(cs.ctx, cs.method); err != nil {
-		return err
-	}
 	if s.c.Guard != nil {
 		held, release := s.c.Guard.Hold(cs.ctx)
 		defer release()
@@ -90,45 +107,61 @@ func (s *interceptor) follow(cs *checkedStream, run func() error) (err error) {
 	return err
 }
 
-// identify finds out who calls, where callers have identities.
-func (s *interceptor) identify(ctx context.Context, method string) (context.Context, error) {
-	if s.c.Guard == nil {
-		return ctx, nil
-	}
-	return s.c.Guard.Identify(ctx, method)
-}
-
-// handle admits the request, lets the handler answer it and leaves out of the answer
-// what the caller may not see.
+// handle reads and checks the request, lets the handler answer it and leaves out of the
+// answer what the caller may not see.
 func (s *interceptor) handle(ctx context.Context, method string, req any, h grpc.UnaryHandler) (any, error) {
 	return s.guarded(func() (any, error) {
-		if err := s.admit(ctx, method, req); err != nil {
+		msg, ok := req.(proto.Message)
+		if !ok {
+			return nil, fmt.Errorf("a %T is no message", req)
+		}
+		if err := s.open(ctx, method, msg); err != nil {
+			return nil, err
+		}
+		if s.c.Guard == nil {
+			return h(ctx, req)
+		}
+		leave, err := s.c.Guard.Place(ctx, method, msg)
+		defer leave()
+		if err != nil {
 			return nil, err
 		}
 		resp, err := h(ctx, req)
-		if s.c.Guard == nil || err != nil {
-			return resp, err
+		if err != nil {
+			return nil, err
 		}
-		return resp, s.c.Guard.Show(ctx, method, req.(proto.Message), resp.(proto.Message))
+		return resp, s.c.Guard.Show(ctx, method, msg, resp.(proto.Message))
 	})
 }
 
-// admit refuses a message that is above its caller's allowance, does not keep the
-// contract's rules or is not its caller's to send.
-func (s *interceptor) admit(ctx context.Context, method string, req any) error {
-	if s.c.Guard != nil {
-		if err := s.c.Guard.Allow(ctx, req); err != nil {
-			return err
-		}
+// open reads a request and refuses one that is above its caller's allowance, does not keep
+// the contract's rules or is not its caller's to send.
+func (s *interceptor) open(ctx context.Context, method string, msg proto.Message) error {
+	if a := arrivalOf(ctx); a != nil && a.call != nil {
+		a.call.Arrived()
 	}
-	if err := s.checkRequest(req); err != nil {
+	if err := s.read(ctx, msg); err != nil {
 		return err
 	}
-	msg, ok := req.(proto.Message)
-	if s.c.Guard == nil || !ok {
+	except := protoreflect.FullName("")
+	if s.c.Deferred != nil {
+		except = s.c.Deferred(msg)
+	}
+	if err := s.check.check("", msg, except, s.table[method].Writes); err != nil {
+		return err
+	}
+	if s.c.Guard == nil {
 		return nil
 	}
 	return s.c.Guard.Permit(ctx, method, msg)
+}
+
+// end says that a call is over.
+func (a *arrival) end() {
+	if a.call != nil {
+		a.call.End()
+	}
+	a.cancel()
 }
 
 // guarded turns a panic into an error, which outcome takes for a defect.
@@ -142,23 +175,6 @@ func (s *interceptor) guarded(f func() (any, error)) (resp any, err error) {
 		}
 	}()
 	return f()
-}
-
-// checkRequest applies the contract's rules to a message.
-func (s *interceptor) checkRequest(req any) error {
-	msg, ok := req.(proto.Message)
-	if !ok {
-		return nil
-	}
-	if size := proto.Size(msg); size > maxMessageBytes && !isBatch(msg) {
-		return status.Errorf(codes.ResourceExhausted, "the message has %d bytes; %d are the most", size, maxMessageBytes)
-	}
-	if s.c.Deferred != nil {
-		if name := s.c.Deferred(msg); name != "" {
-			return s.check.CheckExcept(msg, name)
-		}
-	}
-	return s.check.Check(msg)
 }
 
 // isBatch reports whether a message holds many of what others hold one of.
@@ -176,43 +192,80 @@ func (s *interceptor) capped(ctx context.Context, method string) (context.Contex
 	if !ok {
 		d = s.c.Deadline
 	}
-	if d < 0 {
+	if d < 0 || s.streams[method] {
 		return context.WithCancel(ctx)
 	}
 	return context.WithTimeout(ctx, d)
 }
 
 // record writes the line of a call and counts it. err is what the handler
-// returned, which only the log may see; out is what the caller gets.
+// returned, which only the log may see; out is what the caller gets. Refusals of one kind
+// to one caller have a line now and then, with their number: nobody fills the log by being
+// refused. Defects have a line each.
 func (s *interceptor) record(ctx context.Context, method string, req any, took time.Duration, err, out error) {
 	e, _ := apierr.Parse(out)
 	reason := ""
 	if e.Reason != 0 {
 		reason = reasonWord(e.Reason)
 	}
+	if _, known := s.table[method]; !known {
+		method = "unknown" // callers do not name metrics
+	}
 	if m := s.c.Metrics; m != nil {
 		m.Calls.WithLabelValues(method, e.Code.String(), reason).Inc()
 	}
-	fields := make([]zap.Field, 0, 12)
+	fields := make([]zap.Field, 0, 14)
 	fields = append(fields, zap.String("method", method), zap.String("request_id", RequestID(ctx)))
-	if who := auth.URI(ctx); who != "" {
+	who := auth.URI(ctx)
+	if who != "" {
 		fields = append(fields, zap.String("caller", who))
 	}
-	fields = s.subjects.append(fields, req)
-	fields = append(fields, zap.String("code", e.Code.String()), zap.Duration("duration", took))
 	if out == nil {
-		s.c.Log.Info("call", fields...)
+		fields = s.subjects.append(fields, req)
+		s.c.Log.Info("call", append(fields, zap.String("code", e.Code.String()), zap.Duration("duration", took))...)
 		return
 	}
-	fields = append(fields, zap.String("reason", reason), zap.String("field", e.Field), zap.Error(err))
-	switch {
-	case e.Code == codes.Internal:
-		s.c.Log.Error("call", fields...)
-	case e.Code == codes.Unavailable && !errors.Is(err, ledger.ErrStopped): // a stop was asked for
-		s.c.Log.Warn("call", fields...)
-	default:
-		s.c.Log.Info("call", fields...)
+	if p, ok := peer.FromContext(ctx); ok {
+		fields = append(fields, zap.Stringer("peer", p.Addr))
+		if who == "" {
+			who = hostOf(p.Addr)
+		}
 	}
+	level := levelOf(e.Code, err)
+	times := uint64(1)
+	if level != zap.ErrorLevel {
+		if times = s.sample.Count(who + " " + method + " " + e.Code.String() + " " + reason); times == 0 {
+			return
+		}
+	}
+	fields = s.subjects.append(fields, req)
+	s.c.Log.Log(level, "call", append(fields, zap.String("code", e.Code.String()), zap.Duration("duration", took),
+		zap.String("reason", reason), zap.String("field", cut(e.Field)), zap.Uint64("times", times), zap.Error(err))...)
+}
+
+// levelOf is how loud the line of a refusal is.
+func levelOf(code codes.Code, err error) zapcore.Level {
+	switch code {
+	case codes.Internal:
+		return zap.ErrorLevel
+	case codes.Unavailable:
+		if errors.Is(err, ledger.ErrStopped) { // a stop was asked for
+			return zap.InfoLevel
+		}
+		return zap.WarnLevel
+	case codes.PermissionDenied, codes.Unauthenticated:
+		return zap.WarnLevel
+	}
+	return zap.InfoLevel
+}
+
+// hostOf is an address without its port.
+func hostOf(a net.Addr) string {
+	host, _, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return a.String()
+	}
+	return host
 }
 
 // checkedStream checks what the caller sends.
@@ -220,6 +273,7 @@ type checkedStream struct {
 	grpc.ServerStream
 	ctx    context.Context
 	s      *interceptor
+	a      *arrival
 	method string
 	first  any
 }
@@ -242,5 +296,16 @@ func (cs *checkedStream) RecvMsg(m any) error {
 	if cs.first == nil {
 		cs.first = m
 	}
-	return cs.s.admit(cs.ctx, cs.method, m)
+	return cs.s.open(cs.ctx, cs.method, m.(proto.Message))
+}
+
+// SendMsg sends the next message.
+func (cs *checkedStream) SendMsg(m any) error {
+	if cs.a.conn == nil {
+		return cs.ServerStream.SendMsg(m)
+	}
+	if err := cs.a.conn.Room(); err != nil {
+		return noRoom(err)
+	}
+	return cs.ServerStream.SendMsg(&answer{m, cs.a.conn})
 }

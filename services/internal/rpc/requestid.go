@@ -13,26 +13,22 @@ const requestIDKey = "x-request-id"
 // maxRequestID bounds what a caller may have written into the log.
 const maxRequestID = 64
 
-// ctxKey is the type of this package's context keys.
-type ctxKey struct{}
-
 // RequestID is the id that the log knows a call by: the caller's `x-request-id`
 // metadata when it is 1 to 64 printable ASCII characters, else a new one. It is
 // sent back as a header. It is not the request_id of a submission.
 func RequestID(ctx context.Context) string {
-	id, _ := ctx.Value(ctxKey{}).(string)
-	return id
+	if a := arrivalOf(ctx); a != nil {
+		return a.id
+	}
+	return ""
 }
 
-// withRequestID finds or makes the call's id.
-func withRequestID(ctx context.Context) (context.Context, string) {
-	id := ""
-	if v := metadata.ValueFromIncomingContext(ctx, requestIDKey); len(v) == 1 && printable(v[0]) {
-		id = v[0]
-	} else {
-		id = uuid.NewString()
+// callID finds or makes the id of a call with this header.
+func callID(header metadata.MD) string {
+	if v := header.Get(requestIDKey); len(v) == 1 && printable(v[0]) {
+		return v[0]
 	}
-	return context.WithValue(ctx, ctxKey{}, id), id
+	return uuid.NewString()
 }
 
 // idHeader is the header that tells the caller the id.

@@ -6,15 +6,18 @@ package rpc
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/cotmoc/cotmoc/services/internal/auth"
 	"github.com/cotmoc/cotmoc/services/internal/obs"
+	"github.com/cotmoc/cotmoc/services/internal/wire"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
 // Limits of every server; grpc-go's own defaults are open.
@@ -65,8 +68,16 @@ type Config struct {
 // applied after its own. Services are registered, and it is served, by the caller.
 func NewServer(c Config, opts ...grpc.ServerOption) *grpc.Server {
 	s := newInterceptor(c)
-	own := append(Limits(), grpc.UnaryInterceptor(s.unary), grpc.StreamInterceptor(s.stream))
+	own := append(Limits(), grpc.UnaryInterceptor(s.unary), grpc.StreamInterceptor(s.stream),
+		grpc.InTapHandle(s.arrive), grpc.ForceServerCodecV2(newCodec()), grpc.Creds(plain{wire.New(wire.Limits{}, s.ended)}))
 	return grpc.NewServer(append(own, opts...)...)
+}
+
+// ended tells of a connection without TLS that was ended for what its caller did.
+func (s *interceptor) ended(c *wire.Conn, reason string) {
+	if n := s.sample.Count("ended " + reason); n > 0 {
+		s.c.Log.Warn("connection ended", zap.String("peer", c.Key()), zap.String("reason", reason), zap.Uint64("times", n))
+	}
 }
 
 // Limits are the options of every server of ours, without what happens around a
@@ -103,5 +114,20 @@ func newInterceptor(c Config) *interceptor {
 	if c.Deadline == 0 {
 		c.Deadline = defaultDeadline
 	}
-	return &interceptor{c: c, check: NewChecker(), subjects: newSubjects()}
+	s := &interceptor{c: c, check: NewChecker(), subjects: newSubjects(), table: auth.Table(), streams: make(map[string]bool)}
+	for method := range s.table {
+		s.streams[method] = streams(method)
+	}
+	return s
+}
+
+// streams reports whether a method answers, or is asked, by more than one message.
+func streams(method string) bool {
+	service, name, _ := strings.Cut(strings.TrimPrefix(method, "/"), "/")
+	d, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service))
+	if err != nil {
+		return true // not linked, and so not served
+	}
+	m := d.(protoreflect.ServiceDescriptor).Methods().ByName(protoreflect.Name(name))
+	return m == nil || m.IsStreamingClient() || m.IsStreamingServer()
 }

@@ -222,7 +222,7 @@ func TestALineIsShortWhateverWasSent(t *testing.T) {
 			t.Errorf("line %d has %d bytes, %v", i, line.Len(), err)
 		}
 	}
-	if r.logs.Len() != 2 {
+	if r.logs.Len() != 1 { // the second is like the first
 		t.Errorf("%d lines", r.logs.Len())
 	}
 }

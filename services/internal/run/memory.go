@@ -14,10 +14,14 @@ const (
 	room         = 96 << 20
 	leastPercent = 30
 	mostPercent  = 400
+	// All memory of the process, of which what is free is given back to the system above
+	// this and twice what is in use: what a burst needed is not kept after it.
+	baseMemory = 128 << 20
 )
 
 // KeepMemoryNear makes the process's memory stay near what it holds, unless its
-// environment says otherwise by GOGC. It is for programs, which call it once.
+// environment says otherwise by GOGC, or by GOMEMLIMIT for its bound. It is for programs,
+// which call it once.
 func KeepMemoryNear() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(mostPercent)
@@ -29,7 +33,11 @@ func KeepMemoryNear() {
 func afterCollection(percent int) {
 	collected := new([16]byte) // not so small that it shares its place with others
 	runtime.AddCleanup(collected, func(was int) {
-		now := percentFor(liveBytes())
+		live := liveBytes()
+		if os.Getenv("GOMEMLIMIT") == "" {
+			debug.SetMemoryLimit(int64(2*live + baseMemory))
+		}
+		now := percentFor(live)
 		if now < was*9/10 || now > was*11/10 {
 			debug.SetGCPercent(now)
 			was = now

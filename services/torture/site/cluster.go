@@ -18,7 +18,7 @@ func BuildCluster(ctx context.Context, bin string) error { return cluster.Build(
 // Cluster runs two replicas of each service on PostgreSQL and three NATS servers,
 // with certificates, with programs from bin, in dir, where one may have been before.
 func Cluster(ctx context.Context, dir, bin string) (_ *Site, err error) {
-	k, err := cluster.Start(ctx, cluster.Config{Dir: dir, Bin: bin, Durable: true, Env: []string{"COTMOC_LOG_LEVEL=warn"}})
+	k, err := cluster.Start(ctx, cluster.Config{Dir: dir, Bin: bin, Durable: true, CallerRate: -1, Env: []string{"COTMOC_LOG_LEVEL=warn"}})
 	if err != nil {
 		return nil, err
 	}

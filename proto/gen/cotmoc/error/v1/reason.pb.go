@@ -14,6 +14,12 @@
 //	message: "target chip-cards does not apply to unit 79 in 2022-M07"
 //	details: ErrorInfo{domain: "cotmoc", reason: "NOT_APPLICABLE",
 //	                   metadata: {field: "submission.target"}}
+//
+// A refusal of a call that could have written was decided on a log, and tells of its
+// state: of a revision, a due date, a unit that is not there. Its metadata then holds
+// `sequence`, an event of the log of the service that answered: a state that has seen
+// it holds what the refusal tells of. A read from reporting with it as `min_sequence`
+// is answered by no replica that is behind that.
 
 package errorv1
 
@@ -111,10 +117,12 @@ const (
 	// FAILED_PRECONDITION: the clock is not manual, or would be turned back.
 	// Example: metadata {field: "time"}.
 	Reason_REASON_CLOCK Reason = 25
-	// ABORTED: the cell or resource is not at the expected revision; read it again.
-	// Example: metadata {field: "submission.expected_revision", expected: "1", actual: "2"}.
+	// ABORTED: the cell or resource is not at the expected revision; read it again, from
+	// reporting with `sequence` as `min_sequence`. Example: metadata {field:
+	// "submission.expected_revision", expected: "1", actual: "2", sequence: "61305"}.
 	Reason_REASON_REVISION_MISMATCH Reason = 26
-	// ALREADY_EXISTS: the request id was used before with another content.
+	// ALREADY_EXISTS: the request id was used before with another content, for the event
+	// that `sequence` names.
 	// Example: metadata {field: "request_id", sequence: "812"}.
 	Reason_REASON_REQUEST_ID_REUSED Reason = 27
 	// ALREADY_EXISTS: a resource with this id exists. Example: metadata {field: "unit_id"}.
@@ -191,6 +199,9 @@ const (
 	// FAILED_PRECONDITION: there are as many as one unit may have; end one first.
 	// Example: metadata {field: "subscription"}.
 	Reason_REASON_TOO_MANY Reason = 55
+	// RESOURCE_EXHAUSTED: the request has more bytes than its method takes; send less at
+	// once, in parts.
+	Reason_REASON_TOO_LARGE Reason = 70
 )
 
 // Enum value maps for Reason.
@@ -252,6 +263,7 @@ var (
 		53: "REASON_NOT_DECLARABLE",
 		54: "REASON_REGISTRY_BEHIND",
 		55: "REASON_TOO_MANY",
+		70: "REASON_TOO_LARGE",
 	}
 	Reason_value = map[string]int32{
 		"REASON_UNSPECIFIED":                 0,
@@ -310,6 +322,7 @@ var (
 		"REASON_NOT_DECLARABLE":              53,
 		"REASON_REGISTRY_BEHIND":             54,
 		"REASON_TOO_MANY":                    55,
+		"REASON_TOO_LARGE":                   70,
 	}
 )
 
@@ -344,7 +357,7 @@ var File_cotmoc_error_v1_reason_proto protoreflect.FileDescriptor
 
 const file_cotmoc_error_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x1ccotmoc/error/v1/reason.proto\x12\x0fcotmoc.error.v1*\xa1\f\n" +
+	"\x1ccotmoc/error/v1/reason.proto\x12\x0fcotmoc.error.v1*\xb7\f\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14REASON_INVALID_FIELD\x10\x01\x12\x1d\n" +
@@ -402,7 +415,8 @@ const file_cotmoc_error_v1_reason_proto_rawDesc = "" +
 	"\x15REASON_EPOCH_MISMATCH\x104\x12\x19\n" +
 	"\x15REASON_NOT_DECLARABLE\x105\x12\x1a\n" +
 	"\x16REASON_REGISTRY_BEHIND\x106\x12\x13\n" +
-	"\x0fREASON_TOO_MANY\x107B<Z:github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1;errorv1b\x06proto3"
+	"\x0fREASON_TOO_MANY\x107\x12\x14\n" +
+	"\x10REASON_TOO_LARGE\x10FB<Z:github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1;errorv1b\x06proto3"
 
 var (
 	file_cotmoc_error_v1_reason_proto_rawDescOnce sync.Once

@@ -1,0 +1,157 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/tap"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/cotmoc/cotmoc/pkg/apierr"
+	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
+	"github.com/cotmoc/cotmoc/services/internal/wire"
+)
+
+// retryRoom is when a caller may try again that was refused for want of room.
+const retryRoom = 200 * time.Millisecond
+
+// arrival is a call from its first header on.
+type arrival struct {
+	id     string     // of the call, in the log
+	conn   *wire.Conn // nil where connections are not watched
+	call   *wire.Call
+	cancel context.CancelFunc
+}
+
+// arrivalKey is the key of the arrival in a call's context.
+type arrivalKey struct{}
+
+func arrivalOf(ctx context.Context) *arrival {
+	a, _ := ctx.Value(arrivalKey{}).(*arrival)
+	return a
+}
+
+// connOf is the connection that a call came over.
+func connOf(ctx context.Context) *wire.Conn {
+	p, ok := peer.FromContext(ctx)
+	if !ok {
+		return nil
+	}
+	if w, ok := p.AuthInfo.(interface{ Wire() *wire.Conn }); ok {
+		return w.Wire()
+	}
+	return nil
+}
+
+// arrive looks at a call when its header has come, and nothing else: whether there is such
+// a method, who calls and in which role, what that caller holds already. What is refused
+// here has cost a few microseconds, whatever it was going to send. gRPC calls it from the
+// goroutine that reads the connection.
+func (s *interceptor) arrive(ctx context.Context, info *tap.Info) (context.Context, error) {
+	began := s.c.Now()
+	a := &arrival{id: callID(info.Header), conn: connOf(ctx)}
+	ctx, a.cancel = s.capped(context.WithValue(ctx, arrivalKey{}, a), info.FullMethodName)
+	ctx, err := s.admit(ctx, a, info.FullMethodName)
+	if err == nil {
+		return ctx, nil
+	}
+	out := outcome(ctx, err, a.id)
+	s.refused(a, err, errorv1.Reason_REASON_BUSY) // of what it holds already, not of the ledger
+	s.record(ctx, info.FullMethodName, nil, s.c.Now().Sub(began), err, out)
+	a.cancel()
+	return ctx, out
+}
+
+// admit says why a call may not come in.
+func (s *interceptor) admit(ctx context.Context, a *arrival, method string) (context.Context, error) {
+	if s.c.Guard != nil {
+		var err error
+		if ctx, err = s.c.Guard.Arrive(ctx, method); err != nil {
+			return ctx, err
+		}
+	}
+	if _, known := s.table[method]; !known {
+		return ctx, status.Errorf(codes.Unimplemented, "there is no method %.120q here", method)
+	}
+	if a.conn == nil {
+		return ctx, nil
+	}
+	var err error
+	a.call, err = a.conn.Account().Begin(ctx, a.cancel, func(why error) { s.lost(ctx, method, why) })
+	return ctx, noRoom(err)
+}
+
+// noRoom is what the caller sees of a bound of package wire.
+func noRoom(err error) error {
+	if err == nil {
+		return nil
+	}
+	return apierr.WithRetry(apierr.New(codes.ResourceExhausted, errorv1.Reason_REASON_BUSY, "",
+		err.Error()+"; send the same request again when some have ended"), retryRoom)
+}
+
+// refused tells the connection of a call that was above its caller's allowance, or that its
+// certificate is not good for: one that goes on all the same is hung up on.
+func (s *interceptor) refused(a *arrival, err error, reasons ...errorv1.Reason) {
+	if a.conn != nil && slices.Contains(append(reasons, errorv1.Reason_REASON_RATE_LIMITED, errorv1.Reason_REASON_UNAUTHENTICATED), apierr.ReasonOf(err)) {
+		a.conn.Refused()
+	}
+}
+
+// lost records a call that ended before its request had arrived. Its caller has its answer
+// already, or is gone.
+func (s *interceptor) lost(ctx context.Context, method string, why error) {
+	code := codes.Canceled
+	if errors.Is(why, wire.ErrLate) || errors.Is(why, context.DeadlineExceeded) {
+		code = codes.DeadlineExceeded
+	}
+	s.record(ctx, method, nil, 0, why, status.Error(code, why.Error()))
+}
+
+// read makes of the bytes of a request the message, once it is known that it may: its size
+// and the number of its elements are those of the method, and its caller's allowance pays
+// for it.
+func (s *interceptor) read(ctx context.Context, msg proto.Message) error {
+	raw := rawOf(msg)
+	if raw == nil {
+		return nil // not off the wire
+	}
+	if len(raw) > maxMessageBytes && !isBatch(msg) {
+		return apierr.New(codes.ResourceExhausted, errorv1.Reason_REASON_TOO_LARGE, "",
+			fmt.Sprintf("the request has %d bytes; %d are the most", len(raw), maxMessageBytes))
+	}
+	elements, items, fault := s.shapes.of(msg.ProtoReflect().Descriptor()).scan(raw)
+	if fault != nil {
+		return invalid(fault.field, fault.what)
+	}
+	if a := arrivalOf(ctx); a != nil && a.call != nil {
+		if err := a.call.Hold(elements * bytesPerElement); err != nil {
+			return noRoom(err)
+		}
+	}
+	if s.c.Guard != nil {
+		if err := s.c.Guard.Allow(ctx, items, len(raw)); err != nil {
+			return err
+		}
+	}
+	if err := (proto.UnmarshalOptions{RecursionLimit: maxNesting + 1}).Unmarshal(raw, msg); err != nil {
+		return invalid("", malformed.what)
+	}
+	return nil
+}
+
+// invalid is a request that breaks one rule.
+func invalid(field, what string) error {
+	text := what
+	if field != "" {
+		text = field + ": " + what
+	}
+	return apierr.NewViolations(codes.InvalidArgument, errorv1.Reason_REASON_INVALID_FIELD, text,
+		[]apierr.Violation{{Field: field, Description: what}})
+}
