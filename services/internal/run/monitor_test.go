@@ -121,7 +121,7 @@ func TestMonitorLooksAtTheHost(t *testing.T) {
 	} {
 		for _, path := range []string{"/metrics", "/healthz", "/readyz"} {
 			if code, body := asked(t, http.DefaultClient, c.url+path, c.host); code != c.want {
-				t.Errorf("%s%s for host %q: %d %q, want %d", c.url, path, c.host, code, body, c.want)
+				t.Errorf("%s%s for host %q: %d %.60q, want %d", c.url, path, c.host, code, body, c.want)
 			}
 		}
 	}

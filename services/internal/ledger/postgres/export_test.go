@@ -4,7 +4,7 @@ import "context"
 
 // Statements are all that run while a ledger is open.
 func Statements() []string {
-	return []string{appendSQL, headSQL, blocksSQL, clockSQL, turnSQL, unturnSQL, settingsSQL, versionSQL, fitSQL}
+	return []string{appendSQL, roomSQL, headSQL, blocksSQL, clockSQL, turnSQL, unturnSQL, settingsSQL, versionSQL, fitSQL}
 }
 
 // Setting is what a session's setting is when a ledger's connection is made.

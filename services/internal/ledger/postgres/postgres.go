@@ -278,7 +278,7 @@ func (s *Store) refused(err error) error {
 		err = fmt.Errorf("%w: %w", ledger.ErrDamaged, err)
 	}
 	if errors.Is(err, ledger.ErrDamaged) {
-		return fmt.Errorf("%w (keep %s as it is and restore the ledger from a backup; nothing was changed)", err, s.where)
+		return fmt.Errorf("%w (keep %s as it is; unless the block is one that no service wrote, and that the owner can delete, restore the ledger from a backup; nothing was changed)", err, s.where)
 	}
 	return err
 }
