@@ -136,7 +136,12 @@ func (s *Service) viewAt(ctx context.Context, known *timestamppb.Timestamp, minS
 	if err != nil {
 		return err
 	}
-	return fail(read(b))
+	err = read(b)
+	var unknown *book.Refusal
+	if isUnknown(err) && errors.As(err, &unknown) {
+		unknown.Message += ", as it was known then"
+	}
+	return fail(err)
 }
 
 // reachedBy refuses a time that is not over, by the clock that stamps events, and sees to
