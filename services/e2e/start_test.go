@@ -40,7 +40,7 @@ func TestStartRefused(t *testing.T) {
 		{"nats_off_loopback", "not on loopback", embedded.Config{NATSListen: "0.0.0.0:0"}},
 		{"nats_port_taken", "--nats-listen: listen on", embedded.Config{NATSListen: taken.Addr().String()}},
 		{"calls_port_taken", "--listen: listen on", embedded.Config{Listen: taken.Addr().String()}},
-		{"metrics_port_taken", "--metrics-listen: listen on", embedded.Config{MetricsListen: taken.Addr().String()}},
+		{"metrics_port_taken", "--metrics-listen: metrics and health: listen on", embedded.Config{MetricsListen: taken.Addr().String()}},
 		{"metrics_off_loopback", "not on loopback", embedded.Config{MetricsListen: "0.0.0.0:0"}},
 		{"calls_off_loopback", "not on loopback", embedded.Config{Listen: "0.0.0.0:0"}},
 	} {
