@@ -36,13 +36,13 @@ up: ## Run registry and reporting in one process on 127.0.0.1:7600, state in ./v
 
 .PHONY: up-distributed
 up-distributed: postgres ## Run PostgreSQL, three NATS servers, two replicas of each service with certificates, in ./var/distributed
-	go build -o bin/ ./services/cmd/... github.com/nats-io/nats-server/v2
+	go build -trimpath -buildvcs=auto -o bin/ ./services/cmd/... github.com/nats-io/nats-server/v2
 	exec bin/cotmoc-cluster $(CLUSTER)
 
 .PHONY: build
 build: ## Build everything; programs go to ./bin
 	go build ./... && cd proto && go build ./...
-	go build -o bin/ ./services/cmd/... github.com/nats-io/nats-server/v2
+	go build -trimpath -buildvcs=auto -o bin/ ./services/cmd/... github.com/nats-io/nats-server/v2
 
 .PHONY: test
 test: $(GRPCURL) cgo postgres interop ## All tests of both modules, with the race detector, in random order

@@ -47,8 +47,9 @@ func TestStartRefused(t *testing.T) {
 	}{
 		{"folder_in_use", "another process runs the registry service", embedded.Config{Dir: dir}},
 		{"nats_off_loopback", "not on loopback", embedded.Config{NATSListen: "0.0.0.0:0"}},
-		{"nats_port_taken", "address already in use", embedded.Config{NATSListen: taken.Addr().String()}},
-		{"metrics_port_taken", "address already in use", embedded.Config{Monitor: run.MonitorConfig{Listen: taken.Addr().String()}}},
+		{"nats_port_taken", "--nats-listen: listen on", embedded.Config{NATSListen: taken.Addr().String()}},
+		{"calls_port_taken", "--listen: listen on", embedded.Config{Listen: taken.Addr().String()}},
+		{"metrics_port_taken", "--metrics-listen: metrics and health: listen on", embedded.Config{Monitor: run.MonitorConfig{Listen: taken.Addr().String()}}},
 		{"metrics_off_loopback", "not on loopback", embedded.Config{Monitor: run.MonitorConfig{Listen: "0.0.0.0:0"}}},
 		{"certificate_of_a_unit", "that of spiffe://cotmoc.test/unit/79", shows("cotmoc.test", "unit/79")},
 		{"certificate_without_a_host", "names no host", shows("cotmoc.test", "service/a")},

@@ -77,8 +77,8 @@ func (b *batch) parse(ctx context.Context, programme string) {
 				continue
 			}
 		}
-		if b.errs[i] = parse(&room[i], programme, item.GetRequestId(), caller, item.GetSubmission()); b.errs[i] == nil {
-			b.errs[i] = privacy.Check(item)
+		if b.errs[i] = privacy.Check(item); b.errs[i] == nil {
+			b.errs[i] = parse(&room[i], programme, item.GetRequestId(), caller, item.GetSubmission())
 		}
 		if b.errs[i] == nil {
 			b.subs[i] = &room[i]

@@ -141,7 +141,12 @@ func (s *Service) viewAt(ctx context.Context, known *timestamppb.Timestamp, minS
 	}
 	run, charge := metered(ctx, 0, read)
 	defer charge()
-	return fail(run(b))
+	err = run(b)
+	var unknown *book.Refusal
+	if isUnknown(err) && errors.As(err, &unknown) {
+		unknown.Message += ", as it was known then"
+	}
+	return fail(err)
 }
 
 // reachedBy refuses a time that is not over, by the clock that stamps events, and sees to

@@ -17,11 +17,11 @@ const tries = 3
 
 // Submit takes in one submission.
 func (s *Service) Submit(ctx context.Context, req *reportingv1.SubmitRequest) (*reportingv1.SubmitResponse, error) {
-	sub := new(book.Submission)
-	if err := parse(sub, req.GetProgramme(), req.GetRequestId(), auth.URI(ctx), req.GetSubmission()); err != nil {
+	if err := privacy.Check(req); err != nil { // first: other refusals quote what was sent
 		return nil, err
 	}
-	if err := privacy.Check(req); err != nil {
+	sub := new(book.Submission)
+	if err := parse(sub, req.GetProgramme(), req.GetRequestId(), auth.URI(ctx), req.GetSubmission()); err != nil {
 		return nil, err
 	}
 	var receipt book.Receipt

@@ -14,18 +14,20 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/cotmoc/cotmoc/services/internal/build"
 	"github.com/cotmoc/cotmoc/services/internal/cluster"
 )
 
 // cli is the command line.
 type cli struct {
-	Dir         string `help:"Folder for configuration, state and logs; what is there is taken up again." default:"var/distributed" type:"path" placeholder:"DIR"`
-	Bin         string `help:"Folder with cotmoc-registry, cotmoc-reporting and nats-server." default:"bin" type:"path" placeholder:"DIR"`
-	Replicas    int    `help:"How many of each service." default:"2"`
-	BasePort    int    `help:"First of the ports that are taken, in a row; 0 for free ones." default:"7700"`
-	ManualClock bool   `help:"Let reporting's clock stand still until it is set, as the demo needs it."`
-	Start       string `help:"Where a manual clock starts." default:"2022-01-10T08:00:00+07:00" placeholder:"TIME"`
-	Probe       bool   `help:"Make a programme, send a report, print how long it all took, and stop."`
+	Dir         string           `help:"Folder for configuration, state and logs; what is there is taken up again." default:"var/distributed" type:"path" placeholder:"DIR"`
+	Bin         string           `help:"Folder with cotmoc-registry, cotmoc-reporting and nats-server." default:"bin" type:"path" placeholder:"DIR"`
+	Replicas    int              `help:"How many of each service." default:"2"`
+	BasePort    int              `help:"First of the ports that are taken, in a row; 0 for free ones." default:"7700"`
+	ManualClock bool             `help:"Let reporting's clock stand still until it is set, as the demo needs it."`
+	Start       string           `help:"Where a manual clock starts." default:"2022-01-10T08:00:00+07:00" placeholder:"TIME"`
+	Version     kong.VersionFlag `help:"Print which build this is."`
+	Probe       bool             `help:"Make a programme, send a report, print how long it all took, and stop."`
 }
 
 func main() {
@@ -40,7 +42,7 @@ func realMain() error {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends everything at once
 	var c cli
-	kong.Parse(&c, kong.Name("cotmoc-cluster"), kong.Description(`Run PostgreSQL, three NATS servers and replicas of both services.
+	kong.Parse(&c, kong.Name("cotmoc-cluster"), kong.Vars{"version": build.Version()}, kong.Description(`Run PostgreSQL, three NATS servers and replicas of both services.
 
 Example: make up-distributed`))
 	return c.run(ctx)

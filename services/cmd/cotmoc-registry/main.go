@@ -11,6 +11,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/cotmoc/cotmoc/services/internal/build"
 	"github.com/cotmoc/cotmoc/services/internal/config"
 	"github.com/cotmoc/cotmoc/services/internal/run/distributed"
 )
@@ -19,6 +20,8 @@ import (
 // else from the file, else it is the default.
 type cli struct {
 	Config kong.ConfigFlag `help:"YAML file with settings, their names as those of the flags." short:"c" env:"-" placeholder:"FILE"`
+	// Version is no setting.
+	Version kong.VersionFlag `help:"Print which build this is." env:"-"`
 
 	Serve       serveCmd       `cmd:"" help:"Run a replica until it is told to stop."`
 	Migrate     migrateCmd     `cmd:"" help:"Bring the tables to this release's, as the database's owner."`
@@ -87,13 +90,14 @@ func realMain() error {
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	parser, err := kong.New(&cli{}, append(config.Options("COTMOC"), kong.Name("cotmoc-registry"), kong.UsageOnError(),
-		kong.Description("A replica of Cotmoc's registry."), kong.BindTo(ctx, (*context.Context)(nil)))...)
+		kong.Description("A replica of Cotmoc's registry."), kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Vars{"version": build.Version()})...)
 	if err != nil {
 		return err
 	}
 	command, err := parser.Parse(os.Args[1:])
 	if err != nil {
-		return fmt.Errorf("%w (see cotmoc-registry --help)", err)
+		return config.Misuse("cotmoc-registry", err)
 	}
 	return command.Run()
 }

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/cotmoc/cotmoc/services/internal/auth"
@@ -79,6 +81,10 @@ func (k *certsIssueCmd) Run(c *console) error {
 		return err
 	}
 	a.Validity = k.Validity
+	if len(k.Host) > 0 && !slices.ContainsFunc(k.Identities, isService) {
+		return fmt.Errorf("--host is where services are called, and %s is none: leave --host out, or name a service/…",
+			strings.Join(k.Identities, ", "))
+	}
 	for _, identity := range k.Identities {
 		uri := "spiffe://" + a.Domain() + "/" + identity
 		who, err := auth.ParseURI(uri, a.Domain())
@@ -100,6 +106,9 @@ func (k *certsIssueCmd) Run(c *console) error {
 	}
 	return nil
 }
+
+// isService reports whether an identity is that of a service, which others call.
+func isService(identity string) bool { return strings.HasPrefix(identity, string(auth.Service)+"/") }
 
 // certsRevokeCmd revokes certificates.
 type certsRevokeCmd struct {

@@ -37,6 +37,10 @@ func TestCertificatesAreMadeOnceAndRevoked(t *testing.T) {
 			t.Errorf("key of %s: %v, %v", id, info.Mode(), err)
 		}
 	}
+	idle := &certsIssueCmd{certsDir: at, Host: []string{"h"}, Validity: 1 << 40, Identities: []string{"unit/01", "admin/bob"}}
+	if err := idle.Run(c); err == nil || !strings.Contains(err.Error(), "leave --host out") {
+		t.Errorf("a host for those who are not called: %v", err)
+	}
 	one := &certsIssueCmd{certsDir: at, Validity: 1 << 40, Identities: []string{"unit/79"}}
 	before, err := os.ReadFile(filepath.Join(dir, "unit", "79.crt"))
 	if err != nil {

@@ -14,10 +14,15 @@ import (
 	"github.com/alecthomas/kong"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/cotmoc/cotmoc/services/internal/build"
+	"github.com/cotmoc/cotmoc/services/internal/config"
 )
 
 // cli is the command line.
 type cli struct {
+	Version kong.VersionFlag `help:"Print which build this is."`
+
 	Up        upCmd        `cmd:"" help:"Run registry and reporting in one process, with SQLite and NATS inside."`
 	Registry  registryCmd  `cmd:"" help:"Run the registry alone, on SQLite."`
 	Reporting reportingCmd `cmd:"" help:"Run the reporting service alone, on SQLite, with a registry and NATS beside it."`
@@ -79,13 +84,14 @@ func realMain() error {
 	var c cli
 	parser, err := kong.New(&c, kong.Name("cotmoc"), kong.UsageOnError(),
 		kong.Description("Monitor a national programme: who owes what, what was reported, what it adds up to."),
-		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(newConsole()))
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(newConsole()),
+		kong.Vars{"version": build.Version()})
 	if err != nil {
 		return err
 	}
-	command, err := parser.Parse(os.Args[1:])
+	command, err := parser.Parse(config.Gather(parser.Model, os.Args[1:]))
 	if err != nil {
-		return fmt.Errorf("%w (see cotmoc --help)", err)
+		return config.Misuse("cotmoc", err)
 	}
 	return stopped(ctx, command.Run())
 }

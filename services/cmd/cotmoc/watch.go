@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/cotmoc/cotmoc/pkg/event"
 	"github.com/cotmoc/cotmoc/pkg/name"
+	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/cotmoc/cotmoc/services/cmd/cotmoc/internal/show"
 	"github.com/google/uuid"
@@ -60,6 +62,9 @@ func (w *watchCmd) Run(ctx context.Context, c *console) error {
 		return err
 	}
 	defer s.close()
+	if err := w.known(ctx, s); err != nil {
+		return err
+	}
 	at, err := w.position(ctx, s)
 	if err != nil {
 		return show.Refusal(err)
@@ -120,6 +125,30 @@ func unsubscribe(ctx context.Context, s *services, name string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unsubscribeWithin)
 	defer cancel()
 	_, _ = s.events().DeleteSubscription(ctx, &reportingv1.DeleteSubscriptionRequest{Subscription: name})
+}
+
+// known refuses a programme that there is not: a watch of it would be silent for ever.
+func (w *watchCmd) known(ctx context.Context, s *services) error {
+	if w.Programme == "" {
+		return nil
+	}
+	resp, err := s.registry().ListProgrammes(ctx, &registryv1.ListProgrammesRequest{PageSize: 100})
+	if err != nil {
+		return show.Refusal(err)
+	}
+	var ids []string
+	for _, p := range resp.GetProgrammes() {
+		id := strings.TrimPrefix(p.GetName(), "programmes/")
+		if id == w.Programme {
+			return nil
+		}
+		ids = append(ids, id)
+	}
+	if resp.GetNextPageToken() != "" {
+		_, err := s.registry().GetProgramme(ctx, &registryv1.GetProgrammeRequest{Name: "programmes/" + w.Programme})
+		return show.Refusal(err)
+	}
+	return fmt.Errorf("--programme: there is no programme %s; there is: %s", w.Programme, cmp.Or(strings.Join(ids, ", "), "none yet"))
 }
 
 // position is where to begin.

@@ -129,7 +129,8 @@ func planOf(d protoreflect.MessageDescriptor) *plan {
 func mannerOf(f protoreflect.FieldDescriptor) manner {
 	name := f.Name()
 	switch {
-	case name == "id", strings.HasSuffix(string(name), "_id"), name == "closing", name == "subscription", name == "subjects",
+	case name == "id", strings.HasSuffix(string(name), "_id"),
+		name == "closing", name == "subscription", name == "subjects",
 		name == "name" && f.Parent().(protoreflect.MessageDescriptor).Fields().ByName("display_name") != nil:
 		return asID
 	case f.Parent().Name() == "LocalizedText" && name == "text":

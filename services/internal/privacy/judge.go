@@ -74,7 +74,7 @@ func national(d string) bool {
 	case d[0] == '2':
 		return d[1:3] >= "03" && d[3] >= '2'
 	}
-	return d[:2] == "12" || d[:2] == "16" && d[2] >= '2' || d[:2] == "18" && (d[2] == '6' || d[2] == '8') || d[:3] == "199"
+	return d[:2] == "12" || d[:2] == "16" && d[2] >= '2' || d[:3] == "186" || d[:3] == "188" || d[:3] == "199"
 }
 
 // abroad reports whether a number with a plus sign is one with a country's code.
@@ -94,7 +94,8 @@ func (n *number) spelled() bool {
 	switch {
 	case n.codes():
 		return false
-	case n.bare(), n.sizes[0] <= 4 && n.grouped(3), n.sized(5, 5), n.sized(1, 3, 3, 3), n.sized(1, 9), n.sized(2, 4, 4) && n.seps[1] == n.seps[2]:
+	case n.bare(), n.sizes[0] <= 4 && n.grouped(3), n.sized(5, 5), n.sized(1, 3, 3, 3), n.sized(1, 9),
+		n.sized(2, 4, 4) && n.seps[1] == n.seps[2]:
 		return true
 	}
 	return n.groups > 1 && n.seps[1] != ' ' && n.regular(n.seps[1]) &&
@@ -127,9 +128,10 @@ func (s *scan) decide(n *number) Kind {
 			return Identity
 		}
 	case shapeCode:
-		called := c == ofCall || c == ofCalls
-		amount := n.amount() && n.seps[1] != ' ' || countedAt(s.text, n.to) || n.round()
-		if called && !countedAt(s.text, n.to) || !paper && c != ofAccount && !amount && !s.inLink(n.from) && s.alone(n) {
+		counted := countedAt(s.text, n.to)
+		amount := n.amount() && n.seps[1] != ' ' || counted || n.round()
+		other := paper || c == ofAccount || amount || s.inLink(n.from)
+		if (c == ofCall || c == ofCalls) && !counted || !other && s.alone(n) {
 			return Telephone
 		}
 	case shapeCompany:
@@ -160,7 +162,10 @@ func (s *scan) worded(n *number) Kind {
 	case c != ofPerson && c != ofCall && c != ofCalls && !whole, !s.alone(n):
 		return None
 	case c == ofPerson || c == unsaid:
-		if c == unsaid && (n.n != 9 || d[0] > '3' || d[:2] == "00") || n.n != 9 && n.n != 12 || n.round() || countedAt(s.text, n.to) {
+		if c == unsaid && (n.n != 9 || d[0] > '3' || d[:2] == "00") || n.n != 9 && n.n != 12 {
+			return None
+		}
+		if n.round() || countedAt(s.text, n.to) {
 			return None
 		}
 		if n.amount() && n.sep() != ' ' && (n.n == 12 || d[0] > '3') {
@@ -190,7 +195,10 @@ func (s *scan) stuck(n *number) bool {
 	if s.id {
 		return true
 	}
-	return before && capital(s.text[n.from-1]) && string(s.text[max(0, n.from-3):n.from]) != "%2B" || after && capital(s.text[n.to])
+	if string(s.text[max(0, n.from-3):n.from]) == "%2B" {
+		before = false
+	}
+	return before && capital(s.text[n.from-1]) || after && capital(s.text[n.to])
 }
 
 func capital(c byte) bool { return c-'A' < 26 }

@@ -46,6 +46,5 @@ func (s *scan) segment(n *number) bool {
 	if before == 'B' && n.plus { // %2B
 		before = '+'
 	}
-	return (before == '/' || before == '=' || before == ':' || before == '+') &&
-		(after == 0 || after == '/' || after == '?' || after == '&' || after == '#' || after == ';' || after == ')' || after == ',')
+	return bytes.IndexByte([]byte("/=:+"), before) >= 0 && bytes.IndexByte([]byte("\x00/?&#;),"), after) >= 0
 }

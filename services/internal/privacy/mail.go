@@ -3,10 +3,14 @@ package privacy
 import "bytes"
 
 // providers are those whose name is enough: people leave out what follows.
-var providers = map[string]bool{"gmail": true, "yahoo": true, "hotmail": true, "outlook": true, "icloud": true, "ymail": true}
+var providers = map[string]bool{
+	"gmail": true, "yahoo": true, "hotmail": true, "outlook": true, "icloud": true, "ymail": true,
+}
 
 // endings are those of domains that are told from words by them.
-var endings = map[string]bool{"vn": true, "com": true, "net": true, "org": true, "gov": true, "edu": true, "info": true, "io": true, "me": true}
+var endings = map[string]bool{
+	"vn": true, "com": true, "net": true, "org": true, "gov": true, "edu": true, "info": true, "io": true, "me": true,
+}
 
 // mail reports whether there is an address of mail in plain text. masked says that
 // words may stand for its signs.
@@ -43,9 +47,9 @@ func atInWords(s []byte, i int) (from, to int) {
 		return 0, 0
 	}
 	from, to = i-1, end+1
-	opened, closed := bytes.IndexByte([]byte("([{<"), s[from]) >= 0, bytes.IndexByte([]byte(")]}>"), s[end]) >= 0
+	enclosed := opens(s[from]) && closes(s[end])
 	blanks := s[from] == ' ' && s[end] == ' '
-	if !(opened && closed) && !blanks {
+	if !enclosed && !blanks {
 		return 0, 0
 	}
 	return from, to
@@ -55,7 +59,7 @@ func atInWords(s []byte, i int) (from, to int) {
 func address(s []byte, from, to int, words bool) bool {
 	left := from
 	spaced := words
-	if !words && from > 0 && bytes.IndexByte([]byte("([{<"), s[from-1]) >= 0 && to < len(s) && bytes.IndexByte([]byte(")]}>"), s[to]) >= 0 {
+	if !words && from > 0 && opens(s[from-1]) && to < len(s) && closes(s[to]) {
 		left, to, spaced = from-1, to+1, true // a sign in brackets
 	}
 	for left > 0 && s[left-1] == ' ' && from-left < 3 {
@@ -135,6 +139,15 @@ func endsDomain(s []byte) bool {
 	return endings[string(bytes.ToLower(s[:n]))]
 }
 
+// dotWords stand for a dot.
+var dotWords = []string{
+	" dot ", " cham ", "[dot]", "(dot)", "{dot}", "(cham)", "[cham]", "(.)", "[.]", " [dot] ", " (dot) ",
+}
+
+func opens(c byte) bool { return c == '(' || c == '[' || c == '{' || c == '<' }
+
+func closes(c byte) bool { return c == ')' || c == ']' || c == '}' || c == '>' }
+
 // dotAt finds a dot, or what stands for it, and where the next label begins; 0 for none.
 func dotAt(s []byte, i int) (next int, word bool) {
 	if i+1 < len(s) && s[i] == '.' && alnum(s[i+1]) {
@@ -148,7 +161,7 @@ func dotAt(s []byte, i int) (next int, word bool) {
 			return i + len(dot), !endsDomain(s[i+len(dot):])
 		}
 	}
-	for _, dot := range []string{" dot ", " cham ", "[dot]", "(dot)", "{dot}", "(cham)", "[cham]", "(.)", "[.]", " [dot] ", " (dot) "} {
+	for _, dot := range dotWords {
 		if hasFold(s[i:], dot) {
 			return i + len(dot), true
 		}

@@ -90,8 +90,8 @@ func (s *scan) from(i int) Kind {
 // the country's code or a plus sign, or after a word that says so.
 func (s *scan) mayBegin(n *number) bool {
 	c := s.text[n.from]
-	return c == '0' || c == '8' && n.from+1 < len(s.text) && s.text[n.from+1] == '4' || n.plus || n.says == ofPerson || n.says == ofCall || n.says == ofCalls ||
-		s.id && n.from == 0
+	return c == '0' || c == '8' && n.from+1 < len(s.text) && s.text[n.from+1] == '4' || n.plus ||
+		n.says == ofPerson || n.says == ofCall || n.says == ofCalls || s.id && n.from == 0
 }
 
 // add puts a group behind the number, unless it gets too long.
@@ -288,7 +288,8 @@ func (s *scan) inRow(n *number) bool {
 	if n.bare() {
 		return false
 	}
-	if at := n.from - 1; (n.sized(3, 3, 3) || n.sized(3, 3, 3, 3)) && n.sep() == ' ' && n.seps[1] == ' ' && at > 0 && s.text[at] == ' ' {
+	threes := n.sized(3, 3, 3) || n.sized(3, 3, 3, 3)
+	if at := n.from - 1; threes && n.sep() == ' ' && n.seps[1] == ' ' && at > 0 && s.text[at] == ' ' {
 		if before := s.runBack(at); before > 0 && before <= 3 {
 			return true
 		}

@@ -48,9 +48,9 @@ func InID(id string) Kind {
 }
 
 // InNumber tells what a number that is reported as text gives away. No amount begins
-// with a zero and goes on for long.
+// with a zero or a plus sign and goes on for long.
 func InNumber(text string) Kind {
-	if len(text) < leastDigits || text[0] != '0' {
+	if len(text) < leastDigits || text[0] != '0' && text[0] != '+' {
 		return None
 	}
 	return find(text, false)

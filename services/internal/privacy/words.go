@@ -17,30 +17,45 @@ const (
 // said are the words that say what a number is, without marks; pairs have a blank.
 var said = map[string]context{
 	"cccd": ofPerson, "cc": ofPerson, "cmnd": ofPerson, "cmt": ofPerson, "cmtnd": ofPerson, "can cuoc": ofPerson,
-	"chung minh": ofPerson, "dinh danh": ofPerson, "citizen": ofPerson, "identity": ofPerson, "id card": ofPerson, "id number": ofPerson,
+	"chung minh": ofPerson, "dinh danh": ofPerson, "citizen": ofPerson, "identity": ofPerson, "id card": ofPerson,
+	"id number": ofPerson,
 
-	"sdt": ofCall, "dtdd": ofCall, "dt": ofCall, "tel": ofCall, "phone": ofCall, "mobile": ofCall, "telephone": ofCall, "zalo": ofCall,
+	"sdt": ofCall, "dtdd": ofCall, "dt": ofCall, "tel": ofCall, "phone": ofCall, "mobile": ofCall,
+	"telephone": ofCall, "zalo": ofCall,
 	"hotline": ofCall, "viber": ofCall, "whatsapp": ofCall, "wa me": ofCall, "fax": ofCall,
-	"dien thoai": ofCalls, "di dong": ofCalls, "lien he": ofCalls, "lh": ofCalls, "goi": ofCalls, "call": ofCalls, "thue bao": ofCalls,
+	"dien thoai": ofCalls, "di dong": ofCalls, "lien he": ofCalls, "lh": ofCalls, "goi": ofCalls, "call": ofCalls,
+	"thue bao": ofCalls,
 
-	"mst": ofPaper, "so thue": ofPaper, "doanh nghiep": ofPaper, "msdn": ofPaper, "dkkd": ofPaper, "ho so": ofPaper, "hoa don": ofPaper,
-	"bien lai": ofPaper, "cong van": ofPaper, "quyet dinh": ofPaper, "van ban": ofPaper, "giay phep": ofPaper, "giay chung": ofPaper,
-	"seri": ofPaper, "serial": ofPaper, "so hieu": ofPaper, "hop dong": ofPaper, "van don": ofPaper, "phieu": ofPaper, "isbn": ofPaper, "thu tuc": ofPaper,
+	"mst": ofPaper, "so thue": ofPaper, "doanh nghiep": ofPaper, "msdn": ofPaper, "dkkd": ofPaper, "ho so": ofPaper,
+	"hoa don":  ofPaper,
+	"bien lai": ofPaper, "cong van": ofPaper, "quyet dinh": ofPaper, "van ban": ofPaper, "giay phep": ofPaper,
+	"giay chung": ofPaper,
+	"seri":       ofPaper, "serial": ofPaper, "so hieu": ofPaper, "hop dong": ofPaper, "van don": ofPaper,
+	"phieu": ofPaper, "isbn": ofPaper, "thu tuc": ofPaper,
 
-	"tai khoan": ofAccount, "chuyen khoan": ofAccount, "tk": ofAccount, "stk": ofAccount, "account": ofAccount, "kho bac": ofAccount, "iban": ofAccount,
+	"tai khoan": ofAccount, "chuyen khoan": ofAccount, "tk": ofAccount, "stk": ofAccount, "account": ofAccount,
+	"kho bac": ofAccount, "iban": ofAccount,
 }
 
 // counted are words behind a number that make it an amount.
 var counted = map[string]bool{
-	"dong": true, "d": true, "vnd": true, "usd": true, "eur": true, "nghin": true, "ngan": true, "trieu": true, "ty": true, "ti": true,
-	"m": true, "m2": true, "m3": true, "km": true, "km2": true, "ha": true, "kg": true, "tan": true, "kwh": true, "gb": true, "tb": true,
-	"nguoi": true, "the": true, "ho": true, "luot": true, "giao": true, "thue": true, "ban": true, "van": true, "cuoc": true, "can": true,
-	"truong": true, "hoc": true, "cong": true, "doanh": true, "ca": true, "don": true, "lan": true, "tai": true, "so": true, "dich": true,
+	"dong": true, "d": true, "vnd": true, "usd": true, "eur": true, "nghin": true, "ngan": true, "trieu": true,
+	"ty": true, "ti": true,
+	"m": true, "m2": true, "m3": true, "km": true, "km2": true, "ha": true, "kg": true, "tan": true, "kwh": true,
+	"gb": true, "tb": true,
+	"nguoi": true, "the": true, "ho": true, "luot": true, "giao": true, "thue": true, "ban": true, "van": true,
+	"cuoc": true, "can": true,
+	"truong": true, "hoc": true, "cong": true, "doanh": true, "ca": true, "don": true, "lan": true, "tai": true,
+	"so": true, "dich": true,
 	"cards": true, "people": true, "requests": true, "transactions": true, "records": true, "times": true,
 }
 
-// bytesBack is how far back words are looked at.
-const bytesBack = 60
+// How far back words are looked at: those that lead to a number, and those that let it
+// pass, which have to stand right before it.
+const (
+	bytesBack  = 60
+	papersBack = 12
+)
 
 // beginnings are the first two letters of the words that say something, alone or as
 // the second of a pair: most words need not be looked up.
@@ -113,7 +128,11 @@ func (s *scan) contextAt(i int) (c context, glued bool) {
 	if len(s.marks) == 0 || s.marks[0].end > i || i-s.marks[0].end > bytesBack {
 		return unsaid, false
 	}
-	return s.marks[0].says, s.marks[0].end == i && s.marks[0].says != unsaid
+	c = s.marks[0].says
+	if (c == ofPaper || c == ofAccount) && i-s.marks[0].end > papersBack {
+		return unsaid, false
+	}
+	return c, s.marks[0].end == i && c != unsaid
 }
 
 // countedAt reports whether what follows makes the number before i an amount.

@@ -116,12 +116,12 @@ func (b *builder) listen() (err error) {
 	monitor := b.c.monitor()
 	monitor.Metrics = b.metrics
 	if b.monitor, err = run.NewMonitor(monitor); err != nil {
-		return err
+		return fmt.Errorf("--metrics-listen: %w", err)
 	}
 	b.MetricsAddr = b.monitor.Addr()
 	if !b.c.TLS.On() {
 		if b.calls, err = run.Listen(b.c.Listen); err != nil {
-			return err
+			return fmt.Errorf("--listen: %w", err)
 		}
 		b.Addr, b.AdminAddr = b.calls.Addr().String(), b.calls.Addr().String()
 		b.onClose(func(context.Context) error { _ = b.calls.Close(); return nil })
@@ -134,13 +134,13 @@ func (b *builder) listen() (err error) {
 		return fmt.Errorf("TLS: %w", err)
 	}
 	for _, port := range []struct {
-		at       string
+		flag, at string
 		listener *net.Listener
 		addr     *string
-	}{{b.c.Listen, &b.calls, &b.Addr}, {b.c.AdminListen, &b.admin, &b.AdminAddr}} {
+	}{{"listen", b.c.Listen, &b.calls, &b.Addr}, {"admin-listen", b.c.AdminListen, &b.admin, &b.AdminAddr}} {
 		l, err := run.ListenAny(port.at)
 		if err != nil {
-			return err
+			return fmt.Errorf("--%s: %w", port.flag, err)
 		}
 		b.onClose(func(context.Context) error { _ = l.Close(); return nil })
 		*port.listener, *port.addr = l, l.Addr().String()

@@ -65,7 +65,7 @@ func (d Database) Migrate(ctx context.Context) error {
 func Print(w io.Writer, flags []*kong.Flag) error {
 	settings := map[string]any{}
 	for _, f := range flags {
-		if f.Name == "help" || f.Name == "config" {
+		if f.Name == "help" || f.Name == "config" || f.Name == "version" {
 			continue
 		}
 		value := f.Target.Interface()

@@ -122,7 +122,7 @@ func start(ctx context.Context, c Config, name string, steps ...func(*builder, c
 	}
 	c.Monitor.Metrics, c.Monitor.Log = b.metrics, c.Log
 	if b.p.monitor, err = run.NewMonitor(c.Monitor); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("--metrics-listen: %w", err)
 	}
 	b.p.MetricsAddr = b.p.monitor.Addr()
 	for _, step := range steps {
@@ -154,13 +154,13 @@ func (b *builder) listen() (err error) {
 		}
 		listen = run.ListenAny
 		if b.admin, err = listen(b.c.AdminListen); err != nil {
-			return err
+			return fmt.Errorf("--admin-listen: %w", err)
 		}
 		b.p.AdminAddr = b.admin.Addr().String()
 		b.p.onClose(func(context.Context) error { _ = b.admin.Close(); return nil })
 	}
 	if b.calls, err = listen(b.c.Listen); err != nil {
-		return err
+		return fmt.Errorf("--listen: %w", err)
 	}
 	b.p.onClose(func(context.Context) error { _ = b.calls.Close(); return nil })
 	if b.p.Addr = b.calls.Addr().String(); b.tls == nil {

@@ -94,7 +94,7 @@ func (b *builder) free(address string, secure bool) error {
 	}
 	l, err := listen(address)
 	if err != nil {
-		return err
+		return fmt.Errorf("--nats-listen: %w", err)
 	}
 	if a, ok := l.Addr().(*net.TCPAddr); ok && a.IP.IsUnspecified() {
 		err = fmt.Errorf("%s is no address at which anybody reaches it: name this machine's", address)

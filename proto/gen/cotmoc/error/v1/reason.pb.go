@@ -70,8 +70,9 @@ const (
 	// INVALID_ARGUMENT: the submission is marked secret; this system holds nothing classified.
 	// Example: metadata {field: "submission.secret"}.
 	Reason_REASON_SECRET Reason = 8
-	// INVALID_ARGUMENT: a text seems to hold a citizen's data (a 12-digit id, a
-	// telephone number, an e-mail address). Example: metadata {field: "submission.note"}.
+	// INVALID_ARGUMENT: a text, a name or a new id seems to hold a citizen's data (an
+	// identity number, a telephone number, an e-mail address). Amounts, dates, numbers of
+	// documents and accounts, and links pass. Example: metadata {field: "submission.note"}.
 	Reason_REASON_PERSONAL_DATA Reason = 9
 	// INVALID_ARGUMENT: an item list names an item twice.
 	// Example: metadata {field: "submission.items.items[3].name"}.

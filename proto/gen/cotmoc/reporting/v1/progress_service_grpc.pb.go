@@ -51,7 +51,9 @@ type ProgressServiceClient interface {
 	// between: whether each stretch brought more than the one before.
 	CompareDates(ctx context.Context, in *CompareDatesRequest, opts ...grpc.CallOption) (*CompareDatesResponse, error)
 	// UnionItems joins the item lists of several targets by name: an item that two
-	// of them hold counts once, and is done when it is in one of them.
+	// of them hold counts once, and is done when it is in one of them. Without a
+	// period, PERMISSION_DENIED when one of the lists is of a time at which the unit
+	// was not within the caller's subtree.
 	UnionItems(ctx context.Context, in *UnionItemsRequest, opts ...grpc.CallOption) (*UnionItemsResponse, error)
 	// ListCellHistory lists all that was submitted for a cell, newest first.
 	ListCellHistory(ctx context.Context, in *ListCellHistoryRequest, opts ...grpc.CallOption) (*ListCellHistoryResponse, error)
@@ -193,7 +195,9 @@ type ProgressServiceServer interface {
 	// between: whether each stretch brought more than the one before.
 	CompareDates(context.Context, *CompareDatesRequest) (*CompareDatesResponse, error)
 	// UnionItems joins the item lists of several targets by name: an item that two
-	// of them hold counts once, and is done when it is in one of them.
+	// of them hold counts once, and is done when it is in one of them. Without a
+	// period, PERMISSION_DENIED when one of the lists is of a time at which the unit
+	// was not within the caller's subtree.
 	UnionItems(context.Context, *UnionItemsRequest) (*UnionItemsResponse, error)
 	// ListCellHistory lists all that was submitted for a cell, newest first.
 	ListCellHistory(context.Context, *ListCellHistoryRequest) (*ListCellHistoryResponse, error)

@@ -21,6 +21,10 @@ func Refusal(err error) error {
 		if e.Code == codes.Unavailable {
 			return errors.New("the service cannot be reached: " + e.Message)
 		}
+		if e.Code == codes.Unimplemented {
+			return errors.New("this port does not serve that call: those of administrators have ports of their own, " +
+				"which --registry-admin and --reporting-admin name (" + e.Message + ")")
+		}
 		return err
 	}
 	text := Reason(e.Reason) + ": " + e.Message
