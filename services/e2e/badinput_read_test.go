@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
@@ -306,8 +307,17 @@ func badEvents() (all []badCall) {
 	for _, name := range []string{"", "S", "a.b", "a b", "a*", "a--b", strings.Repeat("s", 61)} {
 		all = append(all, not(fmt.Sprintf("subscription %.10q", name), ensure(name, 0), "subscription"))
 	}
+	forgotten := func(after time.Duration) func(context.Context, *rig) error {
+		return func(ctx context.Context, r *rig) error {
+			_, err := r.events.EnsureSubscription(ctx, &reportingv1.EnsureSubscriptionRequest{Subscription: "s", ForgetAfter: durationpb.New(after)})
+			return err
+		}
+	}
 	many := strings.Fields(strings.Repeat("cotmoc.> ", 51))
 	return append(all,
+		not("subscription that is forgotten at once", forgotten(time.Second), "forget_after"),
+		not("subscription that was forgotten", forgotten(-time.Hour), "forget_after"),
+		not("subscription that is never forgotten", forgotten(31*24*time.Hour), "forget_after"),
 		not("events of 51 subjects", list(&reportingv1.ListEventsRequest{Subjects: many}), "subjects"),
 		not("subscription to 51 subjects", ensure("s", 0, many...), "subjects"),
 		not("subscription to subjects within others", ensure("s", 0, "cotmoc.*.milestone.>", "cotmoc.p.milestone.>"), "subjects"),

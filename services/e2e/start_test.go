@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc/reflection/grpc_reflection_v1"
 	grpcstatus "google.golang.org/grpc/status"
 
+	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/cotmoc/cotmoc/services/internal/auth/authority"
 	"github.com/cotmoc/cotmoc/services/internal/run"
 	"github.com/cotmoc/cotmoc/services/internal/run/embedded"
@@ -172,12 +173,18 @@ func TestStrangersPublishNoFacts(t *testing.T) {
 	if ack, err := js.Publish(ctx, "cotmoc.p.milestone.reached.cards.vn", []byte("100 %")); err == nil {
 		t.Errorf("stored as %d", ack.Sequence)
 	}
-	s, err := js.Stream(t.Context(), "COTMOC-FACTS-1")
+	where, err := r.events.EnsureSubscription(t.Context(), &reportingv1.EnsureSubscriptionRequest{Subscription: "screen"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m, err := s.GetMsg(t.Context(), 1); err != nil || m.Sequence != 1 {
-		t.Errorf("a stranger reads %v, %v", m, err)
+	c, err := js.Consumer(t.Context(), where.GetStream(), where.GetConsumer())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := c.Next(); err != nil {
+		t.Errorf("it does not read: %v", err)
+	} else if err := m.DoubleAck(t.Context()); err != nil {
+		t.Errorf("it does not acknowledge: %v", err)
 	}
 	verify(t, r)
 }

@@ -21,7 +21,7 @@ type natsCmd struct {
 
 // natsUserCmd adds a user.
 type natsUserCmd struct {
-	Users         string   `help:"File of users; made where there is none." default:"var/nats/users" env:"COTMOC_NATS_USERS" type:"path" placeholder:"FILE"`
+	Users         string   `help:"File of users; made where there is none." default:"var/nats/users" env:"COTMOC_NATS_USERS" type:"path"`
 	Seed          string   `help:"File for the seed, which is the user's secret; NAME.nk beside the file of users when not given." type:"path" placeholder:"FILE"`
 	Name          string   `arg:"" help:"Name of the user."`
 	Subscriptions []string `arg:"" help:"Names of the subscriptions that it reads; * alone is any."`
@@ -98,7 +98,7 @@ func keepSeed(path string, pair nkeys.KeyPair) error {
 
 // natsAccountsCmd prints accounts.
 type natsAccountsCmd struct {
-	Users   string `help:"File of users." default:"var/nats/users" env:"COTMOC_NATS_USERS" type:"path" placeholder:"FILE"`
+	Users   string `help:"File of users." default:"var/nats/users" env:"COTMOC_NATS_USERS" type:"path"`
 	Account string `help:"Name of the service's account; those of its users begin with it." default:"cotmoc"`
 	Service string `help:"File with the seed of the service's user (--nats-seed of cotmoc-reporting); made where there is none." required:"" type:"path" placeholder:"FILE"`
 }

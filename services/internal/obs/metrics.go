@@ -150,8 +150,9 @@ type Relay struct {
 	Published func() uint64 // last number on the stream
 	Lag       func() uint64 // events of the log that are not on the stream yet
 	Problem   func() uint64 // 1 while the relay cannot do its work
-	Tampered  func() uint64 // 1 while the stream has what somebody else wrote
 	Revision  func() uint64 // newest registry revision in the copy
+	// Tampered is 1 while the stream has what somebody else wrote; nil for none.
+	Tampered func() uint64
 	// Unfollowed is 1 while the registry answers and cannot be followed; nil for none.
 	Unfollowed func() uint64
 }
@@ -162,8 +163,11 @@ func WatchRelay(r *prometheus.Registry, service string, y Relay) {
 		gauge(nameRelayPublished, "Last number on the stream.", y.Published),
 		gauge(nameRelayLag, "Events of the log that are not on the stream yet.", y.Lag),
 		gauge(nameRelayProblem, "1 while the relay cannot do its work.", y.Problem),
-		gauge(nameStreamTampered, "1 while the stream has what no relay of this log wrote.", y.Tampered),
 		gauge(nameRegistryRevision, "Newest registry revision in the service's copy.", y.Revision))
+	if y.Tampered != nil {
+		labelled(r, service).MustRegister(gauge(nameStreamTampered,
+			"1 while the stream has what no relay of this log wrote.", y.Tampered))
+	}
 	if y.Unfollowed != nil {
 		labelled(r, service).MustRegister(gauge(nameRegistryProblem,
 			"1 while the registry answers and cannot be followed.", y.Unfollowed))

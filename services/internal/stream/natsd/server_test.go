@@ -131,3 +131,39 @@ func TestWhoReadsChangesNothing(t *testing.T) {
 		})
 	}
 }
+
+// TestReadersHaveLimits: in connections, subscriptions and sizes.
+func TestReadersHaveLimits(t *testing.T) {
+	i := start(t, natsd.Config{Anybody: true})
+	var open []*nats.Conn
+	for {
+		nc, err := nats.Connect(i.URL(), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {}))
+		if err != nil {
+			break
+		}
+		defer nc.Close()
+		if open = append(open, nc); len(open) > 100 {
+			break
+		}
+	}
+	if len(open) != 64 {
+		t.Fatalf("%d connections at a time, want 64", len(open))
+	}
+	if most := open[0].MaxPayload(); most != 64<<10 {
+		t.Errorf("messages of %d bytes", most)
+	}
+	for n := range 200 {
+		if _, err := open[0].SubscribeSync(fmt.Sprint("_INBOX.x.", n)); err != nil {
+			break
+		}
+	}
+	_ = open[0].FlushTimeout(2 * time.Second)
+	if err := open[0].LastError(); err == nil || !strings.Contains(err.Error(), "maximum subscriptions") {
+		t.Errorf("200 subscriptions: %v", err)
+	}
+	if nc, err := i.Connect(); err != nil {
+		t.Errorf("they shut the service out: %v", err)
+	} else {
+		nc.Close()
+	}
+}
