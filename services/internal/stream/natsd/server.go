@@ -63,7 +63,7 @@ func (d doorman) Check(c server.ClientAuthentication) bool {
 }
 
 const (
-	readyWithin = 10 * time.Second
+	readyWithin = 30 * time.Second // a busy machine takes some of it
 	// What streams may reserve, not what the disk has: a full disk shows as errors
 	// that the relay outlives.
 	mostStore  = 1 << 40
