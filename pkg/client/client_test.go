@@ -204,7 +204,7 @@ func TestSubmitWaitsAsLongAsTheServerAsks(t *testing.T) {
 	if _, err := c.Submit(t.Context(), "p", report()); err != nil {
 		t.Fatal(err)
 	}
-	if d := time.Since(start); d < 400*time.Millisecond || d > 2*time.Second || len(told) != 1 || told[0] != 400*time.Millisecond {
+	if d := time.Since(start); d < 400*time.Millisecond || len(told) != 1 || told[0] != 400*time.Millisecond {
 		t.Errorf("waited %v, told %v", d, told)
 	}
 }
@@ -215,7 +215,7 @@ func TestSubmitRepeatsAnAttemptThatHangs(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	}}
-	r, err := s.dial(client.Options{Attempt: 100 * time.Millisecond}).Submit(t.Context(), "p", report())
+	r, err := s.dial(client.Options{Attempt: time.Second}).Submit(t.Context(), "p", report())
 	if err != nil || r.GetSequence() != 1 || len(s.ids) != 2 || s.ids[0] != s.ids[1] {
 		t.Errorf("Submit = %v, %v; attempts %v", r, err, s.ids)
 	}
@@ -224,16 +224,15 @@ func TestSubmitRepeatsAnAttemptThatHangs(t *testing.T) {
 func TestSubmitWhoseAnswerIsLostIsCountedOnce(t *testing.T) {
 	s := newService(t)
 	c := s.dial(client.Options{})
-	s.script = []func(context.Context) error{func(context.Context) error {
+	s.script = []func(context.Context) error{func(ctx context.Context) error {
 		s.count(s.ids[0]) // durable, and then
-		go s.stop()       // the process ends
-		time.Sleep(50 * time.Millisecond)
+		go func() {       // the process ends, and another begins
+			s.stop()
+			s.start()
+		}()
+		<-ctx.Done() // nobody is there to be answered
 		return nil
 	}}
-	go func() {
-		time.Sleep(500 * time.Millisecond)
-		s.start()
-	}()
 	r, err := c.Submit(t.Context(), "p", report())
 	if err != nil || r.GetSequence() != 1 || len(s.counts) != 1 || len(s.ids) != 2 {
 		t.Errorf("Submit = %v, %v; counted %v, attempts %v", r, err, s.counts, s.ids)
@@ -242,18 +241,23 @@ func TestSubmitWhoseAnswerIsLostIsCountedOnce(t *testing.T) {
 
 func TestSubmitEndsWithItsContext(t *testing.T) {
 	s := newService(t)
-	c := s.dial(client.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var told []time.Duration
+	c := s.dial(client.Options{OnRetry: func(n int, _ error, wait time.Duration) {
+		if told = append(told, wait); n == 3 {
+			cancel()
+		}
+	}})
 	busy := apierr.New(codes.Unavailable, errorv1.Reason_REASON_UNAVAILABLE, "", "no room")
 	s.script = slices.Repeat([]func(context.Context) error{says(busy)}, 1000)
-	ctx, cancel := context.WithTimeout(t.Context(), 600*time.Millisecond)
-	defer cancel()
 	req := &reportingv1.SubmitRequest{Programme: "p", Submission: report()}
 	_, err := c.Send(ctx, req)
-	if !errors.Is(err, context.DeadlineExceeded) || !apierr.Is(err, errorv1.Reason_REASON_UNAVAILABLE) {
+	if !errors.Is(err, context.Canceled) || !apierr.Is(err, errorv1.Reason_REASON_UNAVAILABLE) {
 		t.Errorf("Send = %v", err)
 	}
-	if n := len(s.ids); n < 2 || n > 10 {
-		t.Errorf("%d attempts in 600 ms", n)
+	if len(s.ids) != 3 || len(told) != 3 || told[0] < 50*time.Millisecond || told[2] < 200*time.Millisecond {
+		t.Errorf("%d attempts, which waited %v", len(s.ids), told)
 	}
 	if req.GetRequestId() == "" || req.GetRequestId() != s.ids[0] {
 		t.Errorf("the caller knows the id as %q", req.GetRequestId())
@@ -264,11 +268,11 @@ func TestSubmitThatCannotBeEncodedFailsAtOnce(t *testing.T) {
 	s := newService(t)
 	bad := report()
 	bad.Note = "\xff"
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // it would try until then
 	defer cancel()
-	start := time.Now()
-	if _, err := s.dial(client.Options{}).Submit(ctx, "p", bad); err == nil || time.Since(start) > time.Second || len(s.ids) != 0 {
-		t.Errorf("Submit = %v after %v", err, time.Since(start))
+	c := s.dial(client.Options{})
+	if _, err := c.Submit(ctx, "p", bad); err == nil || errors.Is(err, context.DeadlineExceeded) || len(s.ids) != 0 {
+		t.Errorf("Submit = %v", err)
 	}
 }
 
@@ -351,10 +355,11 @@ func TestSubmitBatchGivesWhatItHasWhenItsContextEnds(t *testing.T) {
 		}
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 400*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	resp, err := s.dial(client.Options{}).SubmitBatch(ctx, items(3))
-	if !errors.Is(err, context.DeadlineExceeded) || len(resp.GetResults()) != 3 {
+	c := s.dial(client.Options{OnRetry: func(int, error, time.Duration) { cancel() }})
+	resp, err := c.SubmitBatch(ctx, items(3))
+	if !errors.Is(err, context.Canceled) || len(resp.GetResults()) != 3 {
 		t.Fatalf("SubmitBatch = %v, %v", resp, err)
 	}
 	if r := resp.GetResults(); r[0].GetReceipt() == nil || r[1].GetError() == nil || r[2].GetReceipt() == nil {

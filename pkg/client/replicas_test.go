@@ -64,7 +64,7 @@ func (r *replica) GetFigure(_ context.Context, req *reportingv1.GetFigureRequest
 
 func open(t *testing.T, addresses string, o client.Options) *client.Client {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	c, err := client.Dial(ctx, addresses, o)
 	if err != nil {
@@ -79,7 +79,7 @@ func eventually(t *testing.T, c *client.Client, r *replica) {
 	t.Helper()
 	before := r.calls.Load()
 	for began := time.Now(); r.calls.Load() == before; time.Sleep(time.Millisecond) {
-		if _, err := c.Submit(t.Context(), "p", report()); err != nil || time.Since(began) > 5*time.Second {
+		if _, err := c.Submit(t.Context(), "p", report()); err != nil || time.Since(began) > time.Minute {
 			t.Fatalf("%s is not called: %v", r.address, err)
 		}
 	}

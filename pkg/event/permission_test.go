@@ -69,7 +69,7 @@ func TestReadersNeedNoMoreThanTheirOwnConsumer(t *testing.T) {
 func acked(t *testing.T, s *service, n uint64) {
 	t.Helper()
 	var info *jetstream.ConsumerInfo
-	for range 500 {
+	for range 6000 {
 		c, err := s.js.Consumer(t.Context(), streamName, "reader")
 		s.must(err)
 		if info = c.CachedInfo(); info.AckFloor.Stream == n {

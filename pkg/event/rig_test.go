@@ -360,7 +360,7 @@ func (r *reader) numbers() []uint64 {
 // not, and compares.
 func (r *reader) wait(want []uint64) {
 	r.t.Helper()
-	for range 1500 {
+	for range 6000 {
 		if len(r.numbers()) >= len(want) {
 			break
 		}

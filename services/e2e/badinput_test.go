@@ -250,7 +250,7 @@ func (r *rig) readTooFarAhead(t *testing.T) <-chan error {
 func (r *rig) settled(t *testing.T) {
 	t.Helper()
 	head := r.registryHead(t)
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		status, err := r.admin.GetStatus(t.Context(), &reportingv1.GetStatusRequest{})
 		if err == nil && status.GetRegistryRevision() == head {
 			return

@@ -17,7 +17,7 @@ import (
 // board reads the last values of a target until they are as wanted, by path.
 func board(t *testing.T, r *rig, want map[string]*typev1.Tally) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	got := map[string]*typev1.Tally{}
 	err := event.Progress(ctx, event.ProgressConfig{Conn: r.nats(t), Events: r.events, Subscription: "board", Subjects: []string{"cotmoc.p.progress.changed.cards.>"}},

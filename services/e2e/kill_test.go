@@ -46,6 +46,22 @@ func (j *journal) add(a acked) {
 	j.all = append(j.all, a)
 }
 
+// grows waits until so many more submissions were acknowledged.
+func (j *journal) grows(t *testing.T, by int, p *process) {
+	t.Helper()
+	count := func() int {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		return len(j.all)
+	}
+	want := count() + by
+	for deadline := time.Now().Add(time.Minute); count() < want; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("nothing is acknowledged:\n%s", p.log)
+		}
+	}
+}
+
 // communes is how many units report in TestKill.
 const communes = 60
 
@@ -88,7 +104,10 @@ func TestKill(t *testing.T) {
 	for w := range 8 {
 		writers.Go(func() { write(ctx, t, addr, w, seed, &j) })
 	}
-	for range *killRounds {
+	for round := range *killRounds {
+		if round%4 > 0 { // else it may be killed while it starts
+			j.grows(t, 20, p)
+		}
 		time.Sleep(time.Duration(50+random.IntN(350)) * time.Millisecond)
 		p.kill(t)
 		p = up()
@@ -97,7 +116,7 @@ func TestKill(t *testing.T) {
 	time.Sleep(200 * time.Millisecond)
 	cancel()
 	writers.Wait()
-	if len(j.all) < 20**killRounds {
+	if len(j.all) < 15**killRounds {
 		t.Errorf("only %d submissions were acknowledged: the load does not test anything", len(j.all))
 	}
 	checkAcked(t, r, j.all)

@@ -118,7 +118,7 @@ func freePort(t *testing.T) string {
 func serving(t *testing.T, p *process, addr string) {
 	t.Helper()
 	health := grpc_health_v1.NewHealthClient(dial(t, addr))
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		resp, err := health.Check(ctx, &grpc_health_v1.HealthCheckRequest{})

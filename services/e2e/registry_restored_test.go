@@ -78,7 +78,7 @@ func TestRegistryRestoredFromAnOldBackup(t *testing.T) {
 
 func follows(t *testing.T, r *rig, revision int64) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); status(t, r).GetRegistryRevision() < revision; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); status(t, r).GetRegistryRevision() < revision; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("at revision %d, not %d: %q", status(t, r).GetRegistryRevision(), revision, status(t, r).GetRegistryProblem())
 		}
@@ -87,7 +87,7 @@ func follows(t *testing.T, r *rig, revision int64) {
 
 func complains(t *testing.T, r *rig, of string) {
 	t.Helper()
-	for deadline := time.Now().Add(15 * time.Second); !strings.Contains(status(t, r).GetRegistryProblem(), of); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !strings.Contains(status(t, r).GetRegistryProblem(), of); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("registry_problem is %q, want %q", status(t, r).GetRegistryProblem(), of)
 		}

@@ -200,7 +200,7 @@ type follower struct {
 // run follows until the number was seen or something final happened.
 func (f *follower) run(t *testing.T, r *rig, until uint64) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	sub, err := event.New(event.Config{Conn: r.nats(t), Events: r.events, Subscription: "follower", Positions: &f.positions})
 	if err != nil {
@@ -274,7 +274,7 @@ func TestRestoreIsANewEpoch(t *testing.T) {
 func waitFor(t *testing.T, what string, r *rig, ok func(*reportingv1.GetStatusResponse) bool) {
 	t.Helper()
 	var s *reportingv1.GetStatusResponse
-	for range 1000 {
+	for range 3000 {
 		if s = status(t, r); ok(s) {
 			return
 		}

@@ -239,7 +239,7 @@ func TestDeadLettersAreNotedOnceAndForgottenWithTheirSubscription(t *testing.T) 
 func TestABoardBeginsAnewForEachReader(t *testing.T) {
 	r := reported(t, 3)
 	for reader := range 2 {
-		ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		seen := map[string]bool{}
 		err := event.Progress(ctx, event.ProgressConfig{Conn: r.nats(t), Events: r.events, Subscription: "b", Subjects: []string{"cotmoc.p.progress.changed.cards.>"}},
 			func(_ context.Context, p *eventv1.ProgressChanged) error {

@@ -259,7 +259,7 @@ func TestRaiseLevel_stops_the_release_before(t *testing.T) {
 		t.Fatal(err)
 	}
 	ls[1].report("c3", "cards", "2022-M01", counted(7))
-	for deadline := time.Now().Add(5 * time.Second); ls[0].s.engine.Err() == nil; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ls[0].s.engine.Err() == nil; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the old release goes on")
 		}
@@ -353,7 +353,7 @@ func (l *leader) publishing(url string) (*sleeper, func()) {
 func (l *leader) settles(js jetstream.JetStream) {
 	l.t.Helper()
 	err := fmt.Errorf("not looked at")
-	for deadline := time.Now().Add(10 * time.Second); err != nil; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); err != nil; time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			l.t.Fatal(err)
 		}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"math"
 	"net/http/httptest"
+	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -53,7 +55,7 @@ func TestLag_is_read_from_metrics(t *testing.T) {
 func TestLag_is_judged(t *testing.T) {
 	quick := histogram{[]float64{0.1, 0.2, math.Inf(1)}, []float64{99, 99, 100}}
 	good := func() lagged {
-		return lagged{rate: 999, seen: load.Spread{Count: 5, P99: mostLag}, names: []string{"a", "b"}, behind: []histogram{quick, quick}}
+		return lagged{room: leastRoom, rate: 999, seen: load.Spread{Count: 5, P99: mostLag}, names: []string{"a", "b"}, behind: []histogram{quick, quick}}
 	}
 	for name, c := range map[string]struct {
 		spoil func(*lagged)
@@ -66,6 +68,12 @@ func TestLag_is_judged(t *testing.T) {
 		"behind":     {func(f *lagged) { f.behind[1] = histogram{quick.bounds, []float64{98, 100, 100}} }, "b follows"},
 		"far behind": {func(f *lagged) { f.behind[0] = histogram{quick.bounds, []float64{0, 0, 100}} }, "a follows"},
 		"no blocks":  {func(f *lagged) { f.behind[0] = histogram{quick.bounds, []float64{0, 0, 0}} }, "a follows"},
+		"slow on a busy machine": {func(f *lagged) {
+			f.room, f.rate, f.seen.P99 = 0.5, 400, time.Second
+			f.behind[1] = histogram{quick.bounds, []float64{0, 0, 100}}
+		}, ""},
+		"no reads on a busy machine":  {func(f *lagged) { f.room, f.seen = 0.5, load.Spread{} }, "read at another"},
+		"no blocks on a busy machine": {func(f *lagged) { f.room, f.behind[0] = 0.5, histogram{quick.bounds, []float64{0, 0, 0}} }, "a follows"},
 	} {
 		f := good()
 		c.spoil(&f)
@@ -122,5 +130,28 @@ func TestParts_of_each_form(t *testing.T) {
 	}
 	if err := (&cli{Part: "lag", On: "embedded"}).run(t.Context()); err == nil {
 		t.Error("one replica follows no other, and that was measured")
+	}
+}
+
+// Room is what others leave: little beside threads that never rest.
+func TestRoom_is_what_others_leave(t *testing.T) {
+	alone, err := room(t.Context())
+	if err != nil || alone <= 0 || alone > 1.2 {
+		t.Fatalf("%v, %v", alone, err)
+	}
+	for range 3 * runtime.NumCPU() {
+		burner := exec.Command("sh", "-c", "while :; do :; done")
+		if err := burner.Start(); err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			_ = burner.Process.Kill()
+			_ = burner.Wait()
+		}()
+	}
+	time.Sleep(100 * time.Millisecond) // they are given their share once they ran a little
+	beside, err := room(t.Context())
+	if err != nil || beside > 0.6 {
+		t.Errorf("%.2f alone, %.2f beside three times as many as there are cores: %v", alone, beside, err)
 	}
 }

@@ -126,7 +126,7 @@ func (h *hall) connect(user string, at int) *nats.Conn {
 // state is what there is: messages of the facts, and the consumers.
 func (h *hall) state() string {
 	h.t.Helper()
-	ctx, cancel := context.WithTimeout(h.t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(h.t.Context(), time.Minute)
 	defer cancel()
 	info, err := h.facts.Info(ctx)
 	if err != nil {

@@ -18,7 +18,8 @@ var ErrPlanned = errors.New("failpoint: planned error")
 // Plan is what to do at which points.
 type Plan struct {
 	steps map[Point]*step
-	exit  func() // ends the process at once
+	exit  func()              // ends the process at once
+	sleep func(time.Duration) // waits
 }
 
 type step struct {
@@ -31,7 +32,7 @@ type step struct {
 
 // Parse reads a plan as the package says; an empty text does nothing anywhere.
 func Parse(text string) (*Plan, error) {
-	p := &Plan{steps: make(map[Point]*step), exit: kill}
+	p := &Plan{steps: make(map[Point]*step), exit: kill, sleep: time.Sleep}
 	for item := range strings.SplitSeq(text, ",") {
 		if item == "" {
 			continue
@@ -90,7 +91,7 @@ func (p *Plan) Hit(at Point) error {
 	case "exit":
 		p.exit()
 	case "sleep":
-		time.Sleep(s.sleep)
+		p.sleep(s.sleep)
 	case "panic":
 		panic(fmt.Sprintf("failpoint %s: planned panic", at))
 	case "error":

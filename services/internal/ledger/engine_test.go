@@ -423,12 +423,13 @@ func TestTick_that_fails_keeps_nobody_waiting(t *testing.T) {
 			return s
 		}
 	})
+	began := time.Now()
 	mustDo(t, e, func(s *counters) error { s.SetAlarm(time.Now()); return nil })
 	for range 5 {
 		mustDo(t, e, add("a", 1))
 	}
-	if n := logs.Len(); n < 1 || n > 2 { // one a second
-		t.Errorf("logged %d times", n)
+	if n, most := logs.Len(), 2+int(time.Since(began)/time.Second); n < 1 || n > most { // one a second
+		t.Errorf("logged %d times, want %d at the most", n, most)
 	}
 	if h := e.Head(); h.Sequence != 6 {
 		t.Errorf("%d entries, want 6: what a failed tick drafted is dropped", h.Sequence)

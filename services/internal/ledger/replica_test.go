@@ -140,7 +140,7 @@ func TestTurns_a_frozen_holder_does_not_stop_others(t *testing.T) {
 		mustDo(t, a, add("a", 1))
 		mustDo(t, b, add("a", 1))
 	}
-	if d := time.Since(began); d > 5*time.Second {
+	if d := time.Since(began); d > 15*time.Second { // each that waits for a turn would make it 20
 		t.Errorf("40 commands took %v", d)
 	}
 	if err := a.Fresh(t.Context()); err != nil {
@@ -188,17 +188,17 @@ func TestReachable_tells_a_store_that_refuses_and_one_that_hangs(t *testing.T) {
 			if err := e.Reachable(); err != nil {
 				t.Error(err)
 			}
+			began := time.Now()
 			fault(way).Store(true)
-			time.Sleep(time.Second)
-			if err := e.Reachable(); err != nil {
-				t.Errorf("after a second: %v", err)
+			var err error
+			for ; err == nil && time.Since(began) < 30*time.Second; err = e.Reachable() {
+				time.Sleep(20 * time.Millisecond)
 			}
-			time.Sleep(2500 * time.Millisecond)
-			if err := e.Reachable(); err == nil || !strings.Contains(err.Error(), "not answered for") {
-				t.Errorf("after 3.5 seconds: %v", err)
+			if err == nil || time.Since(began) < 3*time.Second || !strings.Contains(err.Error(), "not answered for") {
+				t.Errorf("after %v: %v", time.Since(began), err)
 			}
 			fault(way).Store(false)
-			for deadline := time.Now().Add(11 * time.Second); e.Reachable() != nil; time.Sleep(20 * time.Millisecond) {
+			for deadline := time.Now().Add(30 * time.Second); e.Reachable() != nil; time.Sleep(20 * time.Millisecond) {
 				if time.Now().After(deadline) {
 					t.Fatal("not reachable again")
 				}
@@ -261,7 +261,7 @@ func TestDeclare_level_is_raised_while_both_releases_run(t *testing.T) {
 		t.Errorf("raised again: %v", err)
 	}
 	mustDo(t, next, add("a", 1))
-	for deadline := time.Now().Add(5 * time.Second); old.Err() == nil; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); old.Err() == nil; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the old release goes on")
 		}
@@ -387,7 +387,7 @@ func TestEngine_ticks_of_many_ring_each_alarm_once(t *testing.T) {
 		}
 		return nil
 	})
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		rang := 0
 		if err := es[1].View(t.Context(), 0, func(s *counters) error { rang = s.Rang(); return nil }); err != nil {
 			t.Fatal(err)

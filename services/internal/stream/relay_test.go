@@ -94,9 +94,9 @@ func run(t testing.TB, nc *nats.Conn, e stream.Source, change ...func(*stream.Re
 
 func until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("not in 20 s: " + what)
+			t.Fatal("not in a minute: " + what)
 		}
 	}
 }
@@ -357,7 +357,7 @@ func TestRelay_NATS_away(t *testing.T) {
 		s.Close()
 		began := time.Now()
 		grow(t, e, 30, 10)
-		if d := time.Since(began); d > 3*time.Second {
+		if d := time.Since(began); d > 20*time.Second { // NATS would be waited for without end
 			t.Errorf("the log was held up: %v", d)
 		}
 		s = natstest.Server(t, dir, listen)

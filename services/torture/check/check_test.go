@@ -43,7 +43,7 @@ func play() (h *history, err error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	defer cancel()
 	p, err := embedded.Up(ctx, embedded.Config{Dir: dir, Listen: "127.0.0.1:0", ManualClock: true, Start: load.Start()})
 	if err != nil {
@@ -75,23 +75,27 @@ func play() (h *history, err error) {
 		return nil, err
 	}
 	defer nc.Close()
-	working, stop := context.WithTimeout(ctx, 1500*time.Millisecond)
-	defer stop()
-	crowd.Run(working, load.Plan{Workers: 8, Shared: 4, Fights: 25, Answer: 10 * time.Second, Clients: clients})
+	for round := uint64(1); crowd.Figures().Acked < 800 && ctx.Err() == nil; round++ {
+		working, stop := context.WithTimeout(ctx, 500*time.Millisecond)
+		crowd.Run(working, load.Plan{Round: round, Workers: 8, Shared: 4, Fights: 25, Answer: time.Minute, Clients: clients})
+		stop()
+	}
 	h = &history{acks: crowd.Acks(), sent: crowd.Sent(), ops: crowd.Ops()}
 	if err := h.look(ctx, conn, nation); err != nil {
 		return nil, err
 	}
 	following, unfollow := context.WithCancel(ctx)
 	defer unfollow()
+	l, err := logOf(h.events)
+	if err != nil {
+		return nil, err
+	}
 	for _, f := range load.Followers() {
-		done := make(chan struct{})
-		go func() { f.Run(following, nc, reportingv1.NewEventServiceClient(conn), dir); close(done) }()
-		for last := uint64(len(h.events)); f.Last() < last-200 && ctx.Err() == nil; {
-			time.Sleep(10 * time.Millisecond)
-		}
-		time.Sleep(500 * time.Millisecond)
+		go f.Run(following, nc, reportingv1.NewEventServiceClient(conn), dir)
 		j, err := f.Journal()
+		for ; err == nil && !check.Stream(l, j).Held() && ctx.Err() == nil; j, err = f.Journal() {
+			time.Sleep(100 * time.Millisecond)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -52,11 +52,19 @@ func TestProxy_fails_as_it_is_told(t *testing.T) {
 		_, err := in.ReadString('\n')
 		return time.Since(began), err
 	}
-	if d, err := ask(time.Second); err != nil || d > latency {
-		t.Errorf("clear: %v, %v", d, err)
+	quickest := time.Hour
+	for range 20 {
+		d, err := ask(time.Minute)
+		if err != nil {
+			t.Fatalf("clear: %v", err)
+		}
+		quickest = min(quickest, d)
+	}
+	if quickest > latency {
+		t.Errorf("clear: %v at the quickest", quickest)
 	}
 	p.Set(Slow)
-	if d, err := ask(2 * time.Second); err != nil || d < 2*latency {
+	if d, err := ask(time.Minute); err != nil || d < 2*latency {
 		t.Errorf("slow: %v, %v", d, err)
 	}
 	for _, l := range []Line{BlackHole, HalfOpen} {
@@ -65,7 +73,7 @@ func TestProxy_fails_as_it_is_told(t *testing.T) {
 			t.Errorf("%v: answered in %v, %v", l, d, err)
 		}
 		p.Set(Clear)
-		_ = c.SetReadDeadline(time.Now().Add(time.Second))
+		_ = c.SetReadDeadline(time.Now().Add(time.Minute))
 		if _, err := in.ReadString('\n'); err != nil {
 			t.Errorf("clear after %v: %v", l, err)
 		}
@@ -88,11 +96,17 @@ func TestProcess_is_frozen_ended_and_started_again(t *testing.T) {
 		}
 		return s.Size()
 	}
-	grows := func() bool {
+	within := func(most time.Duration) bool { // it writes a line
 		before := size()
-		time.Sleep(100 * time.Millisecond)
-		return size() > before
+		for began := time.Now(); size() == before; time.Sleep(5 * time.Millisecond) {
+			if time.Since(began) > most {
+				return false
+			}
+		}
+		return true
 	}
+	grows := func() bool { return within(time.Minute) }
+	rests := func() bool { return !within(100 * time.Millisecond) }
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -103,14 +117,14 @@ func TestProcess_is_frozen_ended_and_started_again(t *testing.T) {
 	if err := p.Pause(); err != nil {
 		t.Error(err)
 	}
-	grows() // what was on its way
-	if grows() {
+	rests() // after what was on its way
+	if !rests() {
 		t.Error("it runs while it is frozen")
 	}
 	if err := p.Resume(); err != nil || !grows() {
 		t.Errorf("it does not go on, %v", err)
 	}
-	if p.Kill(); p.Running() || grows() {
+	if p.Kill(); p.Running() || !rests() {
 		t.Error("it was not ended")
 	}
 	p.Env = []string{"WORD=a longer one"}

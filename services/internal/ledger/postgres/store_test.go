@@ -204,7 +204,7 @@ func TestTurn(t *testing.T) {
 		if _, err := stores[1].Turn(t.Context()); err == nil {
 			t.Error("two have the turn")
 		}
-		if d := time.Since(began); d > time.Second {
+		if d := time.Since(began); d >= 2*time.Second { // then the holder is cut off
 			t.Errorf("waited %v", d)
 		}
 		release()
@@ -226,8 +226,8 @@ func TestTurn(t *testing.T) {
 				release()
 				break
 			}
-			if time.Since(began) > 5*time.Second {
-				t.Fatal("still has the turn after 5 s")
+			if time.Since(began) > time.Minute {
+				t.Fatal("still has the turn after a minute")
 			}
 		}
 		t.Logf("the turn was free after %v", time.Since(began))
@@ -248,16 +248,17 @@ func TestNow_is_the_databases_and_goes_on(t *testing.T) {
 		t.Fatal(err)
 	}
 	began := time.Now()
-	n := 0
+	n, before := 0, began.Add(-time.Second) // before the last time was asked for
 	for ; time.Since(began) < 1200*time.Millisecond; n++ {
+		asked := time.Now()
 		now, err := s.Now(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d := now.Sub(last); d < -time.Millisecond || d > time.Second {
-			t.Fatalf("the time went on by %v", d)
+		if d := now.Sub(last); d < -time.Millisecond || d > time.Since(before)+time.Second {
+			t.Fatalf("the time went on by %v in %v", d, time.Since(before))
 		}
-		last = now
+		last, before = now, asked
 	}
 	t.Logf("asked %d times", n)
 	if n < 10_000 {

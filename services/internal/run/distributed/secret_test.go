@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -97,26 +98,21 @@ func TestSecretsAreToldNowhere(t *testing.T) {
 	log := &lines{}
 	c := distributed.ReportingConfig{Registry: []string{"127.0.0.1:1"}, NATS: distributed.NATS{
 		URLs: []string{"nats://127.0.0.1:1"}, Seed: filepath.Join(dir, "seed"), Inbox: "_INBOX_service", Replicas: 1}}
-	c.Listen, c.MetricsListen, c.State = "127.0.0.1:0", "127.0.0.1:7699", filepath.Join(dir, "state")
+	c.Listen, c.MetricsListen, c.State = "127.0.0.1:0", freeAddress(t), filepath.Join(dir, "state")
 	c.Database = distributed.Database{URL: "postgres://app@127.0.0.1:1/reporting", PasswordFile: password}
 	c.Log = zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zap.NewProductionEncoderConfig()), log, zap.DebugLevel))
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	told := make(chan string, 1)
 	go func() {
-		time.Sleep(time.Second)
-		text := ""
-		for _, path := range []string{"/readyz", "/healthz", "/metrics"} {
-			resp, err := http.Get("http://" + c.MetricsListen + path)
-			if err != nil {
-				text += err.Error()
-				continue
+		defer cancel()
+		for !strings.Contains(log.String(), "cannot be opened yet") || !strings.Contains(page(c.MetricsListen+"/readyz"), "ledger") {
+			if ctx.Err() != nil {
+				break
 			}
-			body, _ := io.ReadAll(resp.Body)
-			_ = resp.Body.Close()
-			text += string(body)
+			time.Sleep(20 * time.Millisecond)
 		}
-		told <- text
+		told <- page(c.MetricsListen+"/readyz") + page(c.MetricsListen+"/healthz") + page(c.MetricsListen+"/metrics")
 	}()
 	_, err = distributed.Reporting(ctx, c)
 	if err == nil {
@@ -133,4 +129,29 @@ func TestSecretsAreToldNowhere(t *testing.T) {
 			}
 		}
 	}
+}
+
+// page is what stands at an address, or why it cannot be had.
+func page(address string) string {
+	resp, err := http.Get("http://" + address)
+	if err != nil {
+		return err.Error()
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err.Error()
+	}
+	return string(body)
+}
+
+// freeAddress is an address of this machine at which nobody listens.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	return l.Addr().String()
 }

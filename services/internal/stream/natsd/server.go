@@ -54,7 +54,7 @@ type Server struct {
 }
 
 const (
-	readyWithin = 10 * time.Second
+	readyWithin = 30 * time.Second // a busy machine takes some of it
 	// What streams may reserve, not what the disk has: a full disk shows as errors
 	// that the relay outlives.
 	mostStore  = 4 << 40
