@@ -11,6 +11,7 @@ import (
 
 	"github.com/cotmoc/cotmoc/pkg/apierr"
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
+	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	spb "google.golang.org/genproto/googleapis/rpc/status"
@@ -128,5 +129,55 @@ func TestUnknownReasonIsStillOurs(t *testing.T) {
 	e, ok := apierr.Parse(newer.Err())
 	if !ok || e.Reason != errorv1.Reason_REASON_UNSPECIFIED || e.Code != codes.FailedPrecondition {
 		t.Errorf("got %+v, %t", e, ok)
+	}
+}
+
+func TestRefusalNamesAnEvent(t *testing.T) {
+	err := apierr.New(codes.NotFound, errorv1.Reason_REASON_UNIT_NOT_FOUND, "submission.unit", "there is no unit 999")
+	told := apierr.WithSequence(err, 61305)
+	for name, c := range map[string]struct {
+		err  error
+		want uint64
+	}{
+		"none":           {err, 0},
+		"told":           {sent(t, told), 61305},
+		"told again":     {apierr.WithSequence(told, 7), 61305},
+		"nothing to say": {apierr.WithSequence(err, 0), 0},
+		"without fields": {apierr.WithSequence(apierr.New(codes.Internal, errorv1.Reason_REASON_INTERNAL, "", "x"), 7), 7},
+		"foreign":        {apierr.WithSequence(status.Error(codes.Unavailable, "x"), 7), 0},
+	} {
+		if e, _ := apierr.Parse(c.err); e.Sequence() != c.want {
+			t.Errorf("%s: event %d, want %d", name, e.Sequence(), c.want)
+		}
+	}
+	if e, _ := apierr.Parse(err); len(e.Metadata) != 1 {
+		t.Errorf("the error that was given has changed: %v", e.Metadata)
+	}
+	if apierr.WithSequence(nil, 7) != nil {
+		t.Error("no error became one")
+	}
+}
+
+func TestItemSaysWhatItsCallAloneWould(t *testing.T) {
+	err := apierr.New(codes.Aborted, errorv1.Reason_REASON_REVISION_MISMATCH, "items[1].submission.expected_revision", "stale", "actual", "2")
+	err = apierr.WithSequence(apierr.WithRetry(err, 100*time.Millisecond), 61305)
+	want, _ := apierr.Parse(err)
+	b, merr := proto.Marshal(want.Item())
+	if merr != nil {
+		t.Fatal(merr)
+	}
+	item := new(reportingv1.ItemError)
+	if err := proto.Unmarshal(b, item); err != nil {
+		t.Fatal(err)
+	}
+	got, ok := apierr.Parse(apierr.OfItem(item))
+	if diff := cmp.Diff(want, got); diff != "" || !ok {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if item.GetReason() != "REVISION_MISMATCH" {
+		t.Errorf("the reason is spelt %s", item.GetReason())
+	}
+	if apierr.OfItem(nil) != nil {
+		t.Error("an item that was taken has an error")
 	}
 }

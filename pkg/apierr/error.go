@@ -5,6 +5,7 @@
 package apierr
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,6 +86,33 @@ func WithRetry(err error, d time.Duration) error {
 	}
 	e.Retry = d
 	return &e
+}
+
+// sequenceKey is the key of an event's number in a refusal's metadata.
+const sequenceKey = "sequence"
+
+// WithSequence returns err with the newest event that the refusal takes into account.
+// One that names an event already keeps it, and 0 adds nothing. An error that is none
+// of Cotmoc's is returned as it is.
+func WithSequence(err error, sequence uint64) error {
+	e, ok := Parse(err)
+	if _, named := e.Metadata[sequenceKey]; !ok || named || sequence == 0 {
+		return err
+	}
+	e.Metadata = maps.Clone(e.Metadata)
+	if e.Metadata == nil {
+		e.Metadata = make(map[string]string, 1)
+	}
+	e.Metadata[sequenceKey] = strconv.FormatUint(sequence, 10)
+	return &e
+}
+
+// Sequence is the event that the refusal names, in the log of the service that
+// answered: a read of reporting with it as `min_sequence` sees what the refusal tells
+// of. It is 0 when the refusal names none.
+func (e *Error) Sequence() uint64 {
+	n, _ := strconv.ParseUint(e.Metadata[sequenceKey], 10, 64)
+	return n
 }
 
 // Error gives the reason, the field and the message.

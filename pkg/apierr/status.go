@@ -59,7 +59,7 @@ func Parse(err error) (Error, bool) {
 				continue
 			}
 			found = true
-			e.Reason = errorv1.Reason(errorv1.Reason_value["REASON_"+d.GetReason()])
+			e.Reason = reasonOf(d.GetReason())
 			e.Metadata = d.GetMetadata()
 			e.Field = d.GetMetadata()["field"]
 		case *errdetails.BadRequest:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/cotmoc/cotmoc/pkg/apierr"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
@@ -56,6 +57,9 @@ func (b *batch) take(resp *reportingv1.SubmitBatchResponse) error {
 		i := b.open[at]
 		if e := r.GetError(); e != nil {
 			e.Field = moveField(e.GetField(), at, i)
+			if field, ok := e.GetMetadata()["field"]; ok {
+				e.Metadata["field"] = moveField(field, at, i)
+			}
 			if b.perItem() && passingCode(codes.Code(e.GetCode())) {
 				still = append(still, i)
 			}
@@ -66,13 +70,17 @@ func (b *batch) take(resp *reportingv1.SubmitBatchResponse) error {
 	return nil
 }
 
-// passing is the error of an item that is to be sent again, nil when there is none.
-func (b *batch) passing() error {
-	if len(b.open) == 0 {
-		return nil
+// passing is the error of the item that is to be sent again last, nil when there is
+// none: all that are sent again go together.
+func (b *batch) passing() (err error) {
+	longest := time.Duration(-1)
+	for _, i := range b.open {
+		e := b.resp.GetResults()[i].GetError()
+		if d := e.GetRetryDelay().AsDuration(); d > longest {
+			longest, err = d, apierr.OfItem(e)
+		}
 	}
-	e := b.resp.GetResults()[b.open[0]].GetError()
-	return apierr.New(codes.Code(e.GetCode()), e.GetReason(), e.GetField(), e.GetMessage())
+	return err
 }
 
 // partial is the results so far, nil before the first.

@@ -51,6 +51,8 @@ type Options struct {
 type Client struct {
 	addresses string
 	conn      *grpc.ClientConn
+	troubles  *troubles
+	again     func() (*grpc.ClientConn, error) // a connection of the same kind, without what o adds
 	o         Options
 }
 

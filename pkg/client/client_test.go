@@ -287,13 +287,13 @@ func TestSubmitBatchSendsOnlyUnansweredItemsAgain(t *testing.T) {
 	s.script = []func(context.Context) error{says(status.Error(codes.Unavailable, "starting"))}
 	s.items = func(part int, item *reportingv1.BatchItem) *reportingv1.ItemError {
 		at := slices.IndexFunc(s.parts[part].GetItems(), func(i *reportingv1.BatchItem) bool { return i.GetRequestId() == item.GetRequestId() })
-		e := &reportingv1.ItemError{Code: uint32(codes.ResourceExhausted), Reason: errorv1.Reason_REASON_BUSY}
+		e := &reportingv1.ItemError{Code: uint32(codes.ResourceExhausted), Reason: "BUSY"}
 		switch unit := item.GetSubmission().GetUnit(); {
 		case unit == "1" && part < 3, unit == "3" && part < 2:
 			return e
 		case unit == "3":
 			return &reportingv1.ItemError{
-				Code: uint32(codes.NotFound), Reason: errorv1.Reason_REASON_UNIT_NOT_FOUND, Field: fmt.Sprintf("items[%d].submission.unit", at),
+				Code: uint32(codes.NotFound), Reason: "UNIT_NOT_FOUND", Field: fmt.Sprintf("items[%d].submission.unit", at),
 			}
 		}
 		return nil
@@ -316,7 +316,7 @@ func TestSubmitBatchSendsOnlyUnansweredItemsAgain(t *testing.T) {
 	for i, r := range resp.GetResults() {
 		id := req.GetItems()[i].GetRequestId()
 		if i == 3 {
-			if e := r.GetError(); e.GetReason() != errorv1.Reason_REASON_UNIT_NOT_FOUND || e.GetField() != "items[3].submission.unit" {
+			if e := r.GetError(); e.GetReason() != "UNIT_NOT_FOUND" || e.GetField() != "items[3].submission.unit" {
 				t.Errorf("item 3: %v", e)
 			}
 			continue
@@ -347,7 +347,7 @@ func TestSubmitBatchGivesWhatItHasWhenItsContextEnds(t *testing.T) {
 	s := newService(t)
 	s.items = func(_ int, item *reportingv1.BatchItem) *reportingv1.ItemError {
 		if item.GetSubmission().GetUnit() == "1" {
-			return &reportingv1.ItemError{Code: uint32(codes.Unavailable), Reason: errorv1.Reason_REASON_UNAVAILABLE}
+			return &reportingv1.ItemError{Code: uint32(codes.Unavailable), Reason: "UNAVAILABLE"}
 		}
 		return nil
 	}

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
@@ -44,10 +46,10 @@ const (
 
 // Open is Dial without waiting until the service is reached: calls wait for that.
 func Open(addresses string, o Options) (*Client, error) {
-	list := strings.Split(addresses, ",")
-	for i := range list {
-		list[i] = strings.TrimSpace(list[i])
-		if err := check(list[i], o.TLS != nil); err != nil {
+	replicas := strings.Split(addresses, ",")
+	for i := range replicas {
+		replicas[i] = strings.TrimSpace(replicas[i])
+		if err := check(replicas[i], o.TLS != nil); err != nil {
 			return nil, err
 		}
 	}
@@ -62,8 +64,9 @@ func Open(addresses string, o Options) (*Client, error) {
 	if o.Unready {
 		policies = []string{inTurn, reads}
 	}
+	seen := &troubles{}
 	opts := []grpc.DialOption{
-		grpc.WithTransportCredentials(creds),
+		grpc.WithTransportCredentials(&watched{creds, seen, o.TLS.certificate()}),
 		grpc.WithDefaultServiceConfig("{" + strings.Join(policies, ",") + "}"),
 		grpc.WithDefaultCallOptions(grpc.WaitForReady(true), grpc.MaxCallRecvMsgSize(maxAnswerBytes)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
@@ -73,18 +76,21 @@ func Open(addresses string, o Options) (*Client, error) {
 		}),
 		grpc.WithUserAgent("cotmoc-client"),
 	}
+	list, more := targetOf(replicas)
+	bare := slices.Clip(append(opts, more...))
+	again := func() (*grpc.ClientConn, error) { return grpc.NewClient(list, bare...) }
 	if o.Session == nil {
 		o.Session = &Session{}
 	}
+	opts = bare
 	if !o.StaleReads {
 		opts = append(opts, grpc.WithChainUnaryInterceptor(o.Session.unary))
 	}
-	target, more := targetOf(list)
-	conn, err := grpc.NewClient(target, append(append(opts, more...), o.Dial...)...)
+	conn, err := grpc.NewClient(list, append(opts, o.Dial...)...)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", addresses, err)
 	}
-	return &Client{addresses: addresses, conn: conn, o: o}, nil
+	return &Client{addresses: addresses, conn: conn, troubles: seen, again: again, o: o}, nil
 }
 
 // targetOf is how gRPC is told of addresses: all that a single name stands for, or
@@ -106,17 +112,35 @@ func targetOf(addresses []string) (string, []grpc.DialOption) {
 func (c *Client) Addresses() string { return c.addresses }
 
 // Reach waits until one of the replicas is connected to that serves, or, with Unready,
-// that is there.
+// that is there. The error wraps a ConnectError where it is known why there is none. It
+// comes before ctx ends when no waiting helps, because of a certificate that is refused
+// at all addresses that answer, for example.
 func (c *Client) Reach(ctx context.Context) error {
-	c.conn.Connect()
-	for s := c.conn.GetState(); s != connectivity.Ready; s = c.conn.GetState() {
-		if !c.conn.WaitForStateChange(ctx, s) {
-			return fmt.Errorf("dial %s: %w", c.addresses, ctx.Err())
-		}
+	for {
 		c.conn.Connect()
+		s := c.conn.GetState()
+		if s == connectivity.Ready {
+			return nil
+		}
+		if e, lasting := c.troubles.any(); lasting && s == connectivity.TransientFailure {
+			return fmt.Errorf("dial %s: %w", c.addresses, e)
+		}
+		// A state that stays the same may have got another reason.
+		step, cancel := context.WithTimeout(ctx, lookAgain)
+		c.conn.WaitForStateChange(step, s)
+		cancel()
+		if ctx.Err() == nil {
+			continue
+		}
+		if e := c.diagnose(ctx); e != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return fmt.Errorf("dial %s: %w: %w", c.addresses, ctx.Err(), e)
+		}
+		return fmt.Errorf("dial %s: %w", c.addresses, ctx.Err())
 	}
-	return nil
 }
+
+// lookAgain is how often Reach looks for a reason why there is no connection.
+const lookAgain = 200 * time.Millisecond
 
 // check refuses what is no address and, without TLS, what is not on this machine.
 func check(address string, secure bool) error {
@@ -143,6 +167,9 @@ func (t *TLS) credentials() (credentials.TransportCredentials, error) {
 	if !roots.AppendCertsFromPEM(text) {
 		return nil, errors.New("authorities: no certificate in " + t.CA)
 	}
+	if t.Cert == "" || t.Key == "" {
+		return nil, errors.New("own certificate: it and its key are needed, as services know their callers by them")
+	}
 	own := func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
 		c, err := tls.LoadX509KeyPair(t.Cert, t.Key)
 		return &c, err
@@ -151,4 +178,19 @@ func (t *TLS) credentials() (credentials.TransportCredentials, error) {
 		return nil, fmt.Errorf("own certificate: %w", err)
 	}
 	return credentials.NewTLS(&tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots, GetClientCertificate: own}), nil
+}
+
+// certificate is how to read this caller's own certificate, which may be none; nil
+// without TLS.
+func (t *TLS) certificate() func() *x509.Certificate {
+	if t == nil {
+		return nil
+	}
+	return func() *x509.Certificate {
+		c, err := tls.LoadX509KeyPair(t.Cert, t.Key)
+		if err != nil {
+			return nil
+		}
+		return c.Leaf
+	}
 }

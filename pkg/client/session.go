@@ -2,17 +2,20 @@ package client
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
 
+	"github.com/cotmoc/cotmoc/pkg/apierr"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Session is the newest event that clients know of from their answers. Their reads
-// ask for a state that holds it, so that whichever replica answers, a caller sees what
-// it wrote and never goes back behind what it read. A new Session has seen nothing.
+// Session is the newest event that clients know of from their answers, refusals
+// included. Their reads ask for a state that holds it, so that whichever replica
+// answers, a caller sees what it wrote and never goes back behind what it was told. A
+// new Session has seen nothing.
 type Session struct{ sequence atomic.Uint64 }
 
 // Sequence is the number of that event.
@@ -22,11 +25,19 @@ func (s *Session) Sequence() uint64 { return s.sequence.Load() }
 func (s *Session) unary(ctx context.Context, method string, req, resp any, conn *grpc.ClientConn,
 	call grpc.UnaryInvoker, opts ...grpc.CallOption) error {
 	err := call(ctx, method, s.fill(req), resp, conn, opts...)
-	if err == nil {
+	switch {
+	case err == nil:
 		s.note(sequenceOf(resp))
+	case strings.HasPrefix(method, ofReporting): // the registry's refusals name events of another log
+		e, _ := apierr.Parse(err)
+		s.note(e.Sequence())
 	}
 	return err
 }
+
+// ofReporting begins the methods whose answers and refusals name events of the log of
+// submissions.
+const ofReporting = "/cotmoc.reporting."
 
 // fill returns the request, or a copy that asks for what was seen.
 func (s *Session) fill(req any) any {
@@ -58,6 +69,15 @@ func sequenceOf(resp any) uint64 {
 		var last uint64
 		for _, result := range r.GetResults() {
 			last = max(last, result.GetReceipt().GetSequence())
+			if e, ok := apierr.Parse(apierr.OfItem(result.GetError())); ok {
+				last = max(last, e.Sequence())
+			}
+		}
+		return last
+	case *reportingv1.SubmitResponse:
+		last := r.GetReceipt().GetSequence()
+		for _, figure := range r.GetFigures() { // newer than the receipt of a request sent again
+			last = max(last, figure.GetSequence())
 		}
 		return last
 	case interface {

@@ -8,6 +8,8 @@ import (
 
 	"golang.org/x/text/unicode/norm"
 
+	"github.com/cotmoc/cotmoc/pkg/apierr"
+	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 )
@@ -15,14 +17,22 @@ import (
 // maxErrorText is how many characters of an error a dead letter keeps.
 const maxErrorText = 1000
 
+// withheld is the text of an error that the service does not keep.
+const withheld = "the error's text is left out, as it seems to hold personal data: see the subscriber's log"
+
 // setAside has the service note that an event could not be taken in. The same event
 // again changes nothing there, so it may be tried until it is answered.
 func (r *run) setAside(ctx context.Context, sequence uint64, attempts int32, why error) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
-	_, err := r.Events.PutDeadLetter(ctx, &reportingv1.PutDeadLetterRequest{
+	letter := &reportingv1.PutDeadLetterRequest{
 		Subscription: r.Subscription, Sequence: sequence, Error: errorText(why), Attempts: attempts,
-	})
+	}
+	_, err := r.Events.PutDeadLetter(ctx, letter)
+	if e, ok := apierr.Parse(err); ok && e.Reason == errorv1.Reason_REASON_PERSONAL_DATA {
+		letter.Error = withheld // the event must not wait for a better text
+		_, err = r.Events.PutDeadLetter(ctx, letter)
+	}
 	if err != nil {
 		return fmt.Errorf("set event %d aside (%v): %w", sequence, why, err)
 	}

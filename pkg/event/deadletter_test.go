@@ -122,6 +122,20 @@ func TestSubscriberSkipsNothingThatCouldNotBeSetAside(t *testing.T) {
 	}
 }
 
+// TestSubscriberSetsAsideWithoutPersonalData: an error that tells of a citizen is kept from
+// the service, and the event is set aside all the same.
+func TestSubscriberSetsAsideWithoutPersonalData(t *testing.T) {
+	t.Parallel()
+	s := newService(t)
+	s.grow(10)
+	r := s.read(event.Config{MaxAttempts: 1, Subscription: "plain"}, poisoned(4, errors.New("no row for 0912345678")))
+	r.wait(without(upTo(1, 10), 4))
+	want := []string{"4 1 the error's text is left out, as it seems to hold personal data: see the subscriber's log"}
+	if diff := cmp.Diff(want, s.letters("plain")); diff != "" {
+		t.Errorf("dead letters (-want +got)\n%s", diff)
+	}
+}
+
 func TestSubscriberEndsWhenItMaySetNothingAside(t *testing.T) {
 	t.Parallel()
 	s := newService(t)

@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cotmoc/cotmoc/pkg/apierr"
 	"github.com/cotmoc/cotmoc/pkg/event"
+	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	eventv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/event/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/google/go-cmp/cmp"
@@ -265,6 +267,9 @@ func (s *service) PutDeadLetter(_ context.Context, r *reportingv1.PutDeadLetterR
 	defer s.mu.Unlock()
 	if s.refuse != nil {
 		return nil, s.refuse
+	}
+	if strings.Contains(r.GetError(), "0912") { // what the services' check would say
+		return nil, apierr.New(codes.InvalidArgument, errorv1.Reason_REASON_PERSONAL_DATA, "error", "leave it out")
 	}
 	s.dead = append(s.dead, r)
 	return &reportingv1.PutDeadLetterResponse{}, nil

@@ -135,6 +135,9 @@ type asPart struct{ api *reporting.Service }
 // Register makes a server serve it.
 func (p asPart) Register(s grpc.ServiceRegistrar) { p.api.Register(s) }
 
+// Ready has nothing to look at.
+func (p asPart) Ready() []obs.Check { return nil }
+
 func (f *full) addr() string { return f.server.Addr() }
 
 func (f *full) rows(order) (answer, error) { return answer{}, errors.New("no table here") }
@@ -168,7 +171,7 @@ func openUp(ctx context.Context, dir string) (process, error) {
 		return nil, err
 	}
 	run.KeepMemoryNear()
-	p, err := embedded.Up(ctx, embedded.Config{Dir: dir, Listen: "127.0.0.1:0", MetricsListen: "127.0.0.1:0",
+	p, err := embedded.Up(ctx, embedded.Config{Dir: dir, Listen: "127.0.0.1:0", Monitor: run.MonitorConfig{Listen: "127.0.0.1:0"},
 		NATSListen: "127.0.0.1:0", Log: log})
 	if err != nil {
 		return nil, err

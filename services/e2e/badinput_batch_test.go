@@ -135,7 +135,7 @@ func outcomes(resp *reportingv1.SubmitBatchResponse) []string {
 	var out []string
 	for _, res := range resp.GetResults() {
 		if e := res.GetError(); e != nil {
-			out = append(out, fmt.Sprintf("%s %s %s", words[codes.Code(e.GetCode())], strings.TrimPrefix(e.GetReason().String(), "REASON_"), e.GetField()))
+			out = append(out, fmt.Sprintf("%s %s %s", words[codes.Code(e.GetCode())], e.GetReason(), e.GetField()))
 			continue
 		}
 		out = append(out, fmt.Sprintf("revision %d", res.GetReceipt().GetRevision()))

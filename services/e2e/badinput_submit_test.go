@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 
+	"github.com/cotmoc/cotmoc/pkg/apierr"
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 )
@@ -115,12 +116,11 @@ func (b badSubmission) differsInBatch(resp *reportingv1.SubmitBatchResponse, err
 		}
 	}
 	e := resp.GetResults()[i].GetError()
-	first, _, _ := strings.Cut(want.fields, " ")
-	got := refusal{code: codes.Code(e.GetCode()), reason: e.GetReason(), fields: e.GetField(), more: want.more}
-	if want.fields = first; got != want || e.GetMessage() == "" {
-		return fmt.Sprintf("\n got  %v\n want %v", got, want)
+	if e.GetMessage() == "" {
+		return " the item's refusal has no words"
 	}
-	return ""
+	want.fields, _, _ = strings.Cut(want.fields, " ")
+	return want.differs(apierr.OfItem(e))
 }
 
 func badSubmissions(seq map[string]uint64) []badSubmission {

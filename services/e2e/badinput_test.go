@@ -86,6 +86,9 @@ func (want refusal) differs(err error) string {
 		got.more = fmt.Sprintf("%s=%s", k, e.Metadata[k])
 		break
 	}
+	if e.Code == codes.Aborted && e.Sequence() == 0 {
+		got.more += " and no sequence"
+	}
 	if got == want {
 		return ""
 	}

@@ -121,6 +121,9 @@ func badPersonalData() (all []badSubmission) {
 		}
 		all = append(all, bad("item with "+what, sentFor("share", itemsOf("a", text), byUnit("c1")), invalid, personal, "submission.items.items[1].name"))
 	}
+	for _, id := range []string{"079123456789", "0912345678", "sdt-0912345678", "a@b.vn"} {
+		all = append(all, bad("request id "+id, sentFor("cards", countOf(1), byUnit("c1")), invalid, personal, "request_id").ask(id))
+	}
 	return append(all, bad("evidence with an e-mail address", sentFor("cards", func(s *reportingv1.Submission) {
 		s.Value = &reportingv1.Submission_Count{Count: 1}
 		s.Evidence = []*reportingv1.Evidence{{Url: "https://example.vn/?to=nguyen.van.a@example.vn", Sha256: make([]byte, 32)}}

@@ -248,7 +248,7 @@ func batches(t *testing.T, r *rig) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e := each.GetResults()[3].GetError(); e.GetReason() != errorv1.Reason_REASON_TARGET_NOT_FOUND || e.GetField() != "items[3].submission.target" {
+	if e := each.GetResults()[3].GetError(); e.GetReason() != "TARGET_NOT_FOUND" || e.GetField() != "items[3].submission.target" {
 		t.Errorf("item 3 got %v", e)
 	}
 	if each.GetResults()[4].GetReceipt().GetRevision() != 1 {

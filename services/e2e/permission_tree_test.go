@@ -271,7 +271,7 @@ func TestItemsAreJudgedOneByOne(t *testing.T) {
 	resp, err := client.SubmitBatch(t.Context(), batch(reportingv1.BatchMode_BATCH_MODE_PER_ITEM))
 	must(t, err)
 	for i, r := range resp.GetResults() {
-		if foreign := i == 1 || i == 2; foreign != (r.GetError().GetReason() == errorv1.Reason_REASON_PERMISSION_DENIED) ||
+		if foreign := i == 1 || i == 2; foreign != (r.GetError().GetReason() == "PERMISSION_DENIED") ||
 			foreign && r.GetError().GetField() != fmt.Sprintf("items[%d].submission.unit", i) || !foreign && r.GetReceipt().GetSequence() == 0 {
 			t.Errorf("item %d: %v", i, r)
 		}

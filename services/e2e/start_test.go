@@ -17,6 +17,8 @@ import (
 	"google.golang.org/grpc/reflection/grpc_reflection_v1"
 	grpcstatus "google.golang.org/grpc/status"
 
+	"github.com/cotmoc/cotmoc/services/internal/auth/authority"
+	"github.com/cotmoc/cotmoc/services/internal/run"
 	"github.com/cotmoc/cotmoc/services/internal/run/embedded"
 )
 
@@ -32,6 +34,13 @@ func TestStartRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = taken.Close() }()
+	ca, err := authority.New(filepath.Join(t.TempDir(), "certs"), "cotmoc.test")
+	must(t, err)
+	shows := func(domain, identity string, hosts ...string) embedded.Config {
+		files, err := ca.Issue(identity, hosts...)
+		must(t, err)
+		return embedded.Config{TLS: files, Domain: domain, AdminListen: "127.0.0.1:0"}
+	}
 	for _, c := range []struct {
 		name, want string
 		config     embedded.Config
@@ -39,8 +48,12 @@ func TestStartRefused(t *testing.T) {
 		{"folder_in_use", "another process runs the registry service", embedded.Config{Dir: dir}},
 		{"nats_off_loopback", "not on loopback", embedded.Config{NATSListen: "0.0.0.0:0"}},
 		{"nats_port_taken", "address already in use", embedded.Config{NATSListen: taken.Addr().String()}},
-		{"metrics_port_taken", "address already in use", embedded.Config{MetricsListen: taken.Addr().String()}},
-		{"metrics_off_loopback", "not on loopback", embedded.Config{MetricsListen: "0.0.0.0:0"}},
+		{"metrics_port_taken", "address already in use", embedded.Config{Monitor: run.MonitorConfig{Listen: taken.Addr().String()}}},
+		{"metrics_off_loopback", "not on loopback", embedded.Config{Monitor: run.MonitorConfig{Listen: "0.0.0.0:0"}}},
+		{"certificate_of_a_unit", "that of spiffe://cotmoc.test/unit/79", shows("cotmoc.test", "unit/79")},
+		{"certificate_without_a_host", "names no host", shows("cotmoc.test", "service/a")},
+		{"certificate_for_another_host", "at the host where the services call each other", shows("cotmoc.test", "service/b", "cotmoc.example")},
+		{"certificate_of_another_domain", "not of spiffe://cotmoc.vn/", shows("cotmoc.vn", "service/c", "127.0.0.1")},
 		{"calls_off_loopback", "not on loopback", embedded.Config{Listen: "0.0.0.0:0"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

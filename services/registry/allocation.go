@@ -8,6 +8,7 @@ import (
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	"github.com/cotmoc/cotmoc/services/internal/auth"
 	"github.com/cotmoc/cotmoc/services/internal/calendar"
+	"github.com/cotmoc/cotmoc/services/internal/privacy"
 	"github.com/cotmoc/cotmoc/services/registry/book"
 )
 
@@ -66,6 +67,9 @@ func scopeOf(ctx context.Context) name.Unit {
 
 // CreateAllocation makes a new allocation.
 func (s *Service) CreateAllocation(ctx context.Context, req *registryv1.CreateAllocationRequest) (*registryv1.CreateAllocationResponse, error) {
+	if err := privacy.Check(req); err != nil {
+		return nil, err
+	}
 	parent, err := name.ParseTarget(req.GetParent())
 	if err != nil {
 		return nil, badName("parent", err)
@@ -84,6 +88,9 @@ func (s *Service) CreateAllocation(ctx context.Context, req *registryv1.CreateAl
 
 // UpdateAllocation replaces an allocation by a new version.
 func (s *Service) UpdateAllocation(ctx context.Context, req *registryv1.UpdateAllocationRequest) (*registryv1.UpdateAllocationResponse, error) {
+	if err := privacy.Check(req); err != nil {
+		return nil, err
+	}
 	id, err := name.ParseAllocation(req.GetAllocation().GetName())
 	if err != nil {
 		return nil, badName("allocation.name", err)

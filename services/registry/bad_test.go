@@ -140,7 +140,7 @@ func TestBadInputIsRefusedExactlyAndChangesNothing(t *testing.T) {
 	seen := map[string]bool{}
 	var all []bad
 	for _, part := range [][]bad{badUnits(), badProgrammes(), badTasks(), badTargets(), badGoals(), badOthers(), badReads(),
-		badCalendars(), badRegimes(), badPaths(), badChecks(), badScorecards()} {
+		badCalendars(), badRegimes(), badPaths(), badChecks(), badScorecards(), badPersonal()} {
 		all = append(all, part...)
 	}
 	for _, c := range all {

@@ -6,11 +6,15 @@ import (
 
 	"github.com/cotmoc/cotmoc/pkg/name"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
+	"github.com/cotmoc/cotmoc/services/internal/privacy"
 	"github.com/cotmoc/cotmoc/services/registry/book"
 )
 
 // BatchWrite writes many resources: all of them or none.
 func (s *Service) BatchWrite(ctx context.Context, req *registryv1.BatchWriteRequest) (*registryv1.BatchWriteResponse, error) {
+	if err := privacy.Check(req); err != nil {
+		return nil, err
+	}
 	writes := make([]func(*book.Book) (*registryv1.WriteResult, error), len(req.GetWrites()))
 	for i, w := range req.GetWrites() {
 		var err error

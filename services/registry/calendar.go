@@ -6,6 +6,7 @@ import (
 	"github.com/cotmoc/cotmoc/pkg/name"
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
+	"github.com/cotmoc/cotmoc/services/internal/privacy"
 	"github.com/cotmoc/cotmoc/services/registry/book"
 )
 
@@ -50,6 +51,9 @@ func (s *Service) ListCalendars(ctx context.Context, req *registryv1.ListCalenda
 
 // CreateCalendar makes a new calendar.
 func (s *Service) CreateCalendar(ctx context.Context, req *registryv1.CreateCalendarRequest) (*registryv1.CreateCalendarResponse, error) {
+	if err := privacy.Check(req); err != nil {
+		return nil, err
+	}
 	id := name.Calendar(req.GetCalendarId())
 	resp := &registryv1.CreateCalendarResponse{}
 	err := s.decide(ctx, req.GetValidateOnly(), func(b *book.Book) (err error) {
@@ -64,6 +68,9 @@ func (s *Service) CreateCalendar(ctx context.Context, req *registryv1.CreateCale
 
 // UpdateCalendar replaces a calendar by a new version.
 func (s *Service) UpdateCalendar(ctx context.Context, req *registryv1.UpdateCalendarRequest) (*registryv1.UpdateCalendarResponse, error) {
+	if err := privacy.Check(req); err != nil {
+		return nil, err
+	}
 	id, err := name.ParseCalendar(req.GetCalendar().GetName())
 	if err != nil {
 		return nil, badName("calendar.name", err)

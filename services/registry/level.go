@@ -11,6 +11,7 @@ import (
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	"github.com/cotmoc/cotmoc/services/internal/ledger"
+	"github.com/cotmoc/cotmoc/services/internal/privacy"
 	"github.com/cotmoc/cotmoc/services/registry/book"
 )
 
@@ -25,6 +26,9 @@ func unreached(ctx context.Context, err error) error {
 
 // RaiseLevel raises the log's level.
 func (s *Service) RaiseLevel(ctx context.Context, req *registryv1.RaiseLevelRequest) (*registryv1.RaiseLevelResponse, error) {
+	if err := privacy.Check(req); err != nil {
+		return nil, err
+	}
 	done, err := s.engine.Declare(ctx, ledger.Declaration{Level: req.GetLevel()}, func(b *book.Book) error {
 		return b.RaiseLevel(req.GetLevel(), req.GetReason())
 	})
@@ -39,10 +43,11 @@ func (s *Service) RaiseLevel(ctx context.Context, req *registryv1.RaiseLevelRequ
 
 // notNext says why a level could not be declared.
 func (s *Service) notNext(level uint32) error {
-	at, most := s.engine.Head().Level, s.engine.Level()
-	if level != at+1 {
-		return apierr.New(codes.FailedPrecondition, errorv1.Reason_REASON_EPOCH_MISMATCH, "level",
+	head, most := s.engine.Head(), s.engine.Level()
+	if at := head.Level; level != at+1 {
+		err := apierr.New(codes.FailedPrecondition, errorv1.Reason_REASON_EPOCH_MISMATCH, "level",
 			fmt.Sprintf("the log is at level %d, so the next one is %d", at, at+1), "actual", fmt.Sprint(at))
+		return apierr.WithSequence(err, head.Sequence)
 	}
 	return apierr.New(codes.FailedPrecondition, errorv1.Reason_REASON_NOT_DECLARABLE, "level",
 		fmt.Sprintf("this release writes up to level %d", most))

@@ -6,6 +6,7 @@ import (
 	"github.com/cotmoc/cotmoc/pkg/name"
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
+	"github.com/cotmoc/cotmoc/services/internal/privacy"
 	"github.com/cotmoc/cotmoc/services/registry/book"
 )
 
@@ -50,6 +51,9 @@ func (s *Service) ListProgrammes(ctx context.Context, req *registryv1.ListProgra
 
 // CreateProgramme makes a new programme.
 func (s *Service) CreateProgramme(ctx context.Context, req *registryv1.CreateProgrammeRequest) (*registryv1.CreateProgrammeResponse, error) {
+	if err := privacy.Check(req); err != nil {
+		return nil, err
+	}
 	id := name.Programme(req.GetProgrammeId())
 	resp := &registryv1.CreateProgrammeResponse{}
 	err := s.decide(ctx, req.GetValidateOnly(), func(b *book.Book) (err error) {
@@ -64,6 +68,9 @@ func (s *Service) CreateProgramme(ctx context.Context, req *registryv1.CreatePro
 
 // UpdateProgramme replaces a programme by a new version.
 func (s *Service) UpdateProgramme(ctx context.Context, req *registryv1.UpdateProgrammeRequest) (*registryv1.UpdateProgrammeResponse, error) {
+	if err := privacy.Check(req); err != nil {
+		return nil, err
+	}
 	id, err := name.ParseProgramme(req.GetProgramme().GetName())
 	if err != nil {
 		return nil, badName("programme.name", err)

@@ -6,6 +6,7 @@ import (
 	"github.com/cotmoc/cotmoc/pkg/name"
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
+	"github.com/cotmoc/cotmoc/services/internal/privacy"
 	"github.com/cotmoc/cotmoc/services/registry/book"
 )
 
@@ -57,6 +58,9 @@ func (s *Service) ListRegimes(ctx context.Context, req *registryv1.ListRegimesRe
 
 // CreateRegime makes a new regime.
 func (s *Service) CreateRegime(ctx context.Context, req *registryv1.CreateRegimeRequest) (*registryv1.CreateRegimeResponse, error) {
+	if err := privacy.Check(req); err != nil {
+		return nil, err
+	}
 	parent, err := name.ParseProgramme(req.GetParent())
 	if err != nil {
 		return nil, badName("parent", err)
@@ -75,6 +79,9 @@ func (s *Service) CreateRegime(ctx context.Context, req *registryv1.CreateRegime
 
 // UpdateRegime replaces a regime by a new version.
 func (s *Service) UpdateRegime(ctx context.Context, req *registryv1.UpdateRegimeRequest) (*registryv1.UpdateRegimeResponse, error) {
+	if err := privacy.Check(req); err != nil {
+		return nil, err
+	}
 	id, err := name.ParseRegime(req.GetRegime().GetName())
 	if err != nil {
 		return nil, badName("regime.name", err)

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/cotmoc/cotmoc/pkg/apierr"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	"github.com/cotmoc/cotmoc/services/internal/auth"
 	"github.com/cotmoc/cotmoc/services/internal/ledger"
@@ -117,13 +118,15 @@ func (s *Service) view(ctx context.Context, read func(*book.Book) error) error {
 	return s.engine.View(ctx, 0, read)
 }
 
-// decide runs a write and waits until it is durable, or only tries it.
+// decide runs a write and waits until it is durable, or only tries it. A refusal names
+// where the log was when it was decided.
 func (s *Service) decide(ctx context.Context, tryOnly bool, write func(*book.Book) error) error {
 	if tryOnly {
-		return fail(s.engine.Try(ctx, write))
+		head, err := s.engine.Try(ctx, write)
+		return apierr.WithSequence(fail(err), head.Sequence)
 	}
-	_, err := s.engine.Do(ctx, write)
-	return fail(err)
+	done, err := s.engine.Do(ctx, write)
+	return apierr.WithSequence(fail(err), done.Head.Sequence)
 }
 
 // create is how a resource is created.

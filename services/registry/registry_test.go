@@ -196,7 +196,7 @@ func TestOfTwoUpdatesOfOneRevisionOneIsAborted(t *testing.T) {
 		}
 		e, _ := apierr.Parse(err)
 		if e.Code.String() != "Aborted" || e.Reason != errorv1.Reason_REASON_REVISION_MISMATCH ||
-			e.Metadata["expected"] != "8" || e.Metadata["actual"] != "14" {
+			e.Metadata["expected"] != "8" || e.Metadata["actual"] != "14" || e.Sequence() != 14 {
 			t.Errorf("%v %v", err, e.Metadata)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/cotmoc/cotmoc/pkg/name"
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
+	"github.com/cotmoc/cotmoc/services/internal/privacy"
 	"github.com/cotmoc/cotmoc/services/registry/book"
 )
 
@@ -60,6 +61,9 @@ func (s *Service) ListTargets(ctx context.Context, req *registryv1.ListTargetsRe
 
 // CreateTarget makes a new target.
 func (s *Service) CreateTarget(ctx context.Context, req *registryv1.CreateTargetRequest) (*registryv1.CreateTargetResponse, error) {
+	if err := privacy.Check(req); err != nil {
+		return nil, err
+	}
 	parent, err := name.ParseProgramme(req.GetParent())
 	if err != nil {
 		return nil, badName("parent", err)
@@ -78,6 +82,9 @@ func (s *Service) CreateTarget(ctx context.Context, req *registryv1.CreateTarget
 
 // UpdateTarget replaces a target by a new version.
 func (s *Service) UpdateTarget(ctx context.Context, req *registryv1.UpdateTargetRequest) (*registryv1.UpdateTargetResponse, error) {
+	if err := privacy.Check(req); err != nil {
+		return nil, err
+	}
 	id, err := name.ParseTarget(req.GetTarget().GetName())
 	if err != nil {
 		return nil, badName("target.name", err)

@@ -7,6 +7,7 @@ import (
 	"github.com/cotmoc/cotmoc/pkg/name"
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
+	"github.com/cotmoc/cotmoc/services/internal/privacy"
 	"github.com/cotmoc/cotmoc/services/registry/book"
 )
 
@@ -62,6 +63,9 @@ func (s *Service) ListTasks(ctx context.Context, req *registryv1.ListTasksReques
 
 // CreateTask makes a new task.
 func (s *Service) CreateTask(ctx context.Context, req *registryv1.CreateTaskRequest) (*registryv1.CreateTaskResponse, error) {
+	if err := privacy.Check(req); err != nil {
+		return nil, err
+	}
 	parent, err := name.ParseProgramme(req.GetParent())
 	if err != nil {
 		return nil, badName("parent", err)
@@ -80,6 +84,9 @@ func (s *Service) CreateTask(ctx context.Context, req *registryv1.CreateTaskRequ
 
 // UpdateTask replaces a task by a new version.
 func (s *Service) UpdateTask(ctx context.Context, req *registryv1.UpdateTaskRequest) (*registryv1.UpdateTaskResponse, error) {
+	if err := privacy.Check(req); err != nil {
+		return nil, err
+	}
 	id, err := name.ParseTask(req.GetTask().GetName())
 	if err != nil {
 		return nil, badName("task.name", err)

@@ -7,6 +7,7 @@ import (
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	"github.com/cotmoc/cotmoc/services/internal/calendar"
+	"github.com/cotmoc/cotmoc/services/internal/privacy"
 	"github.com/cotmoc/cotmoc/services/registry/book"
 )
 
@@ -54,6 +55,9 @@ func (s *Service) ListUnits(ctx context.Context, req *registryv1.ListUnitsReques
 
 // CreateUnit makes a new unit.
 func (s *Service) CreateUnit(ctx context.Context, req *registryv1.CreateUnitRequest) (*registryv1.CreateUnitResponse, error) {
+	if err := privacy.Check(req); err != nil {
+		return nil, err
+	}
 	id := name.Unit(req.GetUnitId())
 	resp := &registryv1.CreateUnitResponse{}
 	err := s.decide(ctx, req.GetValidateOnly(), func(b *book.Book) (err error) {
@@ -68,6 +72,9 @@ func (s *Service) CreateUnit(ctx context.Context, req *registryv1.CreateUnitRequ
 
 // UpdateUnit replaces a unit by a new version.
 func (s *Service) UpdateUnit(ctx context.Context, req *registryv1.UpdateUnitRequest) (*registryv1.UpdateUnitResponse, error) {
+	if err := privacy.Check(req); err != nil {
+		return nil, err
+	}
 	id, err := name.ParseUnit(req.GetUnit().GetName())
 	if err != nil {
 		return nil, badName("unit.name", err)

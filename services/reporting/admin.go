@@ -41,7 +41,7 @@ func (s *Service) SetClock(ctx context.Context, req *reportingv1.SetClockRequest
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, failAt(done.Head.Sequence, err)
 	}
 	if err := s.allTold(ctx); err != nil {
 		return nil, err

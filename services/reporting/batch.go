@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -14,6 +15,7 @@ import (
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/cotmoc/cotmoc/services/internal/auth"
+	"github.com/cotmoc/cotmoc/services/internal/privacy"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
 
@@ -30,6 +32,7 @@ type batch struct {
 	errs     []error
 	same     map[int]int // items that say the same as an earlier one, and which
 	whole    bool
+	on       uint64 // the event that the last run was decided on
 }
 
 // SubmitBatch takes in many submissions.
@@ -75,6 +78,9 @@ func (b *batch) parse(ctx context.Context, programme string) {
 			}
 		}
 		if b.errs[i] = parse(&room[i], programme, item.GetRequestId(), caller, item.GetSubmission()); b.errs[i] == nil {
+			b.errs[i] = privacy.Check(item)
+		}
+		if b.errs[i] == nil {
 			b.subs[i] = &room[i]
 			b.unique(ids, i)
 		}
@@ -122,6 +128,14 @@ func atItem(i int, err error) error {
 	if !ok {
 		return err
 	}
+	place(i, &e)
+	e.Message = fmt.Sprintf("items[%d]: %s", i, e.Message)
+	return &e
+}
+
+// place names the fields of an item's refusal from the batch down.
+func place(i int, e *apierr.Error) {
+	e.Violations = slices.Clone(e.Violations)
 	for k, v := range e.Violations {
 		e.Violations[k].Field = itemField(i, v.Field)
 	}
@@ -130,8 +144,6 @@ func atItem(i int, err error) error {
 		e.Metadata = maps.Clone(e.Metadata)
 		e.Metadata["field"] = e.Field
 	}
-	e.Message = fmt.Sprintf("items[%d]: %s", i, e.Message)
-	return &e
 }
 
 // itemField is the path of a field of an item, from the request down. The
@@ -163,11 +175,7 @@ func (b *batch) run(ctx context.Context, validateOnly bool) error {
 		return nil
 	}
 	var err error
-	if validateOnly {
-		err = b.s.engine.Try(ctx, decide)
-	} else {
-		_, err = b.s.engine.Do(ctx, decide)
-	}
+	b.on, err = b.s.do(ctx, validateOnly, decide)
 	if errors.Is(err, errRefused) {
 		return nil
 	}
@@ -196,7 +204,7 @@ func (b *batch) resolve(ctx context.Context, mayRetry bool) (again bool, _ error
 		}
 		refused = true
 		first, retry, err := b.s.resolve(ctx, sub, b.items[i].GetSubmission(), b.errs[i])
-		b.first[i], b.errs[i] = first, fail(err)
+		b.first[i], b.errs[i] = first, failAt(b.on, err)
 		switch {
 		case retry && mayRetry:
 			b.errs[i], again = nil, true
@@ -279,11 +287,8 @@ func (r *receiptRoom) of(b book.Receipt) *reportingv1.Receipt {
 func itemError(i int, err error) *reportingv1.ItemError {
 	e, ok := apierr.Parse(fail(err))
 	if !ok {
-		return &reportingv1.ItemError{Code: uint32(codes.Internal), Reason: errorv1.Reason_REASON_INTERNAL, Message: "internal error"}
+		e = apierr.Error{Code: codes.Internal, Reason: errorv1.Reason_REASON_INTERNAL, Message: "internal error"}
 	}
-	out := &reportingv1.ItemError{Code: uint32(e.Code), Reason: e.Reason, Message: e.Message}
-	if len(e.Violations) > 0 {
-		out.Field = itemField(i, e.Violations[0].Field)
-	}
-	return out
+	place(i, &e)
+	return e.Item()
 }

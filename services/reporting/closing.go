@@ -17,6 +17,7 @@ import (
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/cotmoc/cotmoc/services/internal/calendar"
+	"github.com/cotmoc/cotmoc/services/internal/privacy"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
 
@@ -33,7 +34,7 @@ func (s *Service) PublishClosing(ctx context.Context, req *reportingv1.PublishCl
 	if err != nil {
 		return nil, refuse(errorv1.Reason_REASON_INVALID_FIELD, "as_of_date", "%v", err)
 	}
-	if err := impersonalText("display_name", req.GetDisplayName()); err != nil {
+	if err := privacy.Check(req); err != nil {
 		return nil, err
 	}
 	c := book.Closing{Programme: req.GetProgramme(), ID: req.GetClosing(), Name: req.GetDisplayName(), AsOf: day}
@@ -41,12 +42,12 @@ func (s *Service) PublishClosing(ctx context.Context, req *reportingv1.PublishCl
 	if err != nil {
 		return nil, fail(err)
 	}
-	_, err = s.engine.Do(ctx, func(b *book.Book) (err error) {
+	on, err := s.do(ctx, false, func(b *book.Book) (err error) {
 		c, err = b.Publish(c, document)
 		return err
 	})
 	if err != nil {
-		return nil, fail(err)
+		return nil, failAt(on, err)
 	}
 	if document == nil { // published before
 		return &reportingv1.PublishClosingResponse{Closing: closingOf(c)}, nil

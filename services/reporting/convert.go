@@ -26,6 +26,10 @@ func fail(err error) error {
 	return err
 }
 
+// failAt is fail for a command: its refusal names where the log was when it was decided,
+// so that whoever is told of a revision can ask for a state that holds it.
+func failAt(sequence uint64, err error) error { return apierr.WithSequence(fail(err), sequence) }
+
 // refuse makes a refusal of this package.
 func refuse(reason errorv1.Reason, field, format string, args ...any) error {
 	return apierr.New(codeOf(reason), reason, field, fmt.Sprintf(format, args...))
@@ -68,7 +72,7 @@ func codeOf(r errorv1.Reason) codes.Code {
 		return codes.OutOfRange
 	case errorv1.Reason_REASON_REVISION_MISMATCH:
 		return codes.Aborted
-	case errorv1.Reason_REASON_REQUEST_ID_REUSED:
+	case errorv1.Reason_REASON_REQUEST_ID_REUSED, errorv1.Reason_REASON_RESOURCE_EXISTS:
 		return codes.AlreadyExists
 	case errorv1.Reason_REASON_UNAVAILABLE:
 		return codes.Unavailable

@@ -16,6 +16,7 @@ import (
 	"github.com/cotmoc/cotmoc/pkg/event"
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	"github.com/cotmoc/cotmoc/services/internal/privacy"
 	"github.com/cotmoc/cotmoc/services/internal/stream"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
@@ -57,6 +58,9 @@ func (s *Service) deadStream(ctx context.Context, epoch uint32) (jetstream.Strea
 func (s *Service) PutDeadLetter(ctx context.Context, req *reportingv1.PutDeadLetterRequest) (*reportingv1.PutDeadLetterResponse, error) {
 	if s.js == nil {
 		return nil, errNoNATS()
+	}
+	if err := privacy.Check(req); err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, natsWithin)
 	defer cancel()

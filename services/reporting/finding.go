@@ -11,6 +11,7 @@ import (
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/cotmoc/cotmoc/services/internal/auth"
+	"github.com/cotmoc/cotmoc/services/internal/privacy"
 	"github.com/cotmoc/cotmoc/services/internal/rpc"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
@@ -21,7 +22,7 @@ func (s *Service) ResolveFinding(ctx context.Context, req *reportingv1.ResolveFi
 	if blank(req.GetComment()) {
 		return nil, refuse(errorv1.Reason_REASON_REASON_REQUIRED, "comment", "say why the value is right")
 	}
-	if err := impersonalText("comment", req.GetComment()); err != nil {
+	if err := privacy.Check(req); err != nil {
 		return nil, err
 	}
 	annex, err := annexOf(&reportingv1.Submission{Reason: req.GetComment()}, auth.URI(ctx))
@@ -31,7 +32,7 @@ func (s *Service) ResolveFinding(ctx context.Context, req *reportingv1.ResolveFi
 	word := &book.Confirmation{Programme: req.GetProgramme(), Finding: req.GetFinding(), By: req.GetResolvedBy(), Annex: annex}
 	resp := &reportingv1.ResolveFindingResponse{}
 	for try := 1; ; try++ {
-		_, err := s.engine.Do(ctx, func(b *book.Book) (err error) {
+		on, err := s.do(ctx, false, func(b *book.Book) (err error) {
 			resp.Sequence, err = b.Confirm(word)
 			return err
 		})
@@ -39,7 +40,7 @@ func (s *Service) ResolveFinding(ctx context.Context, req *reportingv1.ResolveFi
 			return resp, nil
 		}
 		if try == tries || !isUnknown(err) || !s.directory.CatchUp(ctx) {
-			return nil, fail(err)
+			return nil, failAt(on, err)
 		}
 	}
 }

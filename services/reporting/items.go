@@ -12,6 +12,7 @@ import (
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	typev1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/type/v1"
+	"github.com/cotmoc/cotmoc/services/internal/auth"
 	"github.com/cotmoc/cotmoc/services/internal/rpc"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
@@ -29,9 +30,12 @@ func (s *Service) UnionItems(ctx context.Context, req *reportingv1.UnionItemsReq
 	if err != nil {
 		return nil, err
 	}
+	if err := itemsSeen(ctx, req, cells); err != nil {
+		return nil, err
+	}
 	resp, done := &reportingv1.UnionItemsResponse{}, make(map[string]bool)
-	for i, sequence := range cells {
-		list, err := s.itemsAt(ctx, sequence)
+	for i, cell := range cells {
+		list, err := s.itemsAt(ctx, cell.sequence)
 		if err != nil {
 			return nil, err
 		}
@@ -66,13 +70,31 @@ func itemsOn(resp *reportingv1.UnionItemsResponse, req *reportingv1.UnionItemsRe
 	resp.Items, resp.NextPageToken = fitted(req, items, more, proto.Size(resp), (*reportingv1.Item).GetName)
 }
 
-// cellsOf returns the number of the event that made each target's cell, 0 where
-// there is none: in the period, or in the newest that holds something.
-func (s *Service) cellsOf(ctx context.Context, req *reportingv1.UnionItemsRequest) (cells []uint64, err error) {
+// itemCell is where a list of items was sent.
+type itemCell struct {
+	sequence uint64 // of the event that made it; 0 where there is none
+	period   string
+}
+
+// itemsSeen denies lists of a time when the unit stood elsewhere: a request without a
+// period is about today, but the newest list may be old.
+func itemsSeen(ctx context.Context, req *reportingv1.UnionItemsRequest, cells []itemCell) error {
+	var places []auth.Place
+	for i, cell := range cells {
+		if cell.sequence != 0 {
+			places = append(places, auth.Place{Programme: req.GetProgramme(), Target: req.GetTargets()[i],
+				Unit: req.GetUnit(), Period: cell.period})
+		}
+	}
+	return auth.Demand(ctx, "unit", places...)
+}
+
+// cellsOf returns each target's cell, in the period or in the newest that holds something.
+func (s *Service) cellsOf(ctx context.Context, req *reportingv1.UnionItemsRequest) (cells []itemCell, err error) {
 	err = s.view(ctx, req.GetMinSequence(), func(b *book.Book) error {
 		cells = nil
 		for _, target := range req.GetTargets() {
-			at, err := itemCell(b, req, target)
+			at, err := itemsOf(b, req, target)
 			if err != nil {
 				return err
 			}
@@ -84,15 +106,15 @@ func (s *Service) cellsOf(ctx context.Context, req *reportingv1.UnionItemsReques
 			if own.State != book.Reported {
 				own.Sequence = 0 // withdrawn, or something other than items
 			}
-			cells = append(cells, own.Sequence)
+			cells = append(cells, itemCell{own.Sequence, own.Newest})
 		}
 		return nil
 	})
 	return cells, err
 }
 
-// itemCell finds a target's cell of the unit.
-func itemCell(b *book.Book, req *reportingv1.UnionItemsRequest, target string) (figureAt, error) {
+// itemsOf finds a target's cell of the unit.
+func itemsOf(b *book.Book, req *reportingv1.UnionItemsRequest, target string) (figureAt, error) {
 	at := figureAt{period: book.Current}
 	if _, err := knownProgramme(b, req.GetProgramme()); err != nil {
 		return at, err

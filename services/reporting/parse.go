@@ -29,9 +29,6 @@ func parse(out *book.Submission, programme, requestID, caller string, s *reporti
 	if blank(s.GetReason()) && (s.GetExpectedRevision() > 0 || value.State == book.Withdrawn) {
 		return refuse(errorv1.Reason_REASON_REASON_REQUIRED, "submission.reason", "say why it is corrected or withdrawn")
 	}
-	if err := impersonal(s); err != nil {
-		return err
-	}
 	*out = book.Submission{
 		Programme: programme, Target: s.GetTarget(), Unit: s.GetUnit(), Period: period, Value: value,
 		Qualifier: book.QualifierOf(s.GetQualifier()), ExpectedRevision: s.GetExpectedRevision(),

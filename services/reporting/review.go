@@ -12,6 +12,7 @@ import (
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/cotmoc/cotmoc/services/internal/auth"
 	"github.com/cotmoc/cotmoc/services/internal/calendar"
+	"github.com/cotmoc/cotmoc/services/internal/privacy"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
 
@@ -21,16 +22,18 @@ func (s *Service) ReviewCompletion(ctx context.Context, req *reportingv1.ReviewC
 	if err != nil {
 		return nil, named(err, reviewField)
 	}
+	if err := privacy.Check(req); err != nil {
+		return nil, err
+	}
 	var receipt book.Receipt
-	first, err := s.settle(ctx, sub, sent, func() error {
-		_, err := s.engine.Do(ctx, func(b *book.Book) (err error) {
+	first, err := s.settle(ctx, sub, sent, func() (uint64, error) {
+		return s.do(ctx, false, func(b *book.Book) (err error) {
 			if err := reviewable(b, sub); err != nil {
 				return err
 			}
 			receipt, err = b.Submit(sub)
 			return err
 		})
-		return err
 	})
 	if err != nil {
 		return nil, named(err, reviewField)
@@ -53,9 +56,6 @@ func parseReview(req *reportingv1.ReviewCompletionRequest, caller string) (*book
 	}
 	sent := &reportingv1.Submission{Unit: req.GetUnit(), Target: req.GetTask(), Period: req.GetPeriod(),
 		ExpectedRevision: req.GetExpectedRevision(), Reason: req.GetComment()}
-	if err := impersonal(sent); err != nil {
-		return nil, nil, err
-	}
 	sub := &book.Submission{Programme: req.GetProgramme(), Target: req.GetTask(), Unit: req.GetUnit(), Period: period,
 		ExpectedRevision: req.GetExpectedRevision(), RequestID: req.GetRequestId(),
 		Review: &book.Review{Reviewer: req.GetReviewer(), Code: req.GetReturnCode()}}
@@ -115,9 +115,12 @@ func (s *Service) GrantException(ctx context.Context, req *reportingv1.GrantExce
 	if err != nil {
 		return nil, named(err, ownField)
 	}
+	if err := privacy.Check(req); err != nil {
+		return nil, err
+	}
 	var sequence uint64
 	for try := 1; ; try++ {
-		_, err := s.engine.Do(ctx, func(b *book.Book) (err error) {
+		on, err := s.do(ctx, false, func(b *book.Book) (err error) {
 			sequence, err = b.Grant(grant)
 			return err
 		})
@@ -125,7 +128,7 @@ func (s *Service) GrantException(ctx context.Context, req *reportingv1.GrantExce
 			return &reportingv1.GrantExceptionResponse{Sequence: sequence}, nil
 		}
 		if try == tries || !isUnknown(err) || !s.directory.CatchUp(ctx) {
-			return nil, fail(err)
+			return nil, failAt(on, err)
 		}
 	}
 }
@@ -144,9 +147,6 @@ func parseGrant(req *reportingv1.GrantExceptionRequest, caller string) (*book.Gr
 		return nil, refuse(errorv1.Reason_REASON_REASON_REQUIRED, "reason", "say why it is granted")
 	}
 	why := &reportingv1.Submission{Reason: req.GetReason()}
-	if err := impersonal(why); err != nil {
-		return nil, err
-	}
 	var err error
 	grant.Annex, err = annexOf(why, caller)
 	return grant, err

@@ -17,15 +17,26 @@ import (
 
 // settle runs a submission until its outcome is known. It returns the first
 // receipt when the same request was accepted before, nil when it is now, and else
-// why it is refused.
-func (s *Service) settle(ctx context.Context, sub *book.Submission, sent *reportingv1.Submission, run func() error) (*reportingv1.Receipt, error) {
+// why it is refused. run returns the event that it was decided on, too.
+func (s *Service) settle(ctx context.Context, sub *book.Submission, sent *reportingv1.Submission, run func() (uint64, error)) (*reportingv1.Receipt, error) {
 	for try := 1; ; try++ {
-		err := run()
+		on, err := run()
 		receipt, again, err := s.resolve(ctx, sub, sent, err)
 		if !again || try == tries {
-			return receipt, fail(err)
+			return receipt, failAt(on, err)
 		}
 	}
+}
+
+// do decides a command, durably or only to see what would come of it, and returns the
+// event that it was decided on, also when it was refused.
+func (s *Service) do(ctx context.Context, tryOnly bool, decide func(*book.Book) error) (uint64, error) {
+	if tryOnly {
+		head, err := s.engine.Try(ctx, decide)
+		return head.Sequence, err
+	}
+	done, err := s.engine.Do(ctx, decide)
+	return done.Head.Sequence, err
 }
 
 // resolve looks into the log for what the book alone cannot tell: whether a cell

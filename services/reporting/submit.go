@@ -7,6 +7,7 @@ import (
 	"github.com/cotmoc/cotmoc/services/internal/auth"
 	"github.com/cotmoc/cotmoc/services/internal/calendar"
 	"github.com/cotmoc/cotmoc/services/internal/failpoint"
+	"github.com/cotmoc/cotmoc/services/internal/privacy"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
 
@@ -20,6 +21,9 @@ func (s *Service) Submit(ctx context.Context, req *reportingv1.SubmitRequest) (*
 	if err := parse(sub, req.GetProgramme(), req.GetRequestId(), auth.URI(ctx), req.GetSubmission()); err != nil {
 		return nil, err
 	}
+	if err := privacy.Check(req); err != nil {
+		return nil, err
+	}
 	var receipt book.Receipt
 	resp := &reportingv1.SubmitResponse{}
 	decide := func(b *book.Book) error {
@@ -29,14 +33,12 @@ func (s *Service) Submit(ctx context.Context, req *reportingv1.SubmitRequest) (*
 		}
 		return err
 	}
-	run := func() error {
-		if req.GetValidateOnly() {
-			return s.engine.Try(ctx, decide)
+	run := func() (uint64, error) {
+		on, err := s.do(ctx, req.GetValidateOnly(), decide)
+		if err == nil && !req.GetValidateOnly() {
+			err = failpoint.Hit(failpoint.SubmitBeforeReply)
 		}
-		if _, err := s.engine.Do(ctx, decide); err != nil {
-			return err
-		}
-		return failpoint.Hit(failpoint.SubmitBeforeReply)
+		return on, err
 	}
 	first, err := s.settle(ctx, sub, req.GetSubmission(), run)
 	if err != nil {

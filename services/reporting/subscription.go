@@ -17,6 +17,7 @@ import (
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/cotmoc/cotmoc/services/internal/auth"
+	"github.com/cotmoc/cotmoc/services/internal/privacy"
 	"github.com/cotmoc/cotmoc/services/internal/rpc"
 	"github.com/cotmoc/cotmoc/services/internal/stream"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
@@ -45,6 +46,9 @@ const mostSubscriptions = 100
 func (s *Service) EnsureSubscription(ctx context.Context, req *reportingv1.EnsureSubscriptionRequest) (*reportingv1.EnsureSubscriptionResponse, error) {
 	progress, err := checkSubscription(req)
 	if err != nil {
+		return nil, err
+	}
+	if err := privacy.Check(req); err != nil {
 		return nil, err
 	}
 	if s.js == nil {

@@ -1,15 +1,11 @@
 package reporting
 
 import (
-	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
 
-	"golang.org/x/text/unicode/norm"
-
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
-	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 	"github.com/cotmoc/cotmoc/services/reporting/book"
 )
 
@@ -70,43 +66,5 @@ func readNumber(s, locale string) (n int64, decimals uint8, err error) {
 	return n, decimals, nil
 }
 
-// personal is what gives a citizen's data away: a 12-digit identity number, a
-// telephone number, an e-mail address.
-var personal = regexp.MustCompile(`(^|[^0-9])([0-9]{12}|(\+84|0)[ .-]?[0-9]{2,3}[ .-]?[0-9]{3}[ .-]?[0-9]{3,4})([^0-9]|$)|[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}`)
-
 // blank reports whether a text says nothing.
 func blank(s string) bool { return strings.TrimSpace(s) == "" }
-
-// impersonalText refuses a text that seems to hold a citizen's data.
-func impersonalText(field, text string) error {
-	// Digits of other widths are digits all the same.
-	if text == "" || !personal.MatchString(norm.NFKC.String(text)) {
-		return nil
-	}
-	return refuse(errorv1.Reason_REASON_PERSONAL_DATA, field,
-		"the text seems to hold an identity number, a telephone number or an e-mail address; leave it out")
-}
-
-// impersonal refuses texts that seem to hold a citizen's data.
-func impersonal(s *reportingv1.Submission) error {
-	check := func(field, text string) error { return impersonalText("submission."+field, text) }
-	texts := []struct{ field, text string }{
-		{"note", s.GetNote()}, {"reason", s.GetReason()}, {"not_applicable.reason", s.GetNotApplicable().GetReason()},
-	}
-	for _, t := range texts {
-		if err := check(t.field, t.text); err != nil {
-			return err
-		}
-	}
-	for i, e := range s.GetEvidence() {
-		if err := check(fmt.Sprintf("evidence[%d].url", i), e.GetUrl()); err != nil {
-			return err
-		}
-	}
-	for i, item := range s.GetItems().GetItems() {
-		if err := check(fmt.Sprintf("items.items[%d].name", i), item.GetName()); err != nil {
-			return err
-		}
-	}
-	return nil
-}

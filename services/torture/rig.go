@@ -197,7 +197,7 @@ func (r *rig) check(ctx context.Context, d depth) ([]*check.Report, error) {
 		if err != nil {
 			return nil, err
 		}
-		reports = append(reports, check.Books(r.log, replicas), check.Linear(r.crowd.Ops()))
+		reports = append(reports, check.Books(r.log, replicas), check.Linear(r.crowd.Ops()), check.Asked(r.crowd.Ops()))
 		reports = append(reports, r.streams(ctx)...)
 	}
 	for _, p := range reports {

@@ -48,6 +48,7 @@ func (l *loadCmd) Run(ctx context.Context, c *console) error {
 	if err := l.check(); err != nil {
 		return err
 	}
+	l.patience = newPatience(c.Err)
 	s, err := l.dial(ctx)
 	if err != nil {
 		return err

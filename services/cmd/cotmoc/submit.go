@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -43,6 +44,8 @@ type submitCmd struct {
 	DryRun    bool   `help:"Check only, and change nothing."`
 	Figures   bool   `help:"Also print the new totals, from the unit up to the root."`
 	JSON      bool   `name:"json" help:"Print the answer as JSON."`
+
+	MaxTime time.Duration `help:"Send it again for so long while the service is away or cannot take it, as when its disk is full." default:"1m"`
 }
 
 // Help shows how the command is used.
@@ -65,6 +68,7 @@ Examples, on what cotmoc demo --dir leaves:
 
 // Run submits and prints the receipt.
 func (u *submitCmd) Run(ctx context.Context, c *console) error {
+	u.patience = newPatience(c.Err)
 	s, err := u.dial(ctx)
 	if err != nil {
 		return err
@@ -79,8 +83,14 @@ func (u *submitCmd) Run(ctx context.Context, c *console) error {
 	if req.RequestId == "" {
 		req.RequestId = uuid.NewString()
 	}
-	resp, err := s.unit.Send(ctx, req)
-	if err != nil {
+	limited, cancel := context.WithTimeout(ctx, u.MaxTime)
+	defer cancel()
+	resp, err := s.unit.Send(limited, req)
+	switch {
+	case err != nil && limited.Err() != nil && ctx.Err() == nil:
+		return fmt.Errorf("given up after %s: %w\nto go on: --request-id %s, with all else as it was",
+			u.MaxTime, show.Refusal(err), req.GetRequestId())
+	case err != nil:
 		return fmt.Errorf("request %s: %w", req.GetRequestId(), show.Refusal(err))
 	}
 	if u.JSON {

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -14,10 +13,6 @@ import (
 	registryv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/registry/v1"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
 )
-
-// reachWithin is how long a service may take to answer at first; one that is just
-// starting replays its log.
-const reachWithin = 5 * time.Second
 
 // target is the services that a command talks to, and who it is to them.
 type target struct {
@@ -30,6 +25,8 @@ type target struct {
 	TLSCA          string `name:"tls-ca" help:"Authorities that the services' certificates are checked by, PEM." env:"COTMOC_TLS_CA" placeholder:"FILE"`
 	UnitCert       string `help:"Certificate of the unit that submits; the caller's when not given." env:"COTMOC_UNIT_CERT" placeholder:"FILE"`
 	UnitKey        string `help:"Its key." env:"COTMOC_UNIT_KEY" placeholder:"FILE"`
+
+	patience *patience // told why a submission is sent again; nil for nobody
 }
 
 // natsUser is who a command is to NATS.
@@ -89,12 +86,16 @@ func (t *target) dial(ctx context.Context) (*services, error) {
 		if known[p] != nil {
 			return known[p], nil
 		}
-		o := client.Options{Unready: p.admin, Session: session}
+		first := &firstUse{target: t}
+		o := client.Options{Unready: p.admin, Session: session, Dial: first.options()}
+		if t.patience != nil {
+			o.OnRetry = t.patience.again
+		}
 		if p.cert != "" || p.key != "" || t.TLSCA != "" {
 			o.TLS = &client.TLS{Cert: p.cert, Key: p.key, CA: t.TLSCA}
 		}
 		c, err := client.Open(p.addresses, o)
-		if err == nil {
+		if first.c = c; err == nil {
 			known[p], s.all = c, append(s.all, c)
 		}
 		return c, err
@@ -119,24 +120,13 @@ func (t *target) dial(ctx context.Context) (*services, error) {
 		}
 		*one.to = c
 	}
-	return s, s.reach(ctx)
-}
-
-// reach waits until both services answer, and gives up soon: at a terminal somebody
-// waits.
-func (s *services) reach(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, reachWithin)
-	defer cancel()
 	for _, c := range []*client.Client{s.atRegistry, s.atReporting} {
-		if err := c.Reach(ctx); err != nil {
+		if err := t.reach(ctx, c); err != nil {
 			s.close()
-			if errors.Is(err, context.DeadlineExceeded) {
-				return fmt.Errorf("nobody answers at %s after %s; is cotmoc up running?", c.Addresses(), reachWithin)
-			}
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return s, nil
 }
 
 func (s *services) close() {

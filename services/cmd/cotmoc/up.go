@@ -19,22 +19,29 @@ const stopWithin = 10 * time.Second
 
 // serving is what all commands have in common that run a service.
 type serving struct {
-	Dir           string `help:"Folder that holds all state." default:"var/cotmoc" env:"COTMOC_DIR" type:"path"`
-	Listen        string `help:"Address for gRPC calls; loopback only, unless there is TLS." default:"127.0.0.1:7600" env:"COTMOC_LISTEN"`
-	MetricsListen string `help:"Address for metrics, health and profiles over HTTP; loopback only." default:"127.0.0.1:7601" env:"COTMOC_METRICS_LISTEN"`
-	AdminListen   string `help:"With TLS, address for the gRPC calls of administrators and reflection; without, they are served with the others." default:"127.0.0.1:7602" env:"COTMOC_ADMIN_LISTEN"`
-	Domain        string `help:"With TLS, trust domain of the identities, as in spiffe://DOMAIN/unit/79." default:"cotmoc.test" env:"COTMOC_DOMAIN"`
-	ServerCert    string `help:"Certificate of the service, PEM, that also names 127.0.0.1; with it, callers are known by theirs (see cotmoc certs)." env:"COTMOC_SERVER_CERT" placeholder:"FILE"`
-	ServerKey     string `help:"Its key, PEM." env:"COTMOC_SERVER_KEY" placeholder:"FILE"`
-	ServerCA      string `name:"server-ca" help:"Authorities that are trusted, PEM." env:"COTMOC_SERVER_CA" placeholder:"FILE"`
-	ServerCRL     string `name:"server-crl" help:"Revocation list, PEM." env:"COTMOC_SERVER_CRL" placeholder:"FILE"`
-	LogFormat     string `help:"Format of the log on standard error: ${enum}." enum:"console,json" default:"console" env:"COTMOC_LOG_FORMAT"`
-	LogLevel      string `help:"Least level that is logged: ${enum}." enum:"debug,info,warn,error" default:"info" env:"COTMOC_LOG_LEVEL"`
+	Dir           string   `help:"Folder that holds all state." default:"var/cotmoc" env:"COTMOC_DIR" type:"path"`
+	Listen        string   `help:"Address for gRPC calls; loopback only, unless there is TLS." default:"127.0.0.1:7600" env:"COTMOC_LISTEN"`
+	MetricsListen string   `help:"Address for metrics and health over HTTP; loopback only, unless there is a certificate for it or it is open; empty for none." default:"127.0.0.1:7601" env:"COTMOC_METRICS_LISTEN"`
+	MetricsCert   string   `help:"Certificate of the HTTP port for metrics and health, PEM; read again when it changes." env:"COTMOC_METRICS_CERT" placeholder:"FILE"`
+	MetricsKey    string   `help:"Its key, PEM." env:"COTMOC_METRICS_KEY" placeholder:"FILE"`
+	MetricsHosts  []string `help:"Names by which the HTTP port is asked for, beside its address and localhost; others are refused." env:"COTMOC_METRICS_HOSTS" placeholder:"NAME"`
+	MetricsOpen   bool     `help:"Let everybody who reaches the HTTP port read metrics and health without TLS." env:"COTMOC_METRICS_OPEN"`
+	Pprof         bool     `help:"Serve profiles at /debug/pprof/ of the HTTP port, which then is on loopback." env:"COTMOC_PPROF"`
+	AdminListen   string   `help:"With TLS, address for the gRPC calls of administrators and reflection; without, they are served with the others." default:"127.0.0.1:7602" env:"COTMOC_ADMIN_LISTEN"`
+	Domain        string   `help:"With TLS, trust domain of the identities, as in spiffe://DOMAIN/unit/79." default:"cotmoc.test" env:"COTMOC_DOMAIN"`
+	ServerCert    string   `help:"Certificate of the service, PEM, that also names 127.0.0.1; with it, callers are known by theirs (see cotmoc certs)." env:"COTMOC_SERVER_CERT" placeholder:"FILE"`
+	ServerKey     string   `help:"Its key, PEM." env:"COTMOC_SERVER_KEY" placeholder:"FILE"`
+	ServerCA      string   `name:"server-ca" help:"Authorities that are trusted, PEM." env:"COTMOC_SERVER_CA" placeholder:"FILE"`
+	ServerCRL     string   `name:"server-crl" help:"Revocation list, PEM." env:"COTMOC_SERVER_CRL" placeholder:"FILE"`
+	LogFormat     string   `help:"Format of the log on standard error: ${enum}." enum:"console,json" default:"console" env:"COTMOC_LOG_FORMAT"`
+	LogLevel      string   `help:"Least level that is logged: ${enum}." enum:"debug,info,warn,error" default:"info" env:"COTMOC_LOG_LEVEL"`
 }
 
 func (s *serving) config() (embedded.Config, error) {
 	log, err := obs.NewLog(os.Stderr, obs.Format(s.LogFormat), s.LogLevel)
-	return embedded.Config{Dir: s.Dir, Listen: s.Listen, MetricsListen: s.MetricsListen, AdminListen: s.AdminListen, Domain: s.Domain,
+	monitor := run.MonitorConfig{Listen: s.MetricsListen, Cert: s.MetricsCert, Key: s.MetricsKey, Hosts: s.MetricsHosts,
+		Open: s.MetricsOpen, Profiles: s.Pprof}
+	return embedded.Config{Dir: s.Dir, Listen: s.Listen, Monitor: monitor, AdminListen: s.AdminListen, Domain: s.Domain,
 		TLS: auth.Files{Cert: s.ServerCert, Key: s.ServerKey, CA: s.ServerCA, CRL: s.ServerCRL}, Log: log}, err
 }
 

@@ -26,7 +26,8 @@ const lookEvery = time.Second
 type material struct {
 	cert    tls.Certificate
 	roots   *x509.CertPool
-	revoked map[string]bool // by revocationKey
+	lists   map[authorityKey]*revocations // an empty one for an authority without a list
+	revoked map[string]bool               // by issuer and serial number
 }
 
 // keeper keeps the material as the files are, without a restart. Files that cannot be
@@ -85,6 +86,9 @@ func (k *keeper) current() *material {
 		return k.now.Load()
 	}
 	k.stamps = stamps
+	for _, older := range m.keepNewest(k.now.Load()) {
+		k.log.Error("a revocation list is older than the one before it, or gone; going on with the one before", older...)
+	}
 	k.now.Store(m)
 	k.log.Info("certificates were read again", zap.Int("revoked", len(m.revoked)))
 	return m
@@ -118,9 +122,10 @@ func (f Files) read() (*material, error) {
 	if err != nil {
 		return nil, fmt.Errorf("authority %s: %w", f.CA, err)
 	}
-	m := &material{cert: cert, roots: x509.NewCertPool(), revoked: make(map[string]bool)}
+	m := &material{cert: cert, roots: x509.NewCertPool(), lists: make(map[authorityKey]*revocations), revoked: make(map[string]bool)}
 	for _, a := range authorities {
 		m.roots.AddCert(a)
+		m.lists[keyOf(a)] = &revocations{}
 	}
 	if f.CRL == "" {
 		return m, nil
@@ -150,33 +155,6 @@ func parseCertificates(data []byte) ([]*x509.Certificate, error) {
 		return nil, errors.New("it holds no certificate")
 	}
 	return all, nil
-}
-
-// revoke reads revocation lists, each signed by one of the authorities. A list that is
-// past its next update still counts: what was revoked stays so.
-func (m *material) revoke(data []byte, authorities []*x509.Certificate) error {
-	lists := 0
-	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
-		list, err := x509.ParseRevocationList(block.Bytes)
-		if err != nil {
-			return err
-		}
-		signed := false
-		for _, a := range authorities {
-			signed = signed || list.CheckSignatureFrom(a) == nil
-		}
-		if !signed {
-			return errors.New("none of the authorities has signed it")
-		}
-		for _, e := range list.RevokedCertificateEntries {
-			m.revoked[string(list.RawIssuer)+e.SerialNumber.String()] = true
-		}
-		lists++
-	}
-	if lists == 0 {
-		return errors.New("it holds no list")
-	}
-	return nil
 }
 
 // check says why a chain, the caller's own certificate first, is not good now; nil

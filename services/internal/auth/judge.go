@@ -7,9 +7,11 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/cotmoc/cotmoc/pkg/name"
 	reportingv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/reporting/v1"
+	"github.com/cotmoc/cotmoc/services/internal/calendar"
 )
 
 // outside is the one subtree-authorisation function: it tells which of the places the
@@ -203,6 +205,9 @@ func placeOf(ask Ask, m, whole protoreflect.Message) (p Place, field string, ok 
 		Period: text(m, ask.Period), Until: text(m, ask.Until), Date: text(m, ask.Date),
 		Submission: number(ask.Submission), Event: number(ask.Event), Finding: number(ask.Finding),
 		Subscription: text(m, ask.Subscription)}
+	if p.Period == "" && p.Date == "" && ask.Known != "" {
+		p.Date = dayAt(m, ask.Known)
+	}
 	switch {
 	case ask.Allocation != "":
 		return allocationPlace(ask, text(m, ask.Allocation))
@@ -222,6 +227,17 @@ func placeOf(ask Ask, m, whole protoreflect.Message) (p Place, field string, ok 
 		field = ask.Unit // naming one would help
 	}
 	return p, field, true
+}
+
+// dayAt is the day of a time; empty where none is given. What was known then is what
+// stood in the tree of that day.
+func dayAt(m protoreflect.Message, path string) string {
+	v := valueAt(m, path).Message()
+	at, ok := v.Interface().(*timestamppb.Timestamp)
+	if !ok || !v.IsValid() {
+		return ""
+	}
+	return calendar.DateOf(at.AsTime()).String()
 }
 
 // allocationPlace is the place of an allocation by its resource name; of another

@@ -34,6 +34,7 @@ type Ask struct {
 	Period       string
 	Until        string
 	Date         string
+	Known        string // a time: it stands for its day where no period or date is named
 	Submission   string
 	Event        string
 	Finding      string
@@ -70,7 +71,8 @@ func root() []Ask { return []Ask{{Programme: "programme"}} }
 
 // figure asks for the unit of a FigureKey or CellKey.
 func figure() []Ask {
-	return []Ask{{Programme: "key.programme", Target: "key.target", Unit: "key.unit", Period: "key.period", Date: "key.as_of_date"}}
+	return []Ask{{Programme: "key.programme", Target: "key.target", Unit: "key.unit", Period: "key.period",
+		Date: "key.as_of_date", Known: "key.known_at"}}
 }
 
 func cell() []Ask {
@@ -111,7 +113,8 @@ func figureRows() map[string]Row {
 		reportingv1.ProgressService_ListFigures_FullMethodName:  {Roles: readers, Asks: figure()},
 		reportingv1.ProgressService_CountByKind_FullMethodName:  {Roles: readers, Asks: figure()},
 		reportingv1.ProgressService_CountTasks_FullMethodName:   {Roles: readers, Asks: root()},
-		reportingv1.ProgressService_CompareDates_FullMethodName: {Roles: readers, Asks: dates, Load: Heavy},
+		reportingv1.ProgressService_CompareDates_FullMethodName: {Roles: readers, Load: Heavy, Asks: dates},
+		// Without a period, its handler demands that of each list of items.
 		reportingv1.ProgressService_UnionItems_FullMethodName: {Roles: readers, Load: Heavy, Asks: []Ask{
 			{Programme: "programme", Unit: "unit", Period: "period"}}},
 		reportingv1.ProgressService_ListCellHistory_FullMethodName: {Roles: readers, Asks: cell()},
@@ -124,20 +127,22 @@ func figureRows() map[string]Row {
 }
 
 func monitoringRows() map[string]Row {
-	units := []Ask{{Programme: "programme", Target: "target", Unit: "unit", Period: "period"}}
+	units := []Ask{{Programme: "programme", Target: "target", Unit: "unit", Period: "period", Known: "known_at"}}
 	return map[string]Row{
 		reportingv1.MonitoringService_ListObligations_FullMethodName:  {Roles: readers, Asks: units},
 		reportingv1.MonitoringService_CountObligations_FullMethodName: {Roles: readers, Asks: units},
-		// Who stands below whom is today's tree, whatever the day asked for.
+		// Who stands below whom is the tree of today, or of when it was known, whatever the
+		// day asked for.
 		reportingv1.MonitoringService_GetTimeliness_FullMethodName: {Roles: readers, Asks: []Ask{
-			{Programme: "programme", Unit: "unit"}, {Programme: "programme", Unit: "unit", Date: "as_of_date"}}},
+			{Programme: "programme", Unit: "unit", Known: "known_at"},
+			{Programme: "programme", Unit: "unit", Date: "as_of_date", Known: "known_at"}}},
 		reportingv1.MonitoringService_GetQuality_FullMethodName: {Roles: readers, Load: Heavy, Asks: []Ask{
 			{Programme: "programme", Target: "regime", Unit: "unit", Period: "from_period", Until: "to_period"}}},
 		reportingv1.MonitoringService_ListFindings_FullMethodName: {Roles: readers, Asks: []Ask{
 			{Programme: "programme", Unit: "unit"}}, Shown: &Ask{
 			Each: "findings", Programme: "programme", Target: "target", Unit: "unit", Period: "period"}},
 		reportingv1.MonitoringService_Rank_FullMethodName: {Roles: readers, Load: Heavy, Asks: []Ask{
-			{Programme: "programme", Unit: "unit", Period: "period"}, {Where: "compare_period", Programme: "programme", Unit: "unit", Period: "compare_period"}}},
+			{Programme: "programme", Unit: "unit", Period: "period", Known: "known_at"}, {Where: "compare_period", Programme: "programme", Unit: "unit", Period: "compare_period"}}},
 		reportingv1.MonitoringService_GetClosing_FullMethodName:    {Roles: readers, Asks: root()},
 		reportingv1.MonitoringService_ListClosings_FullMethodName:  {Roles: readers, Asks: root()},
 		reportingv1.MonitoringService_ExportClosing_FullMethodName: {Roles: readers, Asks: root()},

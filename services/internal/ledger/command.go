@@ -10,7 +10,9 @@ import (
 )
 
 // Committed says where a command's entries are in the log, and where the log ended
-// when they were. First and Last are 0 when the command yielded none.
+// when they were. First and Last are 0 when the command yielded none. Head is set for
+// a command that decide refused, too: a state at Head or later holds whatever the
+// refusal tells of. It is the zero Head where nothing was decided.
 type Committed struct {
 	First, Last uint64
 	Head        Head
@@ -121,18 +123,19 @@ func (e *Engine[S]) release(c *command[S]) {
 }
 
 // Try decides in a layer of its own that is then dropped: nothing is changed, and
-// the answer is the one that Do would give now.
-func (e *Engine[S]) Try(ctx context.Context, decide func(S) error) error {
+// the answer is the one that Do would give now. Head is the state that it was decided
+// on, also when decide refuses.
+func (e *Engine[S]) Try(ctx context.Context, decide func(S) error) (Head, error) {
 	t, err := e.now(ctx)
 	if err != nil {
-		return err
+		return Head{}, err
 	}
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	layer := e.ticked(e.stamp(t))
 	c := command[S]{decide: decide}
 	err, _ = c.run(layer)
-	return err
+	return e.Head(), err
 }
 
 // tick calls Tick where it is due.

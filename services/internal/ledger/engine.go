@@ -105,6 +105,7 @@ type Engine[S State[S]] struct {
 	turns   turns         // the loop's
 	look    chan struct{} // holds one when a reader waits for another writer's block
 	contact contact
+	room    room
 	lags    lags
 
 	ctx    context.Context // the loop's; ends when Close gives up

@@ -189,6 +189,11 @@ func TestDo_refused_command_leaves_the_others_alone(t *testing.T) {
 	if st := e.Stats(); st.Blocks != 1 || st.Entries != 2 {
 		t.Errorf("%+v, want one block of two entries", st)
 	}
+	// Who is refused because of what another did learns where that stands.
+	told, err := e.Do(t.Context(), func(s *counters) error { return errRefused })
+	if !errors.Is(err, errRefused) || told.Head != e.Head() || told.Head.Sequence != 2 || told.First != 0 {
+		t.Errorf("refused on %+v: %v", told, err)
+	}
 	if got := replayed(t, e); got["a"] != 2 {
 		t.Errorf("a = %d", got["a"])
 	}
@@ -321,11 +326,11 @@ func TestTry_answers_as_Do_would_and_changes_nothing(t *testing.T) {
 	e := open(t, newStore(t))
 	c := mustDo(t, e, add("a", 5))
 	var saw int64
-	err := e.Try(t.Context(), func(s *counters) error { saw = s.Add("a", 1); return errRefused })
-	if !errors.Is(err, errRefused) || saw != 6 {
-		t.Errorf("saw %d, %v", saw, err)
+	on, err := e.Try(t.Context(), func(s *counters) error { saw = s.Add("a", 1); return errRefused })
+	if !errors.Is(err, errRefused) || saw != 6 || on != c.Head {
+		t.Errorf("saw %d on %d, %v", saw, on.Sequence, err)
 	}
-	if err := e.Try(t.Context(), func(*counters) error { panic("boom") }); err == nil || !strings.Contains(err.Error(), "boom") {
+	if _, err := e.Try(t.Context(), func(*counters) error { panic("boom") }); err == nil || !strings.Contains(err.Error(), "boom") {
 		t.Errorf("panic: %v", err)
 	}
 	if got := values(t, e, 0); got["a"] != 5 || e.Head() != c.Head {
@@ -386,7 +391,7 @@ func TestTick_comes_by_itself_and_before_the_commands(t *testing.T) {
 		}
 		mustDo(t, e, func(s *counters) error { s.SetAlarm(time.Now().Add(time.Second / 2)); return nil })
 		time.Sleep(time.Second * 6 / 10)
-		err = e.Try(t.Context(), func(s *counters) error {
+		_, err = e.Try(t.Context(), func(s *counters) error {
 			if s.Rang() != 2 {
 				t.Errorf("Try saw %d alarms ring", s.Rang())
 			}
@@ -428,24 +433,24 @@ func TestTick_that_fails_keeps_nobody_waiting(t *testing.T) {
 	if h := e.Head(); h.Sequence != 6 {
 		t.Errorf("%d entries, want 6: what a failed tick drafted is dropped", h.Sequence)
 	}
-	if err := e.Try(t.Context(), add("a", 1)); err != nil {
+	if _, err := e.Try(t.Context(), add("a", 1)); err != nil {
 		t.Errorf("try: %v", err)
 	}
 	replayed(t, e)
 }
 
 func TestDo_block_time_never_goes_back(t *testing.T) {
-	now := time.Date(2022, 1, 18, 9, 0, 0, 1234567, time.FixedZone("+07", 7*3600))
-	e := open(t, newStore(t), func(c *ledger.Config[*counters]) { c.Now = func() time.Time { return now } })
+	clock := handAt(time.Date(2022, 1, 18, 9, 0, 0, 1234567, time.FixedZone("+07", 7*3600)))
+	e := open(t, newStore(t), clocked(clock))
 	first := mustDo(t, e, add("a", 1)).Head.Time
 	if want := time.Date(2022, 1, 18, 2, 0, 0, 1234000, time.UTC); first != want {
 		t.Errorf("%v, want whole microseconds in UTC: %v", first, want)
 	}
-	now = now.Add(-time.Hour)
+	clock.add(-time.Hour)
 	if got := mustDo(t, e, add("a", 1)).Head.Time; got != first {
 		t.Errorf("%v after %v", got, first)
 	}
-	now = now.Add(2 * time.Hour)
+	clock.add(2 * time.Hour)
 	if got := mustDo(t, e, add("a", 1)).Head.Time; got != first.Add(time.Hour) {
 		t.Errorf("%v", got)
 	}

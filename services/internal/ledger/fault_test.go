@@ -101,6 +101,40 @@ func TestDo_full_store_refuses_and_recovers(t *testing.T) {
 	}
 }
 
+func TestRefused_while_there_is_no_room(t *testing.T) {
+	for name, back := range map[string]func(*ledgertest.Faulty, *ledger.Engine[*ledgertest.Counters]){
+		"room is asked for": func(s *ledgertest.Faulty, _ *ledger.Engine[*ledgertest.Counters]) { s.Plan(0) },
+		"an append goes well": func(s *ledgertest.Faulty, e *ledger.Engine[*ledgertest.Counters]) {
+			s.Plan(0)
+			mustDo(t, e, add("a", 1))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := faulty(t)
+			e := open(t, store)
+			mustDo(t, e, add("a", 1))
+			if err := e.Refused(); err != nil {
+				t.Fatalf("there is room: %v", err)
+			}
+			store.Plan(0, ledgertest.Full, ledgertest.Full) // one for the append, one for who asks after it
+			if _, err := e.Do(t.Context(), add("a", 1)); !errors.Is(err, ledger.ErrFull) {
+				t.Fatalf("%v, want ErrFull", err)
+			}
+			for end := time.Now().Add(1500 * time.Millisecond); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+				if err := e.Refused(); !errors.Is(err, ledger.ErrFull) || !strings.Contains(err.Error(), "every write is refused") {
+					t.Fatalf("%v, want ErrFull in words", err)
+				}
+			}
+			back(store, e)
+			for end := time.Now().Add(10 * time.Second); e.Refused() != nil; time.Sleep(50 * time.Millisecond) {
+				if time.Now().After(end) {
+					t.Fatalf("there is room again: %v", e.Refused())
+				}
+			}
+		})
+	}
+}
+
 func TestDo_caller_leaves_while_the_append_is_unsettled(t *testing.T) {
 	store := faulty(t)
 	e := open(t, store)

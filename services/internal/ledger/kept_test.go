@@ -43,13 +43,13 @@ func keptIn(t *testing.T, dir string) []uint64 {
 func keeps(t *testing.T) (dir string, ends []ledger.Head) {
 	t.Helper()
 	dir = t.TempDir()
-	now := newYear
-	e := open(t, openStore(t, filepath.Join(dir, "ledger.db")), clocked(&now), func(c *ledger.Config[*counters]) {
+	clock := handAt(newYear)
+	e := open(t, openStore(t, filepath.Join(dir, "ledger.db")), clocked(clock), func(c *ledger.Config[*counters]) {
 		c.ImagePath = filepath.Join(dir, "image")
 	})
 	ends = append(ends, ledger.Head{})
 	for n := 1; n <= 40; n++ {
-		now = now.Add(time.Second)
+		clock.add(time.Second)
 		ends = append(ends, appendBlock(t, e, 1))
 		if n == 10 || n == 20 {
 			must(t, e.KeepImage(t.Context()))
@@ -145,9 +145,9 @@ func TestKeepImage_of_another_fold_is_not_used(t *testing.T) {
 
 func TestKeepImage_each_calendar_month_has_one(t *testing.T) {
 	dir := t.TempDir()
-	now := newYear
+	clock := handAt(newYear)
 	start := func() *ledger.Engine[*counters] {
-		e, _ := reopen(t, dir, clocked(&now), func(c *ledger.Config[*counters]) { c.ImageEvery = 1 })
+		e, _ := reopen(t, dir, clocked(clock), func(c *ledger.Config[*counters]) { c.ImageEvery = 1 })
 		return e
 	}
 	e := start()
@@ -163,9 +163,9 @@ func TestKeepImage_each_calendar_month_has_one(t *testing.T) {
 		{"2022-03-28T00:00:00Z", []uint64{1, 3, 6}},
 		{"2023-03-28T00:00:00Z", []uint64{1, 3, 6, 7}},
 	} {
-		var err error
-		now, err = time.Parse(time.RFC3339, c.at)
+		at, err := time.Parse(time.RFC3339, c.at)
 		must(t, err)
+		clock.set(at)
 		appendBlock(t, e, 1)
 		must(t, e.Close(t.Context())) // waits for the image
 		if d := cmp.Diff(c.kept, keptIn(t, dir)); d != "" {

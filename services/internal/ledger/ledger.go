@@ -123,6 +123,14 @@ type Turner interface {
 	Turn(ctx context.Context) (release func(), err error)
 }
 
+// Roomy is a Store that can tell whether it has room without an append. An engine asks
+// it after an append was refused by ErrFull.
+type Roomy interface {
+	// Room returns nil when an ordinary block would find room now, and ErrFull when it
+	// would not. It leaves nothing in the log.
+	Room(ctx context.Context) error
+}
+
 // ErrFull says that the store had no room: the block was not stored.
 var ErrFull = errors.New("ledger: no space left for the log")
 

@@ -20,9 +20,23 @@ import (
 
 var newYear = time.Date(2022, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// clocked gives an engine a clock that a test moves between commands.
-func clocked(now *time.Time) func(*ledger.Config[*counters]) {
-	return func(c *ledger.Config[*counters]) { c.Now = func() time.Time { return *now } }
+// hand is a clock that a test sets between commands. The engine reads it at any moment,
+// for it looks each second whether anything is due.
+type hand struct{ at atomic.Pointer[time.Time] }
+
+func handAt(at time.Time) *hand {
+	h := &hand{}
+	h.set(at)
+	return h
+}
+
+func (h *hand) set(at time.Time)    { h.at.Store(&at) }
+func (h *hand) now() time.Time      { return *h.at.Load() }
+func (h *hand) add(d time.Duration) { h.set(h.now().Add(d)) }
+
+// clocked gives an engine a clock that is set by hand.
+func clocked(h *hand) func(*ledger.Config[*counters]) {
+	return func(c *ledger.Config[*counters]) { c.Now = h.now }
 }
 
 // appendBlock makes one block of several entries.
@@ -38,12 +52,12 @@ func appendBlock(t *testing.T, e *ledger.Engine[*counters], entries int) ledger.
 
 // history makes blocks of 1 to 4 entries, some of the same time as the one before,
 // some a microsecond later, and returns where each of them ended.
-func history(t *testing.T, e *ledger.Engine[*counters], now *time.Time, blocks int) []ledger.Head {
+func history(t *testing.T, e *ledger.Engine[*counters], clock *hand, blocks int) []ledger.Head {
 	t.Helper()
 	steps := []time.Duration{0, time.Microsecond, 2 * time.Microsecond, time.Second, time.Hour}
 	ends := []ledger.Head{{}}
 	for range blocks {
-		*now = now.Add(steps[rand.IntN(len(steps))])
+		clock.add(steps[rand.IntN(len(steps))])
 		ends = append(ends, appendBlock(t, e, 1+rand.IntN(4)))
 	}
 	return ends
@@ -85,9 +99,9 @@ func checkKnownAt(t *testing.T, e *ledger.Engine[*counters], ends []ledger.Head,
 }
 
 func TestKnownAt_is_the_log_replayed_to_the_last_block_of_the_time(t *testing.T) {
-	now, store := newYear, newStore(t)
-	e := open(t, store, clocked(&now))
-	ends := history(t, e, &now, 60)
+	clock, store := handAt(newYear), newStore(t)
+	e := open(t, store, clocked(clock))
+	ends := history(t, e, clock, 60)
 	probe := func(t *testing.T, e *ledger.Engine[*counters]) {
 		for _, h := range ends[1:] {
 			for _, d := range []time.Duration{-time.Microsecond, -1, 0, 1, time.Microsecond} {
@@ -95,15 +109,15 @@ func TestKnownAt_is_the_log_replayed_to_the_last_block_of_the_time(t *testing.T)
 			}
 		}
 		for range 100 {
-			checkKnownAt(t, e, ends, newYear.Add(rand.N(now.Sub(newYear)+time.Hour)))
+			checkKnownAt(t, e, ends, newYear.Add(rand.N(clock.now().Sub(newYear)+time.Hour)))
 		}
 		checkKnownAt(t, e, ends, newYear.Add(-time.Hour))
 		checkKnownAt(t, e, ends, time.Time{})
-		checkKnownAt(t, e, ends, now.AddDate(1000, 0, 0))
+		checkKnownAt(t, e, ends, clock.now().AddDate(1000, 0, 0))
 	}
 	t.Run("by_the_engine_that_wrote_it", func(t *testing.T) { probe(t, e) })
 	must(t, e.Close(t.Context()))
-	t.Run("after_a_restart", func(t *testing.T) { probe(t, open(t, store, clocked(&now))) })
+	t.Run("after_a_restart", func(t *testing.T) { probe(t, open(t, store, clocked(clock))) })
 }
 
 func TestKnownAt_empty_log(t *testing.T) {
@@ -117,9 +131,9 @@ func TestKnownAt_empty_log(t *testing.T) {
 }
 
 func TestStateAt_rounds_down_to_the_end_of_a_block(t *testing.T) {
-	now := newYear
-	e := open(t, newStore(t), clocked(&now))
-	ends := history(t, e, &now, 20)
+	clock := handAt(newYear)
+	e := open(t, newStore(t), clocked(clock))
+	ends := history(t, e, clock, 20)
 	end := ends[0]
 	for n := range e.Head().Sequence + 1 {
 		for _, h := range ends {
@@ -136,14 +150,14 @@ func TestStateAt_rounds_down_to_the_end_of_a_block(t *testing.T) {
 }
 
 func TestKnownAt_present_is_not_changed_by_what_comes(t *testing.T) {
-	now := newYear
-	e := open(t, newStore(t), clocked(&now))
+	clock := handAt(newYear)
+	e := open(t, newStore(t), clocked(clock))
 	first := appendBlock(t, e, 3)
-	s, h, _, err := e.KnownAt(t.Context(), now)
-	if twice, _, _, _ := e.KnownAt(t.Context(), now); twice != s {
+	s, h, _, err := e.KnownAt(t.Context(), clock.now())
+	if twice, _, _, _ := e.KnownAt(t.Context(), clock.now()); twice != s {
 		t.Error("another cut of the same head")
 	}
-	now = now.Add(time.Second)
+	clock.add(time.Second)
 	appendBlock(t, e, 3)
 	checkState(t, e, first, s, h, err)
 	again, _, _, err := e.KnownAt(t.Context(), newYear)
@@ -293,9 +307,9 @@ func TestStateAt_two_are_built_at_a_time(t *testing.T) {
 }
 
 func TestStateAt_remembers_the_last_used(t *testing.T) {
-	now := newYear
-	e := open(t, newStore(t), clocked(&now), func(c *ledger.Config[*counters]) { c.Scratch = 2 })
-	ends := history(t, e, &now, 10)
+	clock := handAt(newYear)
+	e := open(t, newStore(t), clocked(clock), func(c *ledger.Config[*counters]) { c.Scratch = 2 })
+	ends := history(t, e, clock, 10)
 	built := uint64(0)
 	for i, step := range []struct {
 		end int
@@ -311,15 +325,15 @@ func TestStateAt_remembers_the_last_used(t *testing.T) {
 
 func TestKnownAt_reads_few_blocks_to_find_its_own(t *testing.T) {
 	const blocks = 500
-	now := newYear
+	clock := handAt(newYear)
 	store := &gated{Store: newStore(t)}
-	e := open(t, store, clocked(&now))
+	e := open(t, store, clocked(clock))
 	for range blocks {
-		now = now.Add(time.Second)
+		clock.add(time.Second)
 		appendBlock(t, e, 1)
 	}
 	must(t, e.Close(t.Context()))
-	again := open(t, store, clocked(&now))
+	again := open(t, store, clocked(clock))
 	for range 20 {
 		before := store.reads.Load()
 		want := uint64(1 + rand.IntN(blocks-1))
@@ -333,10 +347,10 @@ func TestKnownAt_reads_few_blocks_to_find_its_own(t *testing.T) {
 }
 
 func TestKnownAt_store_that_cannot_be_read(t *testing.T) {
-	now := newYear
+	clock := handAt(newYear)
 	store := &ledgertest.Faulty{Store: newStore(t)}
-	e := open(t, store, clocked(&now))
-	ends := history(t, e, &now, 10)
+	e := open(t, store, clocked(clock))
+	ends := history(t, e, clock, 10)
 	store.Plan(1)
 	if _, _, err := e.StateAt(t.Context(), ends[5].Sequence); !errors.Is(err, ledgertest.ErrFault) {
 		t.Errorf("%v, want the store's error", err)
@@ -346,10 +360,10 @@ func TestKnownAt_store_that_cannot_be_read(t *testing.T) {
 }
 
 func TestClose_breaks_off_what_is_being_built(t *testing.T) {
-	now := newYear
+	clock := handAt(newYear)
 	store := &gated{Store: newStore(t)}
-	e := open(t, store, clocked(&now))
-	ends := history(t, e, &now, 10)
+	e := open(t, store, clocked(clock))
+	ends := history(t, e, clock, 10)
 	defer store.hold()()
 	answer := make(chan error)
 	go func() { _, _, err := e.StateAt(context.Background(), ends[5].Sequence); answer <- err }()

@@ -75,7 +75,9 @@ func (e *Engine[S]) appendOnce(b *Block) error {
 	if err := failpoint.Hit(failpoint.LedgerBeforeAppend); err != nil {
 		return err
 	}
-	if err := e.contact.ask(func() error { return e.cfg.Store.Append(ctx, b) }); err != nil {
+	err := e.contact.ask(func() error { return e.cfg.Store.Append(ctx, b) })
+	e.room.note(err, e.log)
+	if err != nil {
 		return err
 	}
 	return failpoint.Hit(failpoint.LedgerAfterAppend)
@@ -213,6 +215,7 @@ func (e *Engine[S]) takeIn() error {
 		}
 		e.advance(layer, b)
 		e.counts.followed.Add(1)
+		e.room.back(e.log) // for others there was room
 		e.turns.met()
 		e.late(b)
 	}

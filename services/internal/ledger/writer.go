@@ -61,6 +61,7 @@ func (e *Engine[S]) idle(due, follow <-chan time.Time) bool {
 			return true
 		case <-due:
 			e.sulk.Store(false)
+			e.askRoom()
 			if e.isDue() {
 				return true
 			}
@@ -284,13 +285,10 @@ func (e *Engine[S]) answer(n int, first uint64, err error) {
 	for i, c := range e.pending[:n] {
 		a := answer{err: err}
 		if err == nil {
-			a.err = c.err
+			a.err, a.Head = c.err, h
 		}
-		if a.err == nil {
-			a.Head = h
-			if c.to > c.from {
-				a.First, a.Last = first+uint64(c.from), first+uint64(c.to)-1
-			}
+		if a.err == nil && c.to > c.from {
+			a.First, a.Last = first+uint64(c.from), first+uint64(c.to)-1
 		}
 		c.done <- a
 		e.pending[i] = nil

@@ -4,14 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	stdlog "log"
 	"net"
 	"net/http"
 	"net/http/pprof"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.uber.org/zap"
 )
 
 // checkTimeout bounds what the checks of one request may take together.
@@ -24,6 +27,8 @@ const stopGrace = 2 * time.Second
 type Check struct {
 	Name string
 	Run  func(ctx context.Context) error // nil when it is well
+	// WritesOnly says that reads are answered also while it is not well.
+	WritesOnly bool
 }
 
 // Handler serves what operators and their tools read:
@@ -31,7 +36,6 @@ type Check struct {
 //	/metrics       the registry, as Prometheus reads it
 //	/healthz       200 while the process answers at all
 //	/readyz        200 when all checks are well, else 503 and why, a line a check
-//	/debug/pprof/  profiles
 //
 // It says nothing that a caller of the service sent, but belongs on a port of its own.
 func Handler(r *prometheus.Registry, ready ...Check) http.Handler {
@@ -46,6 +50,13 @@ func Handler(r *prometheus.Registry, ready ...Check) http.Handler {
 		code, text := runChecks(ctx, ready)
 		writeText(w, code, text)
 	})
+	return mux
+}
+
+// WithProfiles serves profiles at /debug/pprof/ beside what h serves.
+func WithProfiles(h http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", h)
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
@@ -55,10 +66,14 @@ func Handler(r *prometheus.Registry, ready ...Check) http.Handler {
 }
 
 // Serve answers on l until ctx ends, and closes it. It returns nil after a stop
-// that was asked for.
-func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
+// that was asked for. log may be nil.
+func Serve(ctx context.Context, l net.Listener, h http.Handler, log *zap.Logger) error {
+	if log == nil {
+		log = zap.NewNop()
+	}
 	// No write timeout: a profile takes as long as its reader asked for.
-	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10}
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog: stdlog.New(&sample{log: log}, "", 0)}
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	select {
@@ -101,4 +116,30 @@ func writeText(w http.ResponseWriter, code int, text string) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(code)
 	_, _ = w.Write([]byte(text))
+}
+
+// sampleEvery is how often a line of the HTTP server is logged: who reaches the port
+// could fill a disk by failing handshakes.
+const sampleEvery = 10 * time.Second
+
+// sample logs a line now and then, and how many were left out since the one before.
+type sample struct {
+	log *zap.Logger
+
+	mu      sync.Mutex
+	last    time.Time
+	dropped int
+}
+
+// Write takes one line.
+func (s *sample) Write(line []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.last) < sampleEvery {
+		s.dropped++
+		return len(line), nil
+	}
+	s.log.Warn("metrics and health: "+strings.TrimSpace(string(line)), zap.Int("left_out", s.dropped))
+	s.last, s.dropped = time.Now(), 0
+	return len(line), nil
 }

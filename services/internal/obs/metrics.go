@@ -22,6 +22,7 @@ const (
 	nameLedgerTurns      = "cotmoc_ledger_turns_total"
 	nameLedgerLag        = "cotmoc_ledger_follow_lag_seconds"
 	nameLedgerReachable  = "cotmoc_ledger_store_reachable"
+	nameLedgerRefused    = "cotmoc_ledger_writes_refused"
 	nameRelayPublished   = "cotmoc_relay_published_sequence"
 	nameRelayLag         = "cotmoc_relay_lag_events"
 	nameRelayProblem     = "cotmoc_relay_problem"
@@ -93,6 +94,7 @@ type Ledger struct {
 	Image     func() uint64 // number of the last event in the newest image
 	Turns     func() uint64 // turns taken with other replicas; nil for none
 	Reachable func() uint64 // 1 while the store answers; nil for none
+	Refused   func() uint64 // 1 while writes are refused for want of room; nil for none
 	Lag       func() Lag    // how late blocks of other replicas came; nil for none
 }
 
@@ -117,6 +119,9 @@ func WatchLedger(r *prometheus.Registry, service string, l Ledger) {
 	}
 	if l.Reachable != nil {
 		labelled(r, service).MustRegister(gauge(nameLedgerReachable, "1 while the store answers.", l.Reachable))
+	}
+	if l.Refused != nil {
+		labelled(r, service).MustRegister(gauge(nameLedgerRefused, "1 while every write is refused because the store has no room.", l.Refused))
 	}
 	if l.Lag != nil {
 		labelled(r, service).MustRegister(lagOf{l.Lag, prometheus.NewDesc(nameLedgerLag,

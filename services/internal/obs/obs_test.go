@@ -89,8 +89,8 @@ func TestReadinessFollowsItsChecks(t *testing.T) {
 	if code, _ := get(t, url+"/healthz"); code != http.StatusOK {
 		t.Errorf("healthz %d", code)
 	}
-	if code, _ := get(t, url+"/debug/pprof/goroutine?debug=1"); code != http.StatusOK {
-		t.Errorf("pprof %d", code)
+	if code, _ := get(t, url+"/debug/pprof/goroutine?debug=1"); code != http.StatusNotFound {
+		t.Errorf("profiles, which nobody asked for: %d", code)
 	}
 	if code, _ := get(t, url+"/none"); code != http.StatusNotFound {
 		t.Errorf("an unknown path: %d", code)
@@ -106,7 +106,7 @@ func serve(t *testing.T, ready func() error, r *prometheus.Registry) string {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() {
-		done <- Serve(ctx, l, Handler(r, Check{Name: "ledger", Run: func(context.Context) error { return ready() }}))
+		done <- Serve(ctx, l, Handler(r, Check{Name: "ledger", Run: func(context.Context) error { return ready() }}), nil)
 	}()
 	t.Cleanup(func() {
 		cancel()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -61,7 +62,7 @@ func (s *interceptor) arrive(ctx context.Context, info *tap.Info) (context.Conte
 		return ctx, nil
 	}
 	out := outcome(ctx, err, a.id)
-	s.refused(a, err)
+	s.refused(a, err, errorv1.Reason_REASON_BUSY) // of what it holds already, not of the ledger
 	s.record(ctx, info.FullMethodName, nil, s.c.Now().Sub(began), err, out)
 	a.cancel()
 	return ctx, out
@@ -95,13 +96,10 @@ func noRoom(err error) error {
 		err.Error()+"; send the same request again when some have ended"), retryRoom)
 }
 
-// refused tells the connection of a call above its caller's allowance: one that goes on
-// all the same is hung up on.
-func (s *interceptor) refused(a *arrival, err error) {
-	if a == nil || a.conn == nil {
-		return
-	}
-	if e, ok := apierr.Parse(err); ok && (e.Code == codes.ResourceExhausted || e.Code == codes.Unauthenticated) {
+// refused tells the connection of a call that was above its caller's allowance, or that its
+// certificate is not good for: one that goes on all the same is hung up on.
+func (s *interceptor) refused(a *arrival, err error, reasons ...errorv1.Reason) {
+	if a.conn != nil && slices.Contains(append(reasons, errorv1.Reason_REASON_RATE_LIMITED, errorv1.Reason_REASON_UNAUTHENTICATED), apierr.ReasonOf(err)) {
 		a.conn.Refused()
 	}
 }

@@ -28,19 +28,28 @@ func watchLedger[S ledger.State[S]](r *prometheus.Registry, service string, e *l
 			}
 			return 1
 		},
+		Refused: func() uint64 {
+			if e.Refused() != nil {
+				return 1
+			}
+			return 0
+		},
 		Lag: func() obs.Lag { return lagOf(e.Stats().Lags) },
 	})
 }
 
-// ledgerCheck is well while an engine can append: it has understood all that others
-// wrote, and its store answers.
-func ledgerCheck[S ledger.State[S]](name string, e *ledger.Engine[S]) obs.Check {
-	return obs.Check{Name: name, Run: func(context.Context) error {
-		if err := e.Err(); err != nil {
-			return err
-		}
-		return e.Reachable()
-	}}
+// ledgerChecks are well while an engine can append: it has understood all that others
+// wrote, its store answers, and has room.
+func ledgerChecks[S ledger.State[S]](name string, e *ledger.Engine[S]) []obs.Check {
+	return []obs.Check{
+		{Name: name, Run: func(context.Context) error {
+			if err := e.Err(); err != nil {
+				return err
+			}
+			return e.Reachable()
+		}},
+		{Name: "room in the " + name, WritesOnly: true, Run: func(context.Context) error { return e.Refused() }},
+	}
 }
 
 // lagOf is an engine's lag as a metric.

@@ -11,11 +11,16 @@ func Loopback(address string) error {
 	if err != nil {
 		return fmt.Errorf("address %q: %w", address, err)
 	}
-	if ip := net.ParseIP(host); host == "localhost" || ip != nil && ip.IsLoopback() {
+	if isLoopback(host) {
 		return nil
 	}
 	return fmt.Errorf("address %q is not on loopback: without TLS and identities "+
 		"anybody who reaches the port could read and write; give certificates, or use 127.0.0.1", address)
+}
+
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // Listen takes a port on loopback; port 0 takes a free one.

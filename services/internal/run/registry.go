@@ -55,8 +55,8 @@ func (r *Registry) Register(s grpc.ServiceRegistrar) { r.service.Register(s) }
 func (r *Registry) Tree() (string, auth.Tree) { return "cotmoc.registry.v1", r.service.Tree() }
 
 // Ready reports whether it can do its work.
-func (r *Registry) Ready() obs.Check {
-	return ledgerCheck("registry ledger", r.engine)
+func (r *Registry) Ready() []obs.Check {
+	return ledgerChecks("registry ledger", r.engine)
 }
 
 // StopWatches ends the watches of those who follow, so that a server can end its calls.

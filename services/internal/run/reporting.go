@@ -185,15 +185,13 @@ func (r *Reporting) Tree() (string, auth.Tree) { return "cotmoc.reporting.v1", r
 // registry. NATS is not asked, nor whether the copy can be brought up to date:
 // intake goes on, and what is wrong there raises an alarm of its own.
 func (r *Reporting) Ready() []obs.Check {
-	return []obs.Check{
-		ledgerCheck("reporting ledger", r.engine),
-		{Name: "copy of the registry", Run: func(ctx context.Context) error {
+	return append(ledgerChecks("reporting ledger", r.engine),
+		obs.Check{Name: "copy of the registry", Run: func(ctx context.Context) error {
 			if !r.directory.Ready(ctx) {
 				return errors.New("no copy yet, and the registry is away")
 			}
 			return nil
-		}},
-	}
+		}})
 }
 
 // StopFollowing ends its watch of the registry, so that a server in the same process

@@ -12,8 +12,7 @@ import (
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
-	"google.golang.org/grpc/health"
-	"google.golang.org/grpc/health/grpc_health_v1"
+	_ "google.golang.org/grpc/encoding/gzip" // callers of other languages may compress what they send
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -33,6 +32,9 @@ const checkEvery = 100 * time.Millisecond
 // Part is a service that a server serves.
 type Part interface {
 	Register(grpc.ServiceRegistrar)
+	// Ready returns what must be well for it to do its work. The checks are run several
+	// times a second, so they do not ask others.
+	Ready() []obs.Check
 }
 
 // Guarded is a part that knows who stands above whom.
@@ -58,7 +60,7 @@ func NewGuard(rate float64, log *zap.Logger, parts ...Guarded) *auth.Guard {
 type Server struct {
 	calls  *grpc.Server
 	admin  *grpc.Server // calls itself when there is one port
-	health *health.Server
+	health *healths
 	ports  []net.Listener
 	stop   context.CancelFunc // what goes on beside calls
 	hangUp context.CancelFunc // streams
@@ -77,13 +79,12 @@ type ServerConfig struct {
 	Guard *auth.Guard
 	Calls *obs.Metrics
 	Log   *zap.Logger
-	Ready []obs.Check
 	Parts []Part
 }
 
 // NewServer serves. It closes the listeners when it ends.
 func NewServer(c ServerConfig) *Server {
-	s := &Server{health: health.NewServer(), ports: []net.Listener{c.Listener}, done: make(chan error, 2)}
+	s := &Server{ports: []net.Listener{c.Listener}, done: make(chan error, 2)}
 	var stopping context.Context
 	stopping, s.hangUp = context.WithCancel(context.Background())
 	if door, counts := c.TLS.(*auth.ServerCredentials); counts && c.Calls != nil {
@@ -94,17 +95,16 @@ func NewServer(c ServerConfig) *Server {
 	if c.Admin != nil {
 		s.admin = newGRPC(c, stopping)
 		s.ports = append(s.ports, c.Admin)
-		grpc_health_v1.RegisterHealthServer(s.admin, s.health)
 	}
-	for _, p := range c.Parts {
-		p.Register(ports{calls: s.calls, admin: s.admin})
+	s.health = newHealths(c.Parts, s.calls, s.admin)
+	for i, p := range c.Parts {
+		p.Register(ports{calls: s.calls, admin: s.admin, note: func(name string) { s.health.of[name] = i }})
 	}
-	grpc_health_v1.RegisterHealthServer(s.calls, s.health)
 	reflection.Register(s.admin)
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop = cancel
-	s.look(ctx, c.Ready)
-	go s.watch(ctx, c.Ready)
+	s.health.look(ctx)
+	go s.watch(ctx)
 	go func() { s.done <- s.calls.Serve(c.Listener) }()
 	if c.Admin != nil {
 		go func() { s.done <- s.admin.Serve(c.Admin) }()
@@ -121,11 +121,15 @@ func newGRPC(c ServerConfig, stopping context.Context) *grpc.Server {
 		Deadlines: reporting.Deadlines()}, options...)
 }
 
-// ports registers each service at the port where it is served.
-type ports struct{ calls, admin *grpc.Server }
+// ports registers each service at the port where it is served, and notes its name.
+type ports struct {
+	calls, admin *grpc.Server
+	note         func(service string)
+}
 
 // RegisterService implements grpc.ServiceRegistrar.
 func (p ports) RegisterService(d *grpc.ServiceDesc, impl any) {
+	p.note(d.ServiceName)
 	switch d.ServiceName {
 	case registryv1.RegistryAdminService_ServiceDesc.ServiceName, reportingv1.ReportingAdminService_ServiceDesc.ServiceName:
 		p.admin.RegisterService(d, impl)
@@ -142,8 +146,8 @@ func deferred(req proto.Message) protoreflect.FullName {
 	return reporting.Deferred(req)
 }
 
-// watch keeps gRPC health true: serving only while all checks are well.
-func (s *Server) watch(ctx context.Context, checks []obs.Check) {
+// watch keeps gRPC health true.
+func (s *Server) watch(ctx context.Context) {
 	tick := time.NewTicker(checkEvery)
 	defer tick.Stop()
 	for {
@@ -151,19 +155,9 @@ func (s *Server) watch(ctx context.Context, checks []obs.Check) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			s.look(ctx, checks)
+			s.health.look(ctx)
 		}
 	}
-}
-
-func (s *Server) look(ctx context.Context, checks []obs.Check) {
-	status := grpc_health_v1.HealthCheckResponse_SERVING
-	for _, c := range checks {
-		if c.Run(ctx) != nil {
-			status = grpc_health_v1.HealthCheckResponse_NOT_SERVING
-		}
-	}
-	s.health.SetServingStatus("", status)
 }
 
 // Addr is where calls are answered.
@@ -178,7 +172,7 @@ func (s *Server) Failed() <-chan error { return s.done }
 // Drain says that it is not serving any more, and goes on for a while, so that
 // callers which look at health send their next calls elsewhere.
 func (s *Server) Drain(ctx context.Context, while time.Duration) {
-	s.health.Shutdown()
+	s.health.stop()
 	if while <= 0 {
 		return
 	}
@@ -193,7 +187,7 @@ func (s *Server) Drain(ctx context.Context, while time.Duration) {
 // Close takes no new calls, ends streams and lets calls end, until ctx does, and
 // then cuts off those that are left.
 func (s *Server) Close(ctx context.Context) error {
-	s.health.Shutdown()
+	s.health.stop()
 	s.hangUp()
 	stopped := make(chan struct{})
 	go func() {

@@ -28,6 +28,10 @@ type Op struct {
 	Expected     uint32 // of a write: the revision that it follows
 	Outcome      Outcome
 	Revision     uint32 // Done: of the cell afterwards; Stale: of the cell
+	// Asked is the event that a read wanted to be seen, and Sequence the newest that an
+	// answer named: of no account to the order, but by them a reader of a report sees who
+	// is to blame for a stale read, who asked for too little or who answered with less.
+	Asked, Sequence uint64
 }
 
 // cellState is a cell as the model has it.
@@ -76,11 +80,11 @@ func step(s cellState, o Op) (bool, cellState) {
 func (o Op) String() string {
 	what := fmt.Sprintf("write %d after revision %d", o.Value, o.Expected)
 	if o.Read {
-		what = "read"
+		what = fmt.Sprintf("read as of event %d at least", o.Asked)
 	} else if !o.Set {
 		what = fmt.Sprintf("withdraw after revision %d", o.Expected)
 	}
-	return fmt.Sprintf("client %d, %v to %v: %s: %s", o.Client, o.Call, o.Return, what,
+	return fmt.Sprintf("client %d, %v to %v: %s: event %d, %s", o.Client, o.Call, o.Return, what, o.Sequence,
 		[]string{fmt.Sprintf("revision %d, value %d %t", o.Revision, o.Value, o.Set), fmt.Sprintf("stale, is at %d", o.Revision), "unknown"}[o.Outcome])
 }
 
@@ -96,6 +100,22 @@ func Linear(cells map[Cell][]Op) *Report {
 		}
 		if err := linear(ops); err != nil {
 			r.breach("%v: %v", c, err)
+		}
+	}
+	return r
+}
+
+// Asked sees that each read was answered by what had seen the event that it asked for.
+func Asked(cells map[Cell][]Op) *Report {
+	r := &Report{Name: "asked"}
+	for c, ops := range cells {
+		for _, o := range ops {
+			if !o.Read || o.Outcome != Done {
+				continue
+			}
+			if r.Looked++; o.Sequence < o.Asked {
+				r.breach("%v: a read that asked for event %d was answered as of %d", c, o.Asked, o.Sequence)
+			}
 		}
 	}
 	return r

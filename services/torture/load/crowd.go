@@ -150,7 +150,8 @@ func (c *Crowd) room(cell check.Cell) bool {
 // read asks for the cell as it is after everything that anybody was told of.
 func (w *worker) read(ctx context.Context, cell check.Cell) {
 	op := check.Op{Client: w.id, Read: true, Call: time.Since(w.began)}
-	req := &reportingv1.GetFigureRequest{Key: key(cell.Target, cell.Unit, cell.Period), MinSequence: w.highest.Load()}
+	op.Asked = w.highest.Load() // after Call: what was told before it is in it
+	req := &reportingv1.GetFigureRequest{Key: key(cell.Target, cell.Unit, cell.Period), MinSequence: op.Asked}
 	resp, err := w.client.Progress().GetFigure(ctx, req)
 	w.calls.Add(1)
 	if err != nil {
@@ -161,7 +162,8 @@ func (w *worker) read(ctx context.Context, cell check.Cell) {
 		return
 	}
 	own := resp.GetFigure().GetOwn()
-	w.raise(resp.GetFigure().GetSequence())
+	op.Sequence = resp.GetFigure().GetSequence()
+	w.raise(op.Sequence)
 	op.Return, op.Revision = time.Since(w.began), own.GetRevision()
 	if op.Set = own.GetState() == eventv1.CellState_CELL_STATE_REPORTED; op.Set {
 		op.Value = own.GetTally().GetNumerator()
@@ -191,6 +193,10 @@ func (w *worker) write(ctx context.Context, cell check.Cell) *reportingv1.Receip
 	}
 	op := check.Op{Client: w.id, Set: !withdraw, Value: num, Expected: s.ExpectedRevision, Call: time.Since(w.began)}
 	receipt, err := w.client.Submit(ctx, Programme, s, client.WithRequestID(id))
+	// Told to all before it has returned: who begins after that asks for it. The other
+	// way round a read in between asks for less, and a replica that is behind is blamed.
+	op.Sequence = toldBy(receipt, err)
+	w.raise(op.Sequence)
 	op.Return = time.Since(w.began)
 	w.calls.Add(1)
 	w.slow(op.Return - op.Call)
@@ -212,7 +218,6 @@ func (w *worker) settle(cell check.Cell, op check.Op, ack check.Ack, err error) 
 		op.Revision = ack.Revision
 		w.acks = append(w.acks, ack)
 		fmt.Fprintf(w.journal, "%s = %d, revision %d\n", ack.RequestID, ack.Sequence, ack.Revision)
-		w.raise(ack.Sequence)
 	case ours && e.Reason == errorv1.Reason_REASON_REVISION_MISMATCH:
 		op.Outcome, op.Revision = check.Stale, actual(e)
 	case ours && !passing(e.Code):
@@ -248,6 +253,16 @@ func actual(e apierr.Error) uint32 {
 	var n uint32
 	_, _ = fmt.Sscan(e.Metadata["actual"], &n)
 	return n
+}
+
+// toldBy is the event that an answer to a submission names: its own, or the newest that
+// its refusal takes into account.
+func toldBy(receipt *reportingv1.Receipt, err error) uint64 {
+	if err == nil {
+		return receipt.GetSequence()
+	}
+	e, _ := apierr.Parse(err)
+	return e.Sequence()
 }
 
 // raise keeps the newest event that anybody was told of.

@@ -43,6 +43,7 @@ func Run(t *testing.T, fresh func(*testing.T) Opener) {
 		{"too_large_block_is_refused", testTooLarge},
 		{"ended_context_appends_nothing", testEndedContext},
 		{"time_is_near", testNow},
+		{"asking_for_room_leaves_the_log_as_it_is", testRoom},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, fresh(t)) })
 	}
@@ -367,5 +368,28 @@ func testNow(t *testing.T, open Opener) {
 	}
 	if d := time.Since(now).Abs(); d > time.Minute {
 		t.Fatalf("the store's time is %v off", d)
+	}
+}
+
+// testRoom is for those stores that can be asked.
+func testRoom(t *testing.T, open Opener) {
+	s := open(t)
+	defer s.Close()
+	r, ok := s.(ledger.Roomy)
+	if !ok {
+		return
+	}
+	for _, n := range []int{0, 3} {
+		want := ledger.Head{}
+		if n > 0 {
+			bs := Fill(t, s, n)
+			want = bs[len(bs)-1].Head()
+		}
+		if err := r.Room(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if h, err := s.Head(t.Context()); err != nil || h != want {
+			t.Errorf("head %+v, %v, want %+v", h, err, want)
+		}
 	}
 }

@@ -169,6 +169,16 @@ func (f *Faulty) Append(ctx context.Context, b *ledger.Block) error {
 	return f.Store.Append(ctx, b)
 }
 
+// Room implements ledger.Roomy: there is none before an append that is planned to find none.
+func (f *Faulty) Room(context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.plan) > 0 && f.plan[0] == Full {
+		return ledger.ErrFull
+	}
+	return nil
+}
+
 func (f *Faulty) steal(ctx context.Context) error {
 	h, err := f.Store.Head(ctx)
 	if err != nil {

@@ -72,9 +72,15 @@ func TestAppend_full_disk(t *testing.T) {
 	if full != 5 || h.Sequence == 0 {
 		t.Fatalf("full %d times after entry %d", full, h.Sequence)
 	}
+	if err := st.Room(t.Context()); !errors.Is(err, ledger.ErrFull) {
+		t.Fatalf("asked for room: %v, want ErrFull", err)
+	}
 	t.Logf("full after %d entries", h.Sequence)
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT, "size=64m"); err != nil {
 		t.Fatal(err)
+	}
+	if err := st.Room(t.Context()); err != nil {
+		t.Fatalf("asked for room: %v", err)
 	}
 	ledgertest.Fill(t, st, 2000, 1)
 }

@@ -34,6 +34,10 @@ WHERE (CAST($1 AS BIGINT) = 1 AND NOT EXISTS (SELECT 1 FROM block))
 
 	headSQL = `SELECT last, hash, time, epoch, level FROM block ORDER BY first DESC LIMIT 1`
 
+	// Taken back at once; its number is one that no log reaches, so that it holds up no append.
+	roomSQL = `INSERT INTO block (first, last, time, epoch, level, hash, body)
+VALUES (9223372036854775807, 9223372036854775807, 0, 0, 0, '', $1)`
+
 	// A page ends with the block that makes it a MiB. The length of a body is known
 	// without reading it.
 	blocksSQL = `SELECT first, last, body FROM (
@@ -43,6 +47,9 @@ WHERE (CAST($1 AS BIGINT) = 1 AND NOT EXISTS (SELECT 1 FROM block))
     ORDER BY first LIMIT $3) AS page
 WHERE before < 1048576 ORDER BY first`
 )
+
+// roomBytes is the size of the block by which a database is asked for room.
+const roomBytes = 256 << 10
 
 const (
 	uniqueViolation = "23505"
@@ -150,6 +157,24 @@ func (s *Store) appendError(ctx context.Context, b *ledger.Block, err error) err
 		s.reconnect(ctx)
 	}
 	return err
+}
+
+// Room implements ledger.Roomy: it stores a block of an ordinary size and takes it back.
+func (s *Store) Room(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("ask %s for room: %w", s.where, err)
+	}
+	_, err = tx.ExecContext(ctx, roomSQL, make([]byte, roomBytes))
+	if code(err) == diskFull {
+		err = errors.Join(ledger.ErrFull, err)
+	}
+	if err = errors.Join(err, tx.Rollback()); err != nil {
+		return fmt.Errorf("ask %s for room: %w", s.where, err)
+	}
+	return nil
 }
 
 // reconnect drops the writing connection.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/pressly/goose/v3"
 
@@ -112,4 +113,17 @@ func migrate(ctx context.Context, db *sql.DB) error {
 		return fmt.Errorf("migrate from version %d: %w", at, err)
 	}
 	return nil
+}
+
+// fits reports by ledger.ErrFull whether the disk has no room for a file of roomBytes.
+func fits(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err == nil {
+		_, err = f.Write(make([]byte, roomBytes))
+		err = errors.Join(err, f.Sync(), f.Close(), os.Remove(path))
+	}
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		err = errors.Join(ledger.ErrFull, err)
+	}
+	return err
 }

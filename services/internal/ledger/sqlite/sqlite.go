@@ -24,6 +24,7 @@ const (
 	readers    = 4
 	pageBytes  = 1 << 20 // stored bytes that one read of Blocks holds at most, or one block
 	pageBlocks = 256
+	roomBytes  = 256 << 10 // an ordinary block, to ask for room by
 )
 
 const (
@@ -34,6 +35,10 @@ SELECT CAST($1 AS BIGINT), CAST($2 AS BIGINT), CAST($3 AS BIGINT), CAST($4 AS BI
 WHERE (CAST($1 AS BIGINT) = 1 AND NOT EXISTS (SELECT 1 FROM block))
    OR EXISTS (SELECT 1 FROM block AS b
               WHERE b.first = (SELECT MAX(first) FROM block) AND b.last = CAST($1 AS BIGINT) - 1 AND b.hash = $8)`
+
+	// Taken back at once.
+	roomSQL = `INSERT INTO block (first, last, time, epoch, level, hash, body)
+VALUES (9223372036854775807, 9223372036854775807, 0, 0, 0, x'', zeroblob($1))`
 
 	headSQL = `SELECT last, hash, time, epoch, level FROM block ORDER BY first DESC LIMIT 1`
 
@@ -144,6 +149,27 @@ func (s *Store) appendError(ctx context.Context, b *ledger.Block, err error) err
 		}
 	}
 	return err
+}
+
+// Room implements ledger.Roomy: it writes a file of an ordinary block's size beside the
+// ledger, for the disk, and stores a block that it takes back, for a bound of the ledger
+// itself, which SQLite keeps in memory until the end of a transaction.
+func (s *Store) Room(ctx context.Context) error {
+	if err := errors.Join(fits(s.path+".room"), s.stores(ctx)); err != nil {
+		return fmt.Errorf("room for %s: %w", s.path, err)
+	}
+	return nil
+}
+
+func (s *Store) stores(ctx context.Context) error {
+	tx, err := s.write.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if _, err = tx.ExecContext(ctx, roomSQL, roomBytes); code(err) == lib.SQLITE_FULL {
+		err = errors.Join(ledger.ErrFull, err)
+	}
+	return errors.Join(err, tx.Rollback())
 }
 
 // Head implements ledger.Store.

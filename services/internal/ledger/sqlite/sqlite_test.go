@@ -240,8 +240,14 @@ func TestAppend_full_disk(t *testing.T) {
 	if h, err := s.Head(t.Context()); err != nil || h != bs[0].Head() {
 		t.Fatalf("head %+v, %v", h, err)
 	}
+	if err := s.Room(t.Context()); !errors.Is(err, ledger.ErrFull) {
+		t.Fatalf("asked for room: %v, want ErrFull", err)
+	}
 	if _, err := s.write.Exec("PRAGMA max_page_count = 1000000"); err != nil {
 		t.Fatal(err)
+	}
+	if err := s.Room(t.Context()); err != nil {
+		t.Fatalf("asked for room: %v", err)
 	}
 	if err := s.Append(t.Context(), b); err != nil {
 		t.Fatalf("after there was room again: %v", err)

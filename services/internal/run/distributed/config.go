@@ -19,7 +19,9 @@ import (
 type Config struct {
 	Listen        string        `help:"Address for gRPC calls; loopback only, unless there is TLS." default:"127.0.0.1:7600" placeholder:"HOST:PORT"`
 	AdminListen   string        `help:"Address for the gRPC calls of administrators and reflection; without TLS they are served with the others, and this is not used." default:"127.0.0.1:7602" placeholder:"HOST:PORT"`
-	MetricsListen string        `help:"Address for metrics, health and profiles over HTTP; loopback only, empty for none." default:"127.0.0.1:7601" placeholder:"HOST:PORT"`
+	MetricsListen string        `help:"Address for metrics and health over HTTP; loopback only, unless there is a certificate for it or it is open; empty for none." default:"127.0.0.1:7601" placeholder:"HOST:PORT"`
+	Metrics       Metrics       `embed:"" prefix:"metrics-"`
+	Pprof         bool          `help:"Serve profiles at /debug/pprof/ of the HTTP port, which then is on loopback."`
 	Domain        string        `help:"Trust domain of the identities, as in spiffe://DOMAIN/unit/79." default:"cotmoc.vn" placeholder:"DOMAIN"`
 	TLS           TLS           `embed:"" prefix:"tls-"`
 	Database      Database      `embed:"" prefix:"database-"`
@@ -40,6 +42,14 @@ type TLS struct {
 	Key  string `help:"Its key, PEM." placeholder:"FILE"`
 	CA   string `name:"ca" help:"Authorities that are trusted, PEM." placeholder:"FILE"`
 	CRL  string `name:"crl" help:"Revocation list, PEM; read again when it changes." placeholder:"FILE"`
+}
+
+// Metrics is for whom metrics and health are answered off loopback.
+type Metrics struct {
+	Cert  string   `help:"Certificate of the HTTP port for metrics and health, PEM; read again when it changes." placeholder:"FILE"`
+	Key   string   `help:"Its key, PEM." placeholder:"FILE"`
+	Hosts []string `help:"Names by which the HTTP port is asked for, beside its address and localhost; others are refused." placeholder:"NAME"`
+	Open  bool     `help:"Let everybody who reaches the HTTP port read metrics and health without TLS."`
 }
 
 // On reports whether there is TLS.
@@ -85,10 +95,13 @@ func (c *Config) Check() error {
 	if !c.TLS.On() {
 		errs = append(errs, run.Loopback(c.Listen))
 	}
-	if c.MetricsListen != "" {
-		errs = append(errs, run.Loopback(c.MetricsListen))
-	}
-	return errors.Join(errs...)
+	monitor := c.monitor()
+	return errors.Join(append(errs, monitor.Check())...)
+}
+
+func (c *Config) monitor() run.MonitorConfig {
+	return run.MonitorConfig{Listen: c.MetricsListen, Cert: c.Metrics.Cert, Key: c.Metrics.Key, Hosts: c.Metrics.Hosts,
+		Open: c.Metrics.Open, Profiles: c.Pprof, Log: c.Log}
 }
 
 // Check says what keeps a replica from being started, all of it.

@@ -106,14 +106,16 @@ func start(ctx context.Context, c *Config, name string, open func(*builder, cont
 		guard = run.NewGuard(c.CallerRate, c.Log, part)
 	}
 	b.server = run.NewServer(run.ServerConfig{Listener: b.calls, Admin: b.admin, TLS: b.tls, Guard: guard,
-		Calls: obs.NewMetrics(b.metrics, name), Log: c.Log, Ready: b.ready, Parts: []run.Part{part}})
+		Calls: obs.NewMetrics(b.metrics, name), Log: c.Log, Parts: []run.Part{part}})
 	b.monitor.Watch(b.ready...)
 	return b.Process, nil
 }
 
 // listen takes all ports, so that a wrong address shows at once, and answers health.
 func (b *builder) listen() (err error) {
-	if b.monitor, err = run.NewMonitor(b.c.MetricsListen, b.metrics); err != nil {
+	monitor := b.c.monitor()
+	monitor.Metrics = b.metrics
+	if b.monitor, err = run.NewMonitor(monitor); err != nil {
 		return err
 	}
 	b.MetricsAddr = b.monitor.Addr()
@@ -124,6 +126,9 @@ func (b *builder) listen() (err error) {
 		b.Addr, b.AdminAddr = b.calls.Addr().String(), b.calls.Addr().String()
 		b.onClose(func(context.Context) error { _ = b.calls.Close(); return nil })
 		return nil
+	}
+	if err := b.c.files().CheckService(b.c.Domain, ""); err != nil {
+		return fmt.Errorf("TLS: %w", err)
 	}
 	if b.tls, err = auth.ServerTLS(b.c.files(), b.c.Domain, b.c.Log); err != nil {
 		return fmt.Errorf("TLS: %w", err)
@@ -161,7 +166,7 @@ func (b *builder) registry(ctx context.Context) (run.Guarded, error) {
 	}
 	b.onClose(r.Close)
 	b.quiet = append(b.quiet, r.StopWatches)
-	b.ready = append(b.ready, r.Ready())
+	b.ready = append(b.ready, r.Ready()...)
 	return r, nil
 }
 

@@ -38,8 +38,8 @@ type Config struct {
 	Domain string // of identities, with TLS
 	// AdminListen is for administrators' calls and reflection, with TLS.
 	AdminListen string
-	// MetricsListen is for metrics and health over HTTP; empty for none.
-	MetricsListen string
+	// Monitor is for metrics and health over HTTP; the zero one is for none.
+	Monitor run.MonitorConfig
 	// NATSListen is where other processes reach the NATS inside; empty for nowhere.
 	NATSListen string
 	// NATSURL is a NATS server beside the process, instead of one inside.
@@ -116,7 +116,8 @@ func start(ctx context.Context, c Config, name string, steps ...func(*builder, c
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the state folder: %w", err)
 	}
-	if b.p.monitor, err = run.NewMonitor(c.MetricsListen, b.metrics); err != nil {
+	c.Monitor.Metrics, c.Monitor.Log = b.metrics, c.Log
+	if b.p.monitor, err = run.NewMonitor(c.Monitor); err != nil {
 		return nil, err
 	}
 	b.p.MetricsAddr = b.p.monitor.Addr()
@@ -125,8 +126,7 @@ func start(ctx context.Context, c Config, name string, steps ...func(*builder, c
 			return nil, err
 		}
 	}
-	config := run.ServerConfig{Listener: b.calls, Admin: b.admin, TLS: b.tls, Calls: obs.NewMetrics(b.metrics, name), Log: c.Log,
-		Ready: b.ready}
+	config := run.ServerConfig{Listener: b.calls, Admin: b.admin, TLS: b.tls, Calls: obs.NewMetrics(b.metrics, name), Log: c.Log}
 	for _, p := range b.parts {
 		config.Parts = append(config.Parts, p)
 	}
@@ -142,6 +142,9 @@ func start(ctx context.Context, c Config, name string, steps ...func(*builder, c
 func (b *builder) listen() (err error) {
 	listen := run.Listen
 	if b.c.TLS != (auth.Files{}) {
+		if err := b.c.TLS.CheckService(b.c.Domain, ""); err != nil {
+			return fmt.Errorf("TLS: %w", err)
+		}
 		if b.tls, err = auth.ServerTLS(b.c.TLS, b.c.Domain, b.c.Log); err != nil {
 			return fmt.Errorf("TLS: %w", err)
 		}
@@ -173,6 +176,15 @@ func (b *builder) registryAddr() (string, credentials.TransportCredentials, erro
 	}
 	if b.tls == nil {
 		return address, creds, nil
+	}
+	if b.c.RegistryAddr == "" {
+		host, _, err := net.SplitHostPort(address)
+		if err == nil {
+			err = b.c.TLS.CheckService(b.c.Domain, host)
+		}
+		if err != nil {
+			return "", nil, fmt.Errorf("TLS: %w", err)
+		}
 	}
 	creds, err := auth.ClientTLS(b.c.TLS)
 	return address, creds, err
@@ -210,7 +222,7 @@ func (b *builder) registry(ctx context.Context) error {
 	b.p.onClose(r.Close)
 	b.p.quiet = append(b.p.quiet, r.StopWatches)
 	b.parts = append(b.parts, r)
-	b.ready = append(b.ready, r.Ready())
+	b.ready = append(b.ready, r.Ready()...)
 	return nil
 }
 

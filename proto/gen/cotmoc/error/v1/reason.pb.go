@@ -14,6 +14,12 @@
 //	message: "target chip-cards does not apply to unit 79 in 2022-M07"
 //	details: ErrorInfo{domain: "cotmoc", reason: "NOT_APPLICABLE",
 //	                   metadata: {field: "submission.target"}}
+//
+// A refusal of a call that could have written was decided on a log, and tells of its
+// state: of a revision, a due date, a unit that is not there. Its metadata then holds
+// `sequence`, an event of the log of the service that answered: a state that has seen
+// it holds what the refusal tells of. A read from reporting with it as `min_sequence`
+// is answered by no replica that is behind that.
 
 package errorv1
 
@@ -111,10 +117,12 @@ const (
 	// FAILED_PRECONDITION: the clock is not manual, or would be turned back.
 	// Example: metadata {field: "time"}.
 	Reason_REASON_CLOCK Reason = 25
-	// ABORTED: the cell or resource is not at the expected revision; read it again.
-	// Example: metadata {field: "submission.expected_revision", expected: "1", actual: "2"}.
+	// ABORTED: the cell or resource is not at the expected revision; read it again, from
+	// reporting with `sequence` as `min_sequence`. Example: metadata {field:
+	// "submission.expected_revision", expected: "1", actual: "2", sequence: "61305"}.
 	Reason_REASON_REVISION_MISMATCH Reason = 26
-	// ALREADY_EXISTS: the request id was used before with another content.
+	// ALREADY_EXISTS: the request id was used before with another content, for the event
+	// that `sequence` names.
 	// Example: metadata {field: "request_id", sequence: "812"}.
 	Reason_REASON_REQUEST_ID_REUSED Reason = 27
 	// ALREADY_EXISTS: a resource with this id exists. Example: metadata {field: "unit_id"}.

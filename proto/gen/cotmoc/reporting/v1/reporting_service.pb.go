@@ -8,9 +8,9 @@ package reportingv1
 
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
-	v1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -447,17 +447,23 @@ func (x *BatchResult) GetError() *ItemError {
 	return nil
 }
 
-// ItemError is why an item was refused.
+// ItemError is why an item was refused: what the status of the item alone would say.
 type ItemError struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The gRPC status code that it would have alone.
 	Code uint32 `protobuf:"varint,1,opt,name=code,proto3" json:"code,omitempty"`
-	// The reason.
-	Reason v1.Reason `protobuf:"varint,2,opt,name=reason,proto3,enum=cotmoc.error.v1.Reason" json:"reason,omitempty"`
 	// What is wrong and what to do.
 	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
 	// The field, from the request down, such as `items[3].submission.unit`.
-	Field         string `protobuf:"bytes,4,opt,name=field,proto3" json:"field,omitempty"`
+	Field string `protobuf:"bytes,4,opt,name=field,proto3" json:"field,omitempty"`
+	// The reason, as it stands in an ErrorInfo: the name of a value of
+	// cotmoc.error.v1.Reason without `REASON_`, such as `REVISION_MISMATCH`.
+	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// What an ErrorInfo would hold beside the reason, such as {field:
+	// "items[3].submission.expected_revision", expected: "1", actual: "2", sequence: "61305"}.
+	Metadata map[string]string `protobuf:"bytes,6,rep,name=metadata,proto3" json:"metadata,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// How long to wait before the same item is sent again; not set where waiting is no use.
+	RetryDelay    *durationpb.Duration `protobuf:"bytes,7,opt,name=retry_delay,json=retryDelay,proto3" json:"retry_delay,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -499,13 +505,6 @@ func (x *ItemError) GetCode() uint32 {
 	return 0
 }
 
-func (x *ItemError) GetReason() v1.Reason {
-	if x != nil {
-		return x.Reason
-	}
-	return v1.Reason(0)
-}
-
 func (x *ItemError) GetMessage() string {
 	if x != nil {
 		return x.Message
@@ -520,11 +519,32 @@ func (x *ItemError) GetField() string {
 	return ""
 }
 
+func (x *ItemError) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ItemError) GetMetadata() map[string]string {
+	if x != nil {
+		return x.Metadata
+	}
+	return nil
+}
+
+func (x *ItemError) GetRetryDelay() *durationpb.Duration {
+	if x != nil {
+		return x.RetryDelay
+	}
+	return nil
+}
+
 var File_cotmoc_reporting_v1_reporting_service_proto protoreflect.FileDescriptor
 
 const file_cotmoc_reporting_v1_reporting_service_proto_rawDesc = "" +
 	"\n" +
-	"+cotmoc/reporting/v1/reporting_service.proto\x12\x13cotmoc.reporting.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1ccotmoc/error/v1/reason.proto\x1a cotmoc/reporting/v1/figure.proto\x1a$cotmoc/reporting/v1/submission.proto\"\x9b\x02\n" +
+	"+cotmoc/reporting/v1/reporting_service.proto\x12\x13cotmoc.reporting.v1\x1a\x1bbuf/validate/validate.proto\x1a cotmoc/reporting/v1/figure.proto\x1a$cotmoc/reporting/v1/submission.proto\x1a\x1egoogle/protobuf/duration.proto\"\x9b\x02\n" +
 	"\rSubmitRequest\x12>\n" +
 	"\tprogramme\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x18<2\x17^[a-z0-9](-?[a-z0-9])*$R\tprogramme\x12G\n" +
 	"\n" +
@@ -552,12 +572,18 @@ const file_cotmoc_reporting_v1_reporting_service_proto_rawDesc = "" +
 	"\aresults\x18\x01 \x03(\v2 .cotmoc.reporting.v1.BatchResultR\aresults\"{\n" +
 	"\vBatchResult\x126\n" +
 	"\areceipt\x18\x01 \x01(\v2\x1c.cotmoc.reporting.v1.ReceiptR\areceipt\x124\n" +
-	"\x05error\x18\x02 \x01(\v2\x1e.cotmoc.reporting.v1.ItemErrorR\x05error\"\x80\x01\n" +
+	"\x05error\x18\x02 \x01(\v2\x1e.cotmoc.reporting.v1.ItemErrorR\x05error\"\xb0\x02\n" +
 	"\tItemError\x12\x12\n" +
-	"\x04code\x18\x01 \x01(\rR\x04code\x12/\n" +
-	"\x06reason\x18\x02 \x01(\x0e2\x17.cotmoc.error.v1.ReasonR\x06reason\x12\x18\n" +
+	"\x04code\x18\x01 \x01(\rR\x04code\x12\x18\n" +
 	"\amessage\x18\x03 \x01(\tR\amessage\x12\x14\n" +
-	"\x05field\x18\x04 \x01(\tR\x05field*_\n" +
+	"\x05field\x18\x04 \x01(\tR\x05field\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12H\n" +
+	"\bmetadata\x18\x06 \x03(\v2,.cotmoc.reporting.v1.ItemError.MetadataEntryR\bmetadata\x12:\n" +
+	"\vretry_delay\x18\a \x01(\v2\x19.google.protobuf.DurationR\n" +
+	"retryDelay\x1a;\n" +
+	"\rMetadataEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\x02\x10\x03*_\n" +
 	"\tBatchMode\x12\x1a\n" +
 	"\x16BATCH_MODE_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19BATCH_MODE_ALL_OR_NOTHING\x10\x01\x12\x17\n" +
@@ -579,7 +605,7 @@ func file_cotmoc_reporting_v1_reporting_service_proto_rawDescGZIP() []byte {
 }
 
 var file_cotmoc_reporting_v1_reporting_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_cotmoc_reporting_v1_reporting_service_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_cotmoc_reporting_v1_reporting_service_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
 var file_cotmoc_reporting_v1_reporting_service_proto_goTypes = []any{
 	(BatchMode)(0),              // 0: cotmoc.reporting.v1.BatchMode
 	(*SubmitRequest)(nil),       // 1: cotmoc.reporting.v1.SubmitRequest
@@ -589,31 +615,33 @@ var file_cotmoc_reporting_v1_reporting_service_proto_goTypes = []any{
 	(*SubmitBatchResponse)(nil), // 5: cotmoc.reporting.v1.SubmitBatchResponse
 	(*BatchResult)(nil),         // 6: cotmoc.reporting.v1.BatchResult
 	(*ItemError)(nil),           // 7: cotmoc.reporting.v1.ItemError
-	(*Submission)(nil),          // 8: cotmoc.reporting.v1.Submission
-	(*Receipt)(nil),             // 9: cotmoc.reporting.v1.Receipt
-	(*Figure)(nil),              // 10: cotmoc.reporting.v1.Figure
-	(v1.Reason)(0),              // 11: cotmoc.error.v1.Reason
+	nil,                         // 8: cotmoc.reporting.v1.ItemError.MetadataEntry
+	(*Submission)(nil),          // 9: cotmoc.reporting.v1.Submission
+	(*Receipt)(nil),             // 10: cotmoc.reporting.v1.Receipt
+	(*Figure)(nil),              // 11: cotmoc.reporting.v1.Figure
+	(*durationpb.Duration)(nil), // 12: google.protobuf.Duration
 }
 var file_cotmoc_reporting_v1_reporting_service_proto_depIdxs = []int32{
-	8,  // 0: cotmoc.reporting.v1.SubmitRequest.submission:type_name -> cotmoc.reporting.v1.Submission
-	9,  // 1: cotmoc.reporting.v1.SubmitResponse.receipt:type_name -> cotmoc.reporting.v1.Receipt
-	10, // 2: cotmoc.reporting.v1.SubmitResponse.figures:type_name -> cotmoc.reporting.v1.Figure
+	9,  // 0: cotmoc.reporting.v1.SubmitRequest.submission:type_name -> cotmoc.reporting.v1.Submission
+	10, // 1: cotmoc.reporting.v1.SubmitResponse.receipt:type_name -> cotmoc.reporting.v1.Receipt
+	11, // 2: cotmoc.reporting.v1.SubmitResponse.figures:type_name -> cotmoc.reporting.v1.Figure
 	4,  // 3: cotmoc.reporting.v1.SubmitBatchRequest.items:type_name -> cotmoc.reporting.v1.BatchItem
 	0,  // 4: cotmoc.reporting.v1.SubmitBatchRequest.mode:type_name -> cotmoc.reporting.v1.BatchMode
-	8,  // 5: cotmoc.reporting.v1.BatchItem.submission:type_name -> cotmoc.reporting.v1.Submission
+	9,  // 5: cotmoc.reporting.v1.BatchItem.submission:type_name -> cotmoc.reporting.v1.Submission
 	6,  // 6: cotmoc.reporting.v1.SubmitBatchResponse.results:type_name -> cotmoc.reporting.v1.BatchResult
-	9,  // 7: cotmoc.reporting.v1.BatchResult.receipt:type_name -> cotmoc.reporting.v1.Receipt
+	10, // 7: cotmoc.reporting.v1.BatchResult.receipt:type_name -> cotmoc.reporting.v1.Receipt
 	7,  // 8: cotmoc.reporting.v1.BatchResult.error:type_name -> cotmoc.reporting.v1.ItemError
-	11, // 9: cotmoc.reporting.v1.ItemError.reason:type_name -> cotmoc.error.v1.Reason
-	1,  // 10: cotmoc.reporting.v1.ReportingService.Submit:input_type -> cotmoc.reporting.v1.SubmitRequest
-	3,  // 11: cotmoc.reporting.v1.ReportingService.SubmitBatch:input_type -> cotmoc.reporting.v1.SubmitBatchRequest
-	2,  // 12: cotmoc.reporting.v1.ReportingService.Submit:output_type -> cotmoc.reporting.v1.SubmitResponse
-	5,  // 13: cotmoc.reporting.v1.ReportingService.SubmitBatch:output_type -> cotmoc.reporting.v1.SubmitBatchResponse
-	12, // [12:14] is the sub-list for method output_type
-	10, // [10:12] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	8,  // 9: cotmoc.reporting.v1.ItemError.metadata:type_name -> cotmoc.reporting.v1.ItemError.MetadataEntry
+	12, // 10: cotmoc.reporting.v1.ItemError.retry_delay:type_name -> google.protobuf.Duration
+	1,  // 11: cotmoc.reporting.v1.ReportingService.Submit:input_type -> cotmoc.reporting.v1.SubmitRequest
+	3,  // 12: cotmoc.reporting.v1.ReportingService.SubmitBatch:input_type -> cotmoc.reporting.v1.SubmitBatchRequest
+	2,  // 13: cotmoc.reporting.v1.ReportingService.Submit:output_type -> cotmoc.reporting.v1.SubmitResponse
+	5,  // 14: cotmoc.reporting.v1.ReportingService.SubmitBatch:output_type -> cotmoc.reporting.v1.SubmitBatchResponse
+	13, // [13:15] is the sub-list for method output_type
+	11, // [11:13] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_cotmoc_reporting_v1_reporting_service_proto_init() }
@@ -629,7 +657,7 @@ func file_cotmoc_reporting_v1_reporting_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cotmoc_reporting_v1_reporting_service_proto_rawDesc), len(file_cotmoc_reporting_v1_reporting_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   7,
+			NumMessages:   8,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
