@@ -120,7 +120,11 @@ func TestALongReadHoldsUpNobody(t *testing.T) {
 		if n == middle {
 			short, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
-			_, wrote = l.s.engine.Do(short, func(*book.Book) error { return nil })
+			_, wrote = l.s.engine.Do(short, func(b *book.Book) error {
+				_, err := b.Submit(&book.Submission{Programme: project, Target: wideTarget(30), Unit: wideUnit(0), Period: period(t, "2022-M06"),
+					RequestID: "meanwhile", Value: book.Value{State: book.Reported, Kind: asRatio, Num: 1, Den: 2, Field: "ratio"}})
+				return err
+			})
 		}
 		return nil
 	}}
