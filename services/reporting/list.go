@@ -31,9 +31,7 @@ func (s *Service) ListFigures(ctx context.Context, req *reportingv1.ListFiguresR
 		for i := range figures {
 			resp.Figures = append(resp.Figures, figureOf(&figures[i], b.Head()))
 		}
-		if more {
-			resp.NextPageToken = rpc.EncodePageToken(req, figures[len(figures)-1].Unit.ID())
-		}
+		resp.Figures, resp.NextPageToken = fitted(req, resp.Figures, more, 0, (*reportingv1.Figure).GetUnit)
 		resp.Sequence = b.Head()
 		return nil
 	})
@@ -76,9 +74,7 @@ func (s *Service) Explain(ctx context.Context, req *reportingv1.ExplainRequest) 
 		for i := range parts {
 			resp.Contributions = append(resp.Contributions, contributionOf(&parts[i]))
 		}
-		if more {
-			resp.NextPageToken = rpc.EncodePageToken(req, parts[len(parts)-1].Unit.ID())
-		}
+		resp.Contributions, resp.NextPageToken = fitted(req, resp.Contributions, more, proto.Size(resp.Figure), (*reportingv1.Contribution).GetUnit)
 		return nil
 	})
 	if err != nil {

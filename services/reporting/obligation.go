@@ -33,9 +33,7 @@ func (s *Service) ListObligations(ctx context.Context, req *reportingv1.ListObli
 		for i := range list {
 			resp.Obligations[i] = obligationOf(&list[i], at.measure.ID(), req.GetPeriod())
 		}
-		if more {
-			resp.NextPageToken = rpc.EncodePageToken(req, list[len(list)-1].Unit.ID())
-		}
+		resp.Obligations, resp.NextPageToken = fitted(req, resp.Obligations, more, 0, (*reportingv1.Obligation).GetUnit)
 		resp.Sequence = b.Head()
 		return nil
 	})

@@ -15,7 +15,8 @@ import (
 
 // sumSize is how much of a SHA-256 a page token carries. It guards against mistakes
 // and not against forgers: a key must be nothing but a place to begin at in a list that
-// its caller may read. One that leads by itself to what is read, such as the number of
+// its caller may read. Nor does it hide anything: the key is that of the last element that
+// was shown, never of one that was left out. One that leads by itself to what is read, such as the number of
 // an event, is to be held against the request by the handler.
 const sumSize = 12
 

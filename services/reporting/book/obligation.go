@@ -176,7 +176,7 @@ func (o *Obligations) List(top *Unit, f ObligationFilter, after string, limit in
 	out := make([]Obligation, len(found))
 	for i, at := range found {
 		if !o.b.Spend(rowsAFigure + len(o.values)) {
-			break
+			return out[:i], more
 		}
 		out[i] = o.obligation(at.u, at.state)
 	}
