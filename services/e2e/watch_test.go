@@ -1,9 +1,11 @@
 package e2e_test
 
 import (
+	"context"
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"syscall"
 	"testing"
 	"time"
@@ -37,8 +39,14 @@ func TestWatchLeavesNothing(t *testing.T) {
 	serving(t, p, calls)
 	r := clients(t, calls, calls)
 	told(t, r)
+	// What this process ignores, as under nohup, its children would ignore, too.
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
+	defer signal.Stop(heard)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
 	watch := func() (*exec.Cmd, io.ReadCloser) {
-		cmd := exec.Command(binary(t, "cotmoc"), "watch", "--registry", calls, "--reporting", calls, "--subject", "cotmoc.p.submission.>", "--from-sequence", "0")
+		cmd := exec.CommandContext(ctx, binary(t, "cotmoc"), "watch", "--registry", calls, "--reporting", calls, "--subject", "cotmoc.p.submission.>", "--from-sequence", "0")
 		out, err := cmd.StdoutPipe()
 		must(t, err)
 		must(t, cmd.Start())
