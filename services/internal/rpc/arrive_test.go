@@ -159,6 +159,19 @@ func TestRefusalsAreCountedAndLoggedInSamples(t *testing.T) {
 	}
 }
 
+// TestWhatWasDoneIsTold: a write that was taken is not answered as one that was refused,
+// although answers wait to be read.
+func TestWhatWasDoneIsTold(t *testing.T) {
+	r := newRig(t, Config{})
+	r.submit = func(ctx context.Context, _ *reportingv1.SubmitRequest) (*reportingv1.SubmitResponse, error) {
+		connOf(ctx).Owe(64 << 20)
+		return &reportingv1.SubmitResponse{}, nil
+	}
+	if _, err := r.client.Submit(t.Context(), good()); err != nil {
+		t.Errorf("got %v", err)
+	}
+}
+
 // FuzzScan: what protobuf reads is never taken for no message, and its elements are counted.
 func FuzzScan(f *testing.F) {
 	var all shapes
