@@ -53,6 +53,7 @@ func TestAttacks(t *testing.T) {
 	t.Cleanup(func() { must(t, k.Close()) })
 	a := &attacked{locked: &locked{rig: rigOf(t, k)}, k: k, registry: k.Registry[0], reporting: k.Reporting[0]}
 	a.furnish(t)
+	defer assault.StepBack()()
 	quiet := a.quiet(t)
 	quiet.rest(t, 2*time.Second)
 	calm := quiet.p99(t, a.reporting)
