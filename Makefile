@@ -46,7 +46,7 @@ build: ## Build everything; programs go to ./bin
 
 .PHONY: test
 test: $(GRPCURL) cgo postgres interop ## All tests of both modules, with the race detector, in random order
-	go test -race -shuffle=on -timeout=12m $$(go list ./... | grep -v /reporting/book$$)
+	go test -race -shuffle=on -timeout=25m $$(go list ./... | grep -v /reporting/book$$)
 	@# The reporting book is pure and knows no goroutine: its 10,000 histories are
 	@# played without the race detector, fewer of them with it.
 	go test -race -shuffle=on ./services/reporting/book -histories=1000
