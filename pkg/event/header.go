@@ -2,7 +2,6 @@ package event
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -96,24 +95,43 @@ func ProgressHeader(p *eventv1.ProgressChanged, of Identity, at time.Time) nats.
 	return header(of, "progress", "changed", progressSchema, p.GetSequence(), at, p.GetPath())
 }
 
+// header makes all headers at once, as each event of a storm has them: their values share
+// one array.
 func header(of Identity, entity, name, schema string, sequence uint64, at time.Time, path string) nats.Header {
-	h := nats.Header{
-		HeaderSpecVersion:     {"1.0"},
-		HeaderID:              {of.ID},
-		HeaderSource:          {of.Source},
-		HeaderType:            {typePrefix + entity + "." + name + typeVersion},
-		HeaderTime:            {at.UTC().Format(time.RFC3339Nano)},
-		HeaderDataContentType: {contentType},
-		HeaderDataSchema:      {schema},
-		HeaderSequence:        {number(sequence)},
-		HeaderEpoch:           {strconv.FormatUint(uint64(of.Epoch), 10)},
+	values := [...]struct{ key, value string }{
+		{HeaderSpecVersion, "1.0"},
+		{HeaderID, of.ID},
+		{HeaderSource, of.Source},
+		{HeaderType, typePrefix + entity + "." + name + typeVersion},
+		{HeaderTime, at.UTC().Format(time.RFC3339Nano)},
+		{HeaderDataContentType, contentType},
+		{HeaderDataSchema, schema},
+		{HeaderSequence, number(sequence)},
+		{HeaderEpoch, strconv.FormatUint(uint64(of.Epoch), 10)},
+		{HeaderSubject, path},
 	}
-	if path != "" {
-		h[HeaderSubject] = []string{path}
+	h := make(nats.Header, len(values)+6) // and what a publisher adds
+	room := make([]string, len(values))
+	for i, v := range values {
+		if v.value == "" && v.key == HeaderSubject {
+			continue
+		}
+		room[i] = v.value
+		h[v.key] = room[i : i+1 : i+1]
 	}
 	return h
 }
 
+// digits is how many the largest number has.
+const digits = 20
+
 // number is how an extension attribute names an event: with as many digits as the
 // largest number has, because the attribute sequence must sort as text.
-func number(n uint64) string { return fmt.Sprintf("%020d", n) }
+func number(n uint64) string {
+	var text [digits]byte
+	for i := digits - 1; i >= 0; i-- {
+		text[i] = '0' + byte(n%10)
+		n /= 10
+	}
+	return string(text[:])
+}

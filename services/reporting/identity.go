@@ -3,6 +3,8 @@ package reporting
 import (
 	"crypto/sha256"
 	"fmt"
+	"strconv"
+	"sync/atomic"
 
 	"github.com/nats-io/nats.go"
 	"google.golang.org/protobuf/proto"
@@ -12,6 +14,26 @@ import (
 	"github.com/cotmoc/cotmoc/services/internal/ledger"
 	"github.com/cotmoc/cotmoc/services/internal/stream"
 )
+
+// sourceOf is source, made once for many events of one origin.
+type sourceOf struct {
+	made atomic.Pointer[struct {
+		origin ledger.Origin
+		text   string
+	}]
+}
+
+func (s *sourceOf) source(o ledger.Origin) string {
+	if made := s.made.Load(); made != nil && made.origin == o {
+		return made.text
+	}
+	made := &struct {
+		origin ledger.Origin
+		text   string
+	}{o, source(o)}
+	s.made.Store(made)
+	return made.text
+}
 
 // source is the CloudEvents source of the streams of an epoch:
 // `cotmoc://<installation>/reporting/epochs/<number>`, from the second epoch on with a
@@ -27,7 +49,9 @@ func source(o ledger.Origin) string {
 }
 
 // eventID is the CloudEvents id of a fact, which no other fact of any installation has.
-func eventID(sequence uint64, m ledger.Mark) string { return fmt.Sprintf("%d-%s", sequence, m) }
+func eventID(sequence uint64, m ledger.Mark) string {
+	return strconv.FormatUint(sequence, 10) + "-" + m.String()
+}
 
 // progressID is the CloudEvents id of a total. What the total was at an event follows
 // from the log up to it, so the id follows from the chain there and the subject.
@@ -36,17 +60,20 @@ func progressID(at ledger.Head, subject string) string {
 	return fmt.Sprintf("%d-%x", at.Sequence, sum[:16])
 }
 
-// Describe returns the subject and headers with which an event is published. It is for
-// stream.RelayConfig.
-func Describe(e stream.Event) (string, nats.Header, error) {
-	fact := new(eventv1.Event)
-	if err := proto.Unmarshal(e.Data, fact); err != nil {
-		return "", nil, err
+// NewDescribe returns what tells the subject and headers with which an event is published.
+// It is for stream.RelayConfig.
+func NewDescribe() func(stream.Event) (string, nats.Header, error) {
+	of := &sourceOf{}
+	return func(e stream.Event) (string, nats.Header, error) {
+		fact := new(eventv1.Event)
+		if err := proto.Unmarshal(e.Data, fact); err != nil {
+			return "", nil, err
+		}
+		subject, err := event.Subject(fact)
+		if err != nil {
+			return "", nil, err
+		}
+		id := event.Identity{Source: of.source(e.Origin), Epoch: e.Origin.Epoch, ID: eventID(e.Sequence, e.Mark)}
+		return subject, event.Header(fact, id), nil
 	}
-	subject, err := event.Subject(fact)
-	if err != nil {
-		return "", nil, err
-	}
-	id := event.Identity{Source: source(e.Origin), Epoch: e.Origin.Epoch, ID: eventID(e.Sequence, e.Mark)}
-	return subject, event.Header(fact, id), nil
 }

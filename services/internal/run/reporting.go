@@ -78,7 +78,7 @@ func OpenReporting(ctx context.Context, c ReportingConfig) (*Reporting, error) {
 	}
 	r := &Reporting{engine: engine, connected: c.NATS.IsConnected, directory: reporting.NewDirectory(engine, c.Registry, c.Log)}
 	r.relay, err = stream.NewRelay(stream.RelayConfig{Conn: c.NATS, Replicas: c.Replicas, Source: engine,
-		Describe: reporting.Describe, Key: c.SealKey, Log: c.Log})
+		Describe: reporting.NewDescribe(), Key: c.SealKey, Log: c.Log})
 	if err != nil {
 		return nil, errors.Join(err, engine.Close(ctx))
 	}

@@ -29,6 +29,7 @@ const (
 // taken in all the same, for each only names the number before its own.
 type pipe struct {
 	r      *Relay
+	sealer *sealer
 	sub    *nats.Subscription
 	prefix string // of the subjects of answers: a number, and groupEnd where a group ends
 	fail   context.CancelCauseFunc
@@ -49,7 +50,7 @@ type pipe struct {
 const groupEnd = ".end"
 
 func newPipe(r *Relay, at uint64, fail context.CancelCauseFunc) (*pipe, error) {
-	p := &pipe{r: r, sent: at, next: at + 1, fail: fail, room: make(chan struct{}, 1), prefix: r.cfg.Conn.NewInbox() + "."}
+	p := &pipe{r: r, sealer: newSealer(r.cfg.Key), sent: at, next: at + 1, fail: fail, room: make(chan struct{}, 1), prefix: r.cfg.Conn.NewInbox() + "."}
 	var err error
 	if p.sub, err = r.cfg.Conn.Subscribe(p.prefix+">", p.answered); err != nil {
 		return nil, fmt.Errorf("subscribe to answers: %w", err)
@@ -110,7 +111,7 @@ func (p *pipe) add(ctx context.Context, e Event) error {
 	}
 	header[nats.ExpectedLastSeqHdr] = []string{strconv.FormatUint(n-1, 10)}
 	header[nats.ExpectedStreamHdr] = []string{p.r.name}
-	header[sealHeader] = []string{seal(p.r.cfg.Key, p.r.name, n, subject, e.Data)}
+	header[sealHeader] = []string{p.sealer.seal(p.r.name, n, subject, e.Data)}
 	p.held, p.sent = &nats.Msg{Subject: subject, Header: header, Data: e.Data}, n
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"hash"
 
 	"github.com/nats-io/nats.go"
 )
@@ -23,20 +24,31 @@ func SealKey(secret []byte) []byte {
 	return code.Sum(nil)
 }
 
+// sealer makes seals with one key, one after the other.
+type sealer struct {
+	code hash.Hash
+	sum  []byte
+}
+
+func newSealer(key []byte) *sealer { return &sealer{code: hmac.New(sha256.New, key)} }
+
 // seal is what only who has the key can put on a message: that it stands in this stream
 // under this number and subject.
-func seal(key []byte, stream string, n uint64, subject string, body []byte) string {
-	code := hmac.New(sha256.New, key)
+func (s *sealer) seal(stream string, n uint64, subject string, body []byte) string {
+	s.code.Reset()
 	var number [8]byte
-	for _, part := range [][]byte{[]byte(stream), binary.BigEndian.AppendUint64(nil, n), []byte(subject), body} {
-		binary.BigEndian.PutUint64(number[:], uint64(len(part)))
-		code.Write(number[:])
-		code.Write(part)
+	binary.BigEndian.PutUint64(number[:], n)
+	for _, part := range [][]byte{[]byte(stream), number[:], []byte(subject), body} {
+		var length [8]byte
+		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
+		s.code.Write(length[:])
+		s.code.Write(part)
 	}
-	return base64.RawURLEncoding.EncodeToString(code.Sum(nil)[:sealBytes])
+	s.sum = s.code.Sum(s.sum[:0])
+	return base64.RawURLEncoding.EncodeToString(s.sum[:sealBytes])
 }
 
 // sealed reports whether a relay of this log wrote a message.
 func sealed(key []byte, stream string, n uint64, subject string, header nats.Header, body []byte) bool {
-	return hmac.Equal([]byte(header.Get(sealHeader)), []byte(seal(key, stream, n, subject, body)))
+	return hmac.Equal([]byte(header.Get(sealHeader)), []byte(newSealer(key).seal(stream, n, subject, body)))
 }
