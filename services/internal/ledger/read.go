@@ -12,9 +12,9 @@ import (
 const reachWithin = 5 * time.Second
 
 // View calls read with the state under the read lock, after the state has seen the
-// entry minSequence; it waits for that, at most 5 seconds and a little less than
-// the context allows, then returns ErrNotReached. What read is given may not be used
-// after it returned. It must be short (a page), and must not call the engine.
+// entry minSequence; it waits for that, at most 5 seconds, then returns
+// ErrNotReached. What read is given may not be used after it returned. It must be
+// short (a page), and must not call the engine.
 func (e *Engine[S]) View(ctx context.Context, minSequence uint64, read func(S) error) error {
 	if e.Head().Sequence < minSequence {
 		if err := e.reach(ctx, minSequence); err != nil {
@@ -32,11 +32,7 @@ func (e *Engine[S]) reach(ctx context.Context, sequence uint64) error {
 	case e.look <- struct{}{}: // at the store now, not at the next poll
 	default:
 	}
-	within := reachWithin
-	if at, ok := ctx.Deadline(); ok { // a caller in a hurry is told why, too
-		within = min(within, time.Until(at)*9/10)
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, within, ErrNotReached)
+	ctx, cancel := context.WithTimeoutCause(ctx, reachWithin, ErrNotReached)
 	defer cancel()
 	_, err := e.Wait(ctx, sequence-1)
 	if err != nil && errors.Is(context.Cause(ctx), ErrNotReached) {
