@@ -82,7 +82,7 @@ func Open(addresses string, o Options) (*Client, error) {
 	if o.Session == nil {
 		o.Session = &Session{}
 	}
-	opts = bare
+	opts = append(bare, grpc.WithChainUnaryInterceptor(patient))
 	if !o.StaleReads {
 		opts = append(opts, grpc.WithChainUnaryInterceptor(o.Session.unary))
 	}

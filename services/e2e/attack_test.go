@@ -242,8 +242,9 @@ func (a *attacked) storm(t *testing.T, identity, method string, request proto.Me
 		}
 	}
 	all.Wait()
-	if seen.of[codes.ResourceExhausted.String()] == 0 {
-		t.Errorf("nothing was above the allowance: %s", &seen)
+	const allowed = 4000 + 3*2000 // at once, and in three seconds
+	if n := seen.all(); n > allowed*11/10 && seen.of[codes.ResourceExhausted.String()] == 0 {
+		t.Errorf("nothing of %d calls was above the allowance: %s", n, &seen)
 	}
 	return seen.String()
 }
@@ -566,6 +567,14 @@ func (c *tally) addN(what string, n int) {
 		c.of = make(map[string]int)
 	}
 	c.of[what] += n
+}
+
+// all is how many there were.
+func (c *tally) all() (n int) {
+	for _, of := range c.of {
+		n += of
+	}
+	return n
 }
 
 // String lists them.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -92,6 +93,10 @@ func health(t *testing.T, h grpc_health_v1.HealthClient, service string) string 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	resp, err := h.Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: service})
+	for end := time.Now().Add(20 * time.Second); resp.GetStatus() == grpc_health_v1.HealthCheckResponse_NOT_SERVING && time.Now().Before(end); {
+		time.Sleep(20 * time.Millisecond) // reporting has not seen the registry yet
+		resp, err = h.Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: service})
+	}
 	stream, watchErr := h.Watch(ctx, &grpc_health_v1.HealthCheckRequest{Service: service})
 	must(t, watchErr)
 	first, watchErr := stream.Recv()

@@ -143,7 +143,7 @@ func totalsOf(t *testing.T, r *rig, least int) []*jetstream.RawStreamMsg {
 
 func declare(t *testing.T, r *rig, from uint32) {
 	t.Helper()
-	if _, err := r.admin.DeclareEpoch(t.Context(), &reportingv1.DeclareEpochRequest{ExpectedEpoch: from, Reason: "restored from the backup"}); err != nil {
+	if _, err := r.admin.DeclareEpoch(t.Context(), &reportingv1.DeclareEpochRequest{ExpectedEpoch: from, Reason: "restored from the backup", Force: true}); err != nil {
 		t.Fatal(err)
 	}
 }

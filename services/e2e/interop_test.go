@@ -163,7 +163,7 @@ func TestOtherLanguagesReadCloudEvents(t *testing.T) {
 	})
 	r := clients(t, p.Addr, p.Addr)
 	r.nats = func(t *testing.T) *nats.Conn {
-		nc, err := nats.Connect(p.NATSURL)
+		nc, err := p.ConnectNATS() // as the service itself: readers may not look at a stream
 		if err != nil {
 			t.Fatal(err)
 		}
