@@ -32,7 +32,7 @@ func (g *Guard) Place(ctx context.Context, method string, req proto.Message) (le
 	if c == nil || load == Plain {
 		return func() {}, nil
 	}
-	if leave, err = g.places.take(ctx, load, c.URI); err != nil {
+	if leave, err = g.places.take(ctx, load, c.Key()); err != nil {
 		return func() {}, err
 	}
 	return leave, nil
@@ -57,7 +57,8 @@ func loadOf(row Row, req proto.Message) Load {
 }
 
 // Places of calls that are expensive: how many are worked on at a time, by load, and how
-// many of them may be one identity's, so that there is always one for somebody else.
+// many of them may be those of all systems of one unit in one role, so that there is always
+// one for somebody else.
 var (
 	placesOfAll = map[Load]int{Heavy: 4, Past: 2}
 	placesOfOne = map[Load]int{Heavy: 2, Past: 1}

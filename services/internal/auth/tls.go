@@ -131,7 +131,7 @@ func (s *ServerCredentials) handshake(raw net.Conn) (net.Conn, *connection, erro
 		return nil, nil, err
 	}
 	c := &connection{TLSInfo: state, who: who, keeper: s.keeper}
-	c.wire = s.watch.Watch(&countedConn{Conn: conn, leave: sync.OnceFunc(func() { s.leave(who) })}, who.URI)
+	c.wire = s.watch.Watch(&countedConn{Conn: conn, leave: sync.OnceFunc(func() { s.leave(who) })}, who.URI, who.Key())
 	c.seen.Store(m)
 	return c.wire, c, nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/tap"
@@ -15,17 +16,26 @@ import (
 
 	"github.com/cotmoc/cotmoc/pkg/apierr"
 	errorv1 "github.com/cotmoc/cotmoc/proto/gen/cotmoc/error/v1"
+	"github.com/cotmoc/cotmoc/services/internal/auth"
 	"github.com/cotmoc/cotmoc/services/internal/wire"
 )
 
+// bytesPerUnit is how many bytes of a request that is refused cost a unit of allowance.
+const bytesPerUnit = 4 << 10
+
 // retryRoom is when a caller may try again that was refused for want of room.
 const retryRoom = 200 * time.Millisecond
+
+// lostUnits is what a call costs that never arrived as a whole: a message of most bytes may
+// have been unpacked before it was found to be too large.
+const lostUnits = 100
 
 // arrival is a call from its first header on.
 type arrival struct {
 	id     string     // of the call, in the log
 	conn   *wire.Conn // nil where connections are not watched
 	call   *wire.Call
+	header int // bytes
 	cancel context.CancelFunc
 }
 
@@ -55,14 +65,18 @@ func connOf(ctx context.Context) *wire.Conn {
 // goroutine that reads the connection.
 func (s *interceptor) arrive(ctx context.Context, info *tap.Info) (context.Context, error) {
 	began := s.c.Now()
-	a := &arrival{id: callID(info.Header), conn: connOf(ctx)}
+	a := &arrival{id: callID(info.Header), conn: connOf(ctx), header: sizeOf(info.Header)}
 	ctx, a.cancel = s.capped(context.WithValue(ctx, arrivalKey{}, a), info.FullMethodName)
 	ctx, err := s.admit(ctx, a, info.FullMethodName)
 	if err == nil {
 		return ctx, nil
 	}
 	out := outcome(ctx, err, a.id)
-	s.refused(a, err, errorv1.Reason_REASON_BUSY) // of what it holds already, not of the ledger
+	if errors.Is(err, wire.ErrCrowded) {
+		s.refused(a, err) // it is not this caller's doing
+	} else {
+		s.refused(a, err, errorv1.Reason_REASON_BUSY) // of what it holds already, not of the ledger
+	}
 	s.record(ctx, info.FullMethodName, nil, s.c.Now().Sub(began), err, out)
 	a.cancel()
 	return ctx, out
@@ -83,7 +97,7 @@ func (s *interceptor) admit(ctx context.Context, a *arrival, method string) (con
 		return ctx, nil
 	}
 	var err error
-	a.call, err = a.conn.Account().Begin(ctx, a.cancel, func(why error) { s.lost(ctx, method, why) })
+	a.call, err = a.conn.Account().Begin(ctx, a.cancel, s.streams[method], a.header, func(why error) { s.lost(ctx, method, why) })
 	return ctx, noRoom(err)
 }
 
@@ -96,6 +110,17 @@ func noRoom(err error) error {
 		err.Error()+"; send the same request again when some have ended"), retryRoom)
 }
 
+// sizeOf is about how much memory a call's header takes.
+func sizeOf(header metadata.MD) (n int) {
+	for key, values := range header {
+		n += len(key)
+		for _, v := range values {
+			n += len(v)
+		}
+	}
+	return n
+}
+
 // refused tells the connection of a call that was above its caller's allowance, or that its
 // certificate is not good for: one that goes on all the same is hung up on.
 func (s *interceptor) refused(a *arrival, err error, reasons ...errorv1.Reason) {
@@ -105,8 +130,9 @@ func (s *interceptor) refused(a *arrival, err error, reasons ...errorv1.Reason) 
 }
 
 // lost records a call that ended before its request had arrived. Its caller has its answer
-// already, or is gone.
+// already, or is gone. What was unpacked of it in vain is charged.
 func (s *interceptor) lost(ctx context.Context, method string, why error) {
+	auth.Charge(ctx, lostUnits)
 	code := codes.Canceled
 	if errors.Is(why, wire.ErrLate) || errors.Is(why, context.DeadlineExceeded) {
 		code = codes.DeadlineExceeded
@@ -123,11 +149,13 @@ func (s *interceptor) read(ctx context.Context, msg proto.Message) error {
 		return nil // not off the wire
 	}
 	if len(raw) > maxMessageBytes && !isBatch(msg) {
+		auth.Charge(ctx, len(raw)/bytesPerUnit)
 		return apierr.New(codes.ResourceExhausted, errorv1.Reason_REASON_TOO_LARGE, "",
 			fmt.Sprintf("the request has %d bytes; %d are the most", len(raw), maxMessageBytes))
 	}
 	elements, items, fault := s.shapes.of(msg.ProtoReflect().Descriptor()).scan(raw)
 	if fault != nil {
+		auth.Charge(ctx, len(raw)/bytesPerUnit)
 		return invalid(fault.field, fault.what)
 	}
 	if a := arrivalOf(ctx); a != nil && a.call != nil {

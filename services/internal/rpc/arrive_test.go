@@ -164,7 +164,10 @@ func TestRefusalsAreCountedAndLoggedInSamples(t *testing.T) {
 func TestWhatWasDoneIsTold(t *testing.T) {
 	r := newRig(t, Config{})
 	r.submit = func(ctx context.Context, _ *reportingv1.SubmitRequest) (*reportingv1.SubmitResponse, error) {
-		connOf(ctx).Owe(64 << 20)
+		connOf(ctx).Owe(streamID(ctx), 64<<20)
+		if connOf(ctx).Room() == nil {
+			t.Error("gRPC's streams have no number any more")
+		}
 		return &reportingv1.SubmitResponse{}, nil
 	}
 	if _, err := r.client.Submit(t.Context(), good()); err != nil {

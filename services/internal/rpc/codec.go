@@ -41,15 +41,16 @@ func (c codec) Marshal(v any) (mem.BufferSlice, error) {
 	}
 	data, err := c.plain.Marshal(a.msg)
 	if err == nil {
-		a.to.Owe(data.Len())
+		a.to.Owe(a.stream, data.Len())
 	}
 	return data, err
 }
 
 // answer is a message on its way out over a connection.
 type answer struct {
-	msg any
-	to  *wire.Conn
+	msg    any
+	to     *wire.Conn
+	stream uint32
 }
 
 // raw takes the bytes that Unmarshal left out of a message.

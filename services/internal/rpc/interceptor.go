@@ -63,7 +63,7 @@ func (s *interceptor) unary(ctx context.Context, req any, info *grpc.UnaryServer
 	case out != nil:
 		return nil, out
 	case a.conn != nil:
-		return &answer{resp, a.conn}, nil
+		return &answer{resp, a.conn, streamID(ctx)}, nil
 	}
 	return resp, nil
 }
@@ -139,6 +139,9 @@ func (s *interceptor) handle(ctx context.Context, method string, req any, h grpc
 func (s *interceptor) open(ctx context.Context, method string, msg proto.Message) error {
 	if a := arrivalOf(ctx); a != nil && a.call != nil {
 		a.call.Arrived()
+	}
+	if ctx.Err() != nil { // its caller has gone
+		return context.Cause(ctx)
 	}
 	if err := s.read(ctx, msg); err != nil {
 		return err
@@ -307,5 +310,5 @@ func (cs *checkedStream) SendMsg(m any) error {
 	if err := cs.a.conn.Room(); err != nil {
 		return noRoom(err)
 	}
-	return cs.ServerStream.SendMsg(&answer{m, cs.a.conn})
+	return cs.ServerStream.SendMsg(&answer{m, cs.a.conn, streamID(cs.ServerStream.Context())})
 }

@@ -28,7 +28,8 @@ func (i plainInfo) Wire() *wire.Conn { return i.wire }
 
 // ServerHandshake takes everybody.
 func (p plain) ServerHandshake(raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	c := p.watch.Watch(raw, raw.RemoteAddr().String())
+	from := raw.RemoteAddr().String()
+	c := p.watch.Watch(raw, from, from)
 	return c, plainInfo{credentials.CommonAuthInfo{SecurityLevel: credentials.NoSecurity}, c}, nil
 }
 

@@ -18,28 +18,31 @@ type Conn struct {
 	close   sync.Once
 
 	mu       sync.Mutex
-	streams  map[uint32]int // bytes that came on each open stream
-	newest   uint32         // stream
-	owed     int            // bytes of answers that have not gone out
-	went     time.Time      // when some of an answer last went out, or nothing was owed
-	why      string         // why the connection was ended; empty while it was not
-	shutNow  bool           // it is out of all counts
+	streams  map[uint32]open
+	newest   uint32    // stream
+	owed     int       // bytes of answers that have not gone out
+	went     time.Time // when some of an answer last went out, or nothing was owed
+	why      string    // why the connection was ended; empty while it was not
+	shutNow  bool      // it is out of all counts
 	controls tokens
 	resets   tokens
 	refusals tokens
 }
 
-// Watch watches a connection of the account with this key, from its first byte on.
-func (w *Watch) Watch(raw net.Conn, key string) *Conn {
+// open is a stream that has not ended.
+type open struct {
+	held int // bytes that came on it
+	owed int // bytes of its answer, or of the last of them, that have not gone out
+}
+
+// Watch watches a connection of the account with this key, from its first byte on. The
+// account belongs to a group, such as a unit with several systems.
+func (w *Watch) Watch(raw net.Conn, key, group string) *Conn {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	a := w.accounts[key]
-	if a == nil {
-		a = &Account{w: w, key: key}
-		w.accounts[key] = a
-	}
+	a := w.account(key, group)
 	now := time.Now()
-	c := &Conn{Conn: raw, watch: w, account: a, streams: make(map[uint32]int), went: now,
+	c := &Conn{Conn: raw, watch: w, account: a, streams: make(map[uint32]open), went: now,
 		controls: tokens{most: controlBurst, each: controlPerSecond}, resets: tokens{most: resetBurst, each: resetPerSecond},
 		refusals: tokens{most: refusedBurst, each: refusedPerSecond}}
 	c.in = frames{skip: prefaceSize, each: c.received}
@@ -100,19 +103,20 @@ func (c *Conn) Write(p []byte) (int, error) {
 
 // received counts a frame of the caller's. mu is held.
 func (c *Conn) received(f frame) {
-	n, open := c.streams[f.stream]
+	s, known := c.streams[f.stream]
 	switch {
 	case f.kind == typeHeaders && f.stream > c.newest:
 		c.newest = f.stream
-		c.streams[f.stream] = 0
+		c.streams[f.stream] = open{}
 		c.controls.give(controlPerFrame)
 		return
-	case f.kind == typeData && open && f.length > 0:
-		c.streams[f.stream] = n + f.length
+	case f.kind == typeData && known && f.length > 0:
+		s.held += f.length
+		c.streams[f.stream] = s
 		c.hold(f.length)
 		c.controls.give(controlPerFrame)
 		return
-	case f.kind == typeData && open && f.ends():
+	case f.kind == typeData && known && f.ends():
 		return
 	case f.kind == typeReset:
 		c.over(f.stream)
@@ -137,9 +141,9 @@ func (c *Conn) sent(f frame) {
 		return
 	case f.kind > typeHeaders:
 		return // an answer to a control frame earns no other
-	case f.kind == typeData && f.length > 0 && c.owed > 0:
+	case f.kind == typeData && f.length > 0:
 		c.went = time.Unix(0, c.watch.now.Load())
-		c.owe(-min(f.length, c.owed))
+		c.owe(f.stream, -f.length)
 	}
 	c.controls.give(controlPerFrame)
 	if f.ends() {
@@ -148,18 +152,15 @@ func (c *Conn) sent(f frame) {
 	}
 }
 
-// over releases what a stream held. What is owed to streams that were reset never goes
-// out; it is known to be nothing again when no stream is open.
+// over releases what a stream held and was owed.
 func (c *Conn) over(stream uint32) {
-	n, open := c.streams[stream]
-	if !open {
+	s, known := c.streams[stream]
+	if !known {
 		return
 	}
+	c.owe(stream, -s.owed)
 	delete(c.streams, stream)
-	c.hold(-n)
-	if len(c.streams) == 0 {
-		c.owe(-c.owed)
-	}
+	c.hold(-s.held)
 }
 
 func (c *Conn) hold(n int) {
@@ -168,32 +169,38 @@ func (c *Conn) hold(n int) {
 	c.watch.held.Add(int64(n))
 }
 
-func (c *Conn) owe(n int) {
+// owe changes what a stream is owed, which is never less than nothing.
+func (c *Conn) owe(stream uint32, n int) {
+	s := c.streams[stream]
+	n = max(n, -s.owed)
+	if n == 0 {
+		return
+	}
+	s.owed += n
+	c.streams[stream] = s
 	c.owed += n
 	c.account.owed.Add(int64(n))
 	c.watch.owed.Add(int64(n))
 }
 
-// Owe counts an answer of n bytes that is about to be sent.
-func (c *Conn) Owe(n int) {
+// Owe says that an answer of n bytes is about to be sent on a stream. What an answer
+// before it was owed has nearly all gone out: gRPC waits for that. A compressed answer is
+// owed in full until its stream ends, or the next one comes.
+func (c *Conn) Owe(stream uint32, n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.streams) == 0 || c.shutNow {
-		return // its stream is gone, and so is whoever would read it
+	s, known := c.streams[stream]
+	if !known || c.shutNow {
+		return // the stream is gone, and so is whoever would read it
 	}
 	if c.owed == 0 {
 		c.went = time.Unix(0, c.watch.now.Load())
 	}
-	c.owe(n)
+	c.owe(stream, n-s.owed)
 }
 
 // Room is nil while the account may be owed more.
-func (c *Conn) Room() error {
-	if int(c.account.owed.Load()) > c.watch.limits.Owed || int(c.watch.owed.Load()) > c.watch.limits.OwedByAll {
-		return ErrOwed
-	}
-	return nil
-}
+func (c *Conn) Room() error { return c.account.room() }
 
 // Refused counts a call above its caller's allowance. A caller that goes on all the same
 // loses the connection.
@@ -240,7 +247,6 @@ func (c *Conn) shut() (first bool) {
 		for stream := range c.streams {
 			c.over(stream)
 		}
-		c.owe(-c.owed)
 		c.mu.Unlock()
 		w, a := c.watch, c.account
 		w.mu.Lock()
@@ -248,10 +254,10 @@ func (c *Conn) shut() (first bool) {
 		delete(w.conns, c)
 		a.mu.Lock()
 		a.conns--
-		if a.conns == 0 && a.calls == 0 {
-			delete(w.accounts, a.key)
-		}
 		a.mu.Unlock()
+		if a.idle() {
+			w.forget(a.key, a)
+		}
 	})
 	return first
 }

@@ -41,7 +41,7 @@ func (r *rig) connect(t *testing.T, key string) {
 	t.Helper()
 	near, far := net.Pipe()
 	t.Cleanup(func() { _ = near.Close(); _ = far.Close() })
-	r.server = r.watch.Watch(near, key)
+	r.server = r.watch.Watch(near, key, key)
 	r.client, r.answer = http2.NewFramer(far, nil), http2.NewFramer(r.server, nil)
 	go func(c *Conn) {
 		_, err := io.Copy(io.Discard, c)
@@ -232,11 +232,12 @@ func TestAnswersAreOwedUntilTheyHaveGoneOut(t *testing.T) {
 	r := newRig(t, Limits{Owed: 5000, ReadWithin: 50 * time.Millisecond})
 	_ = r.client.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, EndHeaders: true})
 	r.settled(t, "open", func() bool { r.server.mu.Lock(); defer r.server.mu.Unlock(); return len(r.server.streams) == 1 })
-	r.server.Owe(6000)
+	r.server.Owe(1, 6000)
+	r.server.Owe(3, 1<<30) // to a stream that there is not
 	if err := r.server.Room(); !errors.Is(err, ErrOwed) {
 		t.Errorf("room for more: %v", err)
 	}
-	if _, err := r.server.Account().Begin(t.Context(), func() {}, nil); !errors.Is(err, ErrOwed) {
+	if _, err := r.server.Account().Begin(t.Context(), func() {}, false, 0, nil); !errors.Is(err, ErrOwed) {
 		t.Errorf("another call: %v", err)
 	}
 	_ = r.answer.WriteData(1, false, make([]byte, 4000))
@@ -258,7 +259,7 @@ func TestCallsAreBoundedAndGivenUpForLost(t *testing.T) {
 	lost := make(chan error, 8)
 	begin := func(ctx context.Context) (*Call, error) {
 		ctx, cancel := context.WithCancel(ctx)
-		return a.Begin(ctx, cancel, func(why error) { lost <- why })
+		return a.Begin(ctx, cancel, false, 0, func(why error) { lost <- why })
 	}
 	arrived, err := begin(t.Context())
 	if err != nil {

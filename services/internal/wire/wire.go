@@ -27,9 +27,11 @@ type Limits struct {
 	HeldByAll    int           // of all accounts together; 96 MiB
 	Owed         int           // bytes of answers that wait to be read, of an account; 16 MiB
 	OwedByAll    int           // of all accounts together; 64 MiB
-	Calls        int           // calls under way, of an account; 1,000
+	Calls        int           // calls under way, of an account; 1,000, and twice that of a group
 	CallsByAll   int           // of all accounts together; 8,000
-	ArriveWithin time.Duration // how long a request may take to arrive; 20 s
+	Streams      int           // calls that may have many answers, of an account; 128
+	StreamsByAll int           // of all accounts together; 20,000
+	ArriveWithin time.Duration // how long a request may take to arrive; 30 s
 	ReadWithin   time.Duration // how long an answer may wait before some of it is read; 30 s
 }
 
@@ -64,11 +66,12 @@ type Watch struct {
 	limits Limits
 	ended  func(c *Conn, reason string)
 
-	held, owed, calls atomic.Int64
-	now               atomic.Int64 // Unix nanoseconds, as of the last sweep
+	held, owed, calls, streams atomic.Int64
+	now                        atomic.Int64 // Unix nanoseconds, as of the last sweep
 
 	mu       sync.Mutex
 	accounts map[string]*Account
+	groups   map[string]*group
 	conns    map[*Conn]bool
 	sweeping bool
 }
@@ -82,9 +85,11 @@ func New(l Limits, ended func(c *Conn, reason string)) *Watch {
 	l.OwedByAll = or(l.OwedByAll, 64<<20)
 	l.Calls = or(l.Calls, 1000)
 	l.CallsByAll = or(l.CallsByAll, 8000)
-	l.ArriveWithin = or(l.ArriveWithin, 20*time.Second)
+	l.Streams = or(l.Streams, 128)
+	l.StreamsByAll = or(l.StreamsByAll, 20_000)
+	l.ArriveWithin = or(l.ArriveWithin, 30*time.Second)
 	l.ReadWithin = or(l.ReadWithin, 30*time.Second)
-	w := &Watch{limits: l, ended: ended, accounts: make(map[string]*Account), conns: make(map[*Conn]bool)}
+	w := &Watch{limits: l, ended: ended, accounts: make(map[string]*Account), groups: make(map[string]*group), conns: make(map[*Conn]bool)}
 	w.now.Store(time.Now().UnixNano())
 	return w
 }
@@ -103,7 +108,7 @@ func (w *Watch) sweep() {
 		now := time.Now()
 		w.now.Store(now.UnixNano())
 		w.mu.Lock()
-		if len(w.conns) == 0 {
+		if len(w.conns) == 0 && len(w.accounts) == 0 {
 			w.sweeping = false
 			w.mu.Unlock()
 			return
@@ -112,7 +117,7 @@ func (w *Watch) sweep() {
 		for key, a := range w.accounts {
 			accounts = append(accounts, a)
 			if a.idle() {
-				delete(w.accounts, key)
+				w.forget(key, a)
 			}
 		}
 		var stuck []*Conn
@@ -129,6 +134,31 @@ func (w *Watch) sweep() {
 			c.end(ReasonOwed)
 		}
 	}
+}
+
+// forget drops an account that holds nothing. mu is held.
+func (w *Watch) forget(key string, a *Account) {
+	delete(w.accounts, key)
+	if a.group.accounts--; a.group.accounts == 0 {
+		delete(w.groups, a.group.key)
+	}
+}
+
+// account finds or makes an account of a group. mu is held.
+func (w *Watch) account(key, of string) *Account {
+	a := w.accounts[key]
+	if a != nil {
+		return a
+	}
+	g := w.groups[of]
+	if g == nil {
+		g = &group{key: of}
+		w.groups[of] = g
+	}
+	g.accounts++
+	a = &Account{w: w, key: key, group: g}
+	w.accounts[key] = a
+	return a
 }
 
 // relieve ends the connection that holds most, of the account that holds most: the
