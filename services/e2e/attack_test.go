@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -73,7 +74,7 @@ func TestAttacks(t *testing.T) {
 			lines := sizeOf(t, at.Log()) - logged
 			t.Logf("%s: %.1f s, processor %.2f s, resident %d MiB at most, log %d KiB", got, took, cost.CPU.Seconds(), cost.Peak>>20, lines>>10)
 			if cost.Peak > maxResident {
-				t.Errorf("resident %d MiB", cost.Peak>>20)
+				t.Errorf("resident %d MiB\n%s", cost.Peak>>20, memoryOf(scrape(t, at)))
 			}
 			if most := 0.25 + c.cpu*took; cost.CPU.Seconds() > most {
 				t.Errorf("processor %.2f s in %.1f s", cost.CPU.Seconds(), took)
@@ -135,11 +136,14 @@ var attacks = []attack{
 	{"messages that never end", false, 1, false, neverEnd},
 	{"streams that send nothing", false, 1.5, false, silentStreams},
 	{"answers that nobody reads", false, 1.5, false, unread},
+	{"packed messages that become large", false, 2, false, packed},
+	{"streams of all systems of a unit", false, 1.5, false, manySystems},
+	{"metrics that nobody reads", false, 1.5, false, unreadMetrics},
 	{"refused calls without end", false, 1.5, false, func(t *testing.T, a *attacked) string {
 		return a.storm(t, "subscriber/79", batchWritePath, nil)
 	}},
 	{"bad calls without end", false, 1.5, false, func(t *testing.T, a *attacked) string {
-		return a.storm(t, "unit/79", submitPath, &reportingv1.SubmitRequest{Programme: "p", RequestId: "x", Submission: count("NO", "cards", "2022-M01", 1)})
+		return a.storm(t, "unit/26737", submitPath, &reportingv1.SubmitRequest{Programme: "p", RequestId: "x", Submission: count("NO", "cards", "2022-M01", 1)})
 	}},
 	{"events that match nothing", false, 1, true, func(t *testing.T, a *attacked) string {
 		return a.storm(t, "reader/79", eventsPath, &reportingv1.ListEventsRequest{Subjects: []string{"cotmoc.x.y.z.w.vn.79"}})
@@ -279,7 +283,7 @@ func neverEnd(t *testing.T, a *attacked) string {
 	var all sync.WaitGroup
 	var mu sync.Mutex
 	for range 4 {
-		c := a.dial(t, "unit/79")
+		c := a.dial(t, "unit/26737/endless")
 		all.Go(func() {
 			for range 100 {
 				stream, err := c.Open(batchPath)
@@ -358,6 +362,78 @@ func unread(t *testing.T, a *attacked) string {
 	return "of 800 answers that were not read, refused instead: " + seen.String()
 }
 
+// packed sends as many messages as it may, which a few kilobytes unpack to megabytes, all but
+// the last byte of each, and then all last bytes at once.
+func packed(t *testing.T, a *attacked) string {
+	var zip bytes.Buffer
+	w := gzip.NewWriter(&zip)
+	_, _ = w.Write(inner(500, make([]byte, 4<<20-100))) // a field that nobody knows
+	must(t, w.Close())
+	message := assault.Frame(zip.Bytes(), zip.Len())
+	message[0] = 1 // compressed
+	seen := tally{}
+	var all sync.WaitGroup
+	for range 4 {
+		c := a.dial(t, "unit/26734/packed")
+		all.Go(func() {
+			var streams []uint32
+			for range 240 {
+				stream, err := c.Open(submitPath, "grpc-encoding", "gzip")
+				if err != nil || c.Send(stream, message[:len(message)-1], false) != nil {
+					break
+				}
+				streams = append(streams, stream)
+			}
+			for _, stream := range streams {
+				_ = c.Send(stream, message[len(message)-1:], true)
+			}
+			c.Settled(10 * time.Second)
+			for how, n := range c.Statuses() {
+				seen.addN(how, n)
+			}
+		})
+	}
+	all.Wait()
+	return seen.String()
+}
+
+// manySystems holds streams by eight systems of a unit; another unit is served.
+func manySystems(t *testing.T, a *attacked) string {
+	seen := tally{}
+	for system := range 8 {
+		for range 4 {
+			c := a.dial(t, fmt.Sprint("unit/26734/many-", system))
+			for range 250 {
+				stream, err := c.Open("/grpc.health.v1.Health/Watch", "x-large", strings.Repeat("x", 12_000))
+				if err != nil || c.Send(stream, assault.Frame(nil, 0), true) != nil {
+					break
+				}
+			}
+			for how, n := range c.Statuses() {
+				seen.addN(how, n)
+			}
+		}
+	}
+	figure(t, a.as(t, "reader/vn/other", a.reporting.Addr))
+	return "another unit is served; refused: " + seen.String()
+}
+
+// unreadMetrics asks for metrics without end and reads none.
+func unreadMetrics(t *testing.T, a *attacked) string {
+	request := []byte(strings.Repeat("GET /metrics HTTP/1.1\r\nHost: "+a.reporting.Metrics+"\r\n\r\n", 90))
+	for range 300 {
+		c, err := net.DialTimeout("tcp", a.reporting.Metrics, time.Second)
+		if err != nil {
+			break
+		}
+		defer c.Close()
+		_ = c.SetDeadline(time.Now().Add(time.Second))
+		_, _ = c.Write(request)
+	}
+	time.Sleep(2 * time.Second)
+	return "300 connections to the metrics"
+}
+
 // flood writes control frames until it is hung up on.
 func (a *attacked) flood(t *testing.T, write func(*http2.Framer, uint32) error) string {
 	t.Helper()
@@ -420,7 +496,7 @@ func silentConnections(t *testing.T, a *attacked) string {
 func takenConnections(t *testing.T, a *attacked) string {
 	n := 0
 	for range 110 {
-		c, err := assault.Dial(a.reporting.Addr, a.tlsOf(t, "unit/79/greedy"))
+		c, err := assault.Dial(a.reporting.Addr, a.tlsOf(t, "unit/vn/greedy"))
 		if err != nil {
 			break
 		}
@@ -430,7 +506,7 @@ func takenConnections(t *testing.T, a *attacked) string {
 			n++
 		}
 	}
-	figure(t, a.as(t, "unit/79/modest", a.reporting.Addr))
+	figure(t, a.as(t, "unit/vn/modest", a.reporting.Addr))
 	return fmt.Sprintf("about %d connections, and another system of the unit was let in", n)
 }
 
@@ -584,6 +660,17 @@ func (c *tally) String() string {
 		all = append(all, fmt.Sprintf("%d %s", c.of[what], what))
 	}
 	return strings.Join(all, ", ")
+}
+
+// memoryOf is what metrics say of a process's memory.
+func memoryOf(metrics string) string {
+	var all []string
+	for line := range strings.Lines(metrics) {
+		if strings.HasPrefix(line, "go_memstats_") || strings.HasPrefix(line, "go_goroutines") || strings.HasPrefix(line, "go_gc_go") {
+			all = append(all, line)
+		}
+	}
+	return strings.Join(all, "")
 }
 
 // scrape reads a replica's metrics.

@@ -105,8 +105,8 @@ func (c *Caller) Statuses() map[string]int {
 	return all
 }
 
-// Open begins a call and returns its stream.
-func (c *Caller) Open(method string) (uint32, error) {
+// Open begins a call and returns its stream. headers are names and values in turn.
+func (c *Caller) Open(method string, headers ...string) (uint32, error) {
 	c.write.Lock()
 	defer c.write.Unlock()
 	stream := c.next
@@ -115,6 +115,9 @@ func (c *Caller) Open(method string) (uint32, error) {
 	for _, f := range [][2]string{{":method", "POST"}, {":scheme", "https"}, {":path", method}, {":authority", "localhost"},
 		{"content-type", "application/grpc"}, {"te", "trailers"}} {
 		_ = c.encoder.WriteField(hpack.HeaderField{Name: f[0], Value: f[1]})
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		_ = c.encoder.WriteField(hpack.HeaderField{Name: headers[i], Value: headers[i+1]})
 	}
 	c.mu.Lock()
 	c.window[stream] = c.initial

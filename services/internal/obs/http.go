@@ -15,10 +15,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.uber.org/zap"
+	"golang.org/x/net/netutil"
 )
 
 // checkTimeout bounds what the checks of one request may take together.
 const checkTimeout = 2 * time.Second
+
+// What readers may ask for at a time, and how long they may take to read it.
+const (
+	connectionsAtOnce = 128
+	scrapesAtOnce     = 4
+	answerWithin      = 10 * time.Second
+)
 
 // stopGrace is how long requests may go on after Serve was told to stop.
 const stopGrace = 2 * time.Second
@@ -40,7 +48,8 @@ type Check struct {
 // It says nothing that a caller of the service sent, but belongs on a port of its own.
 func Handler(r *prometheus.Registry, ready ...Check) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(r, promhttp.HandlerOpts{Registry: r}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(r, promhttp.HandlerOpts{
+		Registry: r, MaxRequestsInFlight: scrapesAtOnce, Timeout: answerWithin}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		writeText(w, http.StatusOK, "ok\n")
 	})
@@ -50,7 +59,16 @@ func Handler(r *prometheus.Registry, ready ...Check) http.Handler {
 		code, text := runChecks(ctx, ready)
 		writeText(w, code, text)
 	})
-	return mux
+	return readWithin(mux)
+}
+
+// readWithin ends connections that do not read their answers.
+func readWithin(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A writer without deadlines is one of a test.
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerWithin))
+		h.ServeHTTP(w, r)
+	})
 }
 
 // WithProfiles serves profiles at /debug/pprof/ beside what h serves.
@@ -71,9 +89,11 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *zap.Logger)
 	if log == nil {
 		log = zap.NewNop()
 	}
-	// No write timeout: a profile takes as long as its reader asked for.
-	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
-		ErrorLog: stdlog.New(&sample{log: log}, "", 0)}
+	l = netutil.LimitListener(l, connectionsAtOnce)
+	// No write timeout for all: a profile takes as long as its reader asked for.
+	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: answerWithin, IdleTimeout: 20 * time.Second,
+		MaxHeaderBytes: 16 << 10,
+		ErrorLog:       stdlog.New(&sample{log: log}, "", 0)}
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(l) }()
 	select {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
@@ -37,6 +38,8 @@ type arrival struct {
 	call   *wire.Call
 	header int // bytes
 	cancel context.CancelFunc
+	// refusal is what the call is answered when its request is there; nil where it was let in.
+	refusal error
 }
 
 // arrivalKey is the key of the arrival in a call's context.
@@ -63,24 +66,43 @@ func connOf(ctx context.Context) *wire.Conn {
 // a method, who calls and in which role, what that caller holds already. What is refused
 // here has cost a few microseconds, whatever it was going to send. gRPC calls it from the
 // goroutine that reads the connection.
+//
+// A call with a deadline is refused a little later, when gRPC has its request, which nobody
+// looks at: gRPC does not stop the timer of a call that is refused here, and callers with
+// deadlines far away could fill the memory with timers.
 func (s *interceptor) arrive(ctx context.Context, info *tap.Info) (context.Context, error) {
 	began := s.c.Now()
+	_, timed := ctx.Deadline()
 	a := &arrival{id: callID(info.Header), conn: connOf(ctx), header: sizeOf(info.Header)}
 	ctx, a.cancel = s.capped(context.WithValue(ctx, arrivalKey{}, a), info.FullMethodName)
-	ctx, err := s.admit(ctx, a, info.FullMethodName)
+	known, err := s.admit(ctx, a, info.FullMethodName)
 	if err == nil {
-		return ctx, nil
+		return known, nil
 	}
-	out := outcome(ctx, err, a.id)
+	out := outcome(known, err, a.id)
 	if errors.Is(err, wire.ErrCrowded) {
 		s.refused(a, err) // it is not this caller's doing
 	} else {
 		s.refused(a, err, errorv1.Reason_REASON_BUSY) // of what it holds already, not of the ledger
 	}
-	s.record(ctx, info.FullMethodName, nil, s.c.Now().Sub(began), err, out)
+	s.record(known, info.FullMethodName, nil, s.c.Now().Sub(began), err, out)
 	a.cancel()
-	return ctx, out
+	if !timed {
+		return ctx, out
+	}
+	a.refusal = out
+	ctx, a.cancel = context.WithTimeout(context.WithoutCancel(ctx), refuseWithin)
+	return ctx, nil
 }
+
+// unknown answers calls of methods that are not served here.
+func unknown(_ any, stream grpc.ServerStream) error {
+	method, _ := grpc.MethodFromServerStream(stream)
+	return status.Errorf(codes.Unimplemented, "the method %.120q is not served on this port", method)
+}
+
+// refuseWithin is how long the request of a call may take that is refused when it is there.
+const refuseWithin = 2 * time.Second
 
 // admit says why a call may not come in.
 func (s *interceptor) admit(ctx context.Context, a *arrival, method string) (context.Context, error) {

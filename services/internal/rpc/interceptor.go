@@ -46,6 +46,9 @@ func (s *interceptor) unary(ctx context.Context, req any, info *grpc.UnaryServer
 	defer a.end()
 	// Without a transport stream there is no header.
 	_ = grpc.SetHeader(ctx, idHeader(a.id))
+	if a.refusal != nil {
+		return nil, a.refusal
+	}
 	resp, err := s.handle(ctx, info.FullMethod, req, h)
 	if err == nil && a.conn != nil && !s.table[info.FullMethod].Writes { // what was done is told in any case
 		err = noRoom(a.conn.Room())
@@ -80,6 +83,9 @@ func (s *interceptor) stream(srv any, ss grpc.ServerStream, info *grpc.StreamSer
 	}
 	defer a.end()
 	_ = ss.SetHeader(idHeader(a.id))
+	if a.refusal != nil {
+		return a.refusal
+	}
 	defer context.AfterFunc(s.c.Stopping, func() { cancel(ledger.ErrStopped) })()
 	cs := &checkedStream{ServerStream: ss, ctx: ctx, s: s, a: a, method: info.FullMethod}
 	err := s.follow(cs, func() error { return h(srv, cs) })

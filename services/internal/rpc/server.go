@@ -69,7 +69,7 @@ type Config struct {
 func NewServer(c Config, opts ...grpc.ServerOption) *grpc.Server {
 	s := newInterceptor(c)
 	own := append(Limits(), grpc.UnaryInterceptor(s.unary), grpc.StreamInterceptor(s.stream),
-		grpc.InTapHandle(s.arrive), grpc.ForceServerCodecV2(newCodec()), grpc.Creds(plain{wire.New(wire.Limits{}, s.ended)}))
+		grpc.InTapHandle(s.arrive), grpc.UnknownServiceHandler(unknown), grpc.ForceServerCodecV2(newCodec()), grpc.Creds(plain{wire.New(wire.Limits{}, s.ended)}))
 	return grpc.NewServer(append(own, opts...)...)
 }
 

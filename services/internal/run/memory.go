@@ -15,8 +15,8 @@ const (
 	leastPercent = 30
 	mostPercent  = 400
 	// All memory of the process, of which what is free is given back to the system above
-	// this and twice what is in use: what a burst needed is not kept after it.
-	baseMemory = 128 << 20
+	// this and half again what is in use: what a burst needed is not kept after it.
+	baseMemory = 96 << 20
 )
 
 // KeepMemoryNear makes the process's memory stay near what it holds, unless its
@@ -35,7 +35,7 @@ func afterCollection(percent int) {
 	runtime.AddCleanup(collected, func(was int) {
 		live := liveBytes()
 		if os.Getenv("GOMEMLIMIT") == "" {
-			debug.SetMemoryLimit(int64(2*live + baseMemory))
+			debug.SetMemoryLimit(int64(live + live/2 + baseMemory))
 		}
 		now := percentFor(live)
 		if now < was*9/10 || now > was*11/10 {
