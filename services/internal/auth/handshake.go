@@ -123,6 +123,7 @@ const (
 	reasonUsage       = "not_for_clients"
 	reasonIdentity    = "no_identity"
 	reasonConnections = "too_many_connections"
+	reasonBarred      = "ended_lately"
 	reasonOther       = "other"
 )
 

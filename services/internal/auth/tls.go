@@ -26,6 +26,10 @@ const (
 	maxOfUnit   = 256
 )
 
+// barredFor is how long an identity gets no new connection after one was ended for what it
+// did: a handshake costs more than what it was ended for.
+const barredFor = 3 * time.Second
+
 var errNoOverride = errors.New("the server's name cannot be overridden")
 
 // ServerTLS returns what a server needs to speak TLS 1.3 with callers that have an
@@ -36,7 +40,8 @@ func ServerTLS(f Files, domain string, log *zap.Logger) (*ServerCredentials, err
 	if err != nil {
 		return nil, err
 	}
-	s := &ServerCredentials{keeper: k, domain: domain, open: make(map[string]int), refused: make(map[string]uint64)}
+	s := &ServerCredentials{keeper: k, domain: domain, open: make(map[string]int),
+		barred: make(map[string]time.Time), refused: make(map[string]uint64)}
 	s.watch = wire.New(wire.Limits{}, s.ended)
 	return s, nil
 }
@@ -62,8 +67,9 @@ type ServerCredentials struct {
 	sample     obs.Sampler
 
 	mu      sync.Mutex
-	open    map[string]int    // connections by identity, and by all systems of a unit
-	refused map[string]uint64 // handshakes and ended connections, by reason
+	open    map[string]int       // connections by identity, and by all systems of a unit
+	barred  map[string]time.Time // identities whose connections were ended, until when
+	refused map[string]uint64    // handshakes and ended connections, by reason
 }
 
 // connection is what is known of the other side of an open connection.
@@ -138,6 +144,9 @@ func (s *ServerCredentials) handshake(raw net.Conn) (net.Conn, *connection, erro
 
 // ended tells of a connection that was ended for what its caller did.
 func (s *ServerCredentials) ended(c *wire.Conn, reason string) {
+	s.mu.Lock()
+	s.barred[c.Key()] = time.Now().Add(barredFor)
+	s.mu.Unlock()
 	s.tell("connection ended", c.Key(), reason, zap.String("caller", c.Key()), zap.Stringer("peer", c.RemoteAddr()))
 }
 
@@ -180,6 +189,12 @@ func (s *ServerCredentials) config(m *material) *tls.Config {
 func (s *ServerCredentials) enter(who Identity) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if until, is := s.barred[who.URI]; is {
+		if time.Now().Before(until) {
+			return refusal{reasonBarred, fmt.Errorf("a connection of %s was ended less than %v ago", who.URI, barredFor)}
+		}
+		delete(s.barred, who.URI)
+	}
 	system, unit := "system "+who.URI, "unit "+who.Key()
 	for key, most := range map[string]int{system: maxOfSystem, unit: maxOfUnit} {
 		if s.open[key] >= most {
