@@ -38,6 +38,8 @@ type arrival struct {
 	call   *wire.Call
 	header int // bytes
 	cancel context.CancelFunc
+	// crowded says that the call was refused for what others hold.
+	crowded bool
 	// refusal is what the call is answered when its request is there; nil where it was let in.
 	refusal error
 }
@@ -80,8 +82,8 @@ func (s *interceptor) arrive(ctx context.Context, info *tap.Info) (context.Conte
 		return known, nil
 	}
 	out := outcome(known, err, a.id)
-	if errors.Is(err, wire.ErrCrowded) {
-		s.refused(a, err) // it is not this caller's doing
+	if a.crowded {
+		s.refused(a, err)
 	} else {
 		s.refused(a, err, errorv1.Reason_REASON_BUSY) // of what it holds already, not of the ledger
 	}
@@ -120,6 +122,7 @@ func (s *interceptor) admit(ctx context.Context, a *arrival, method string) (con
 	}
 	var err error
 	a.call, err = a.conn.Account().Begin(ctx, a.cancel, s.streams[method], a.header, func(why error) { s.lost(ctx, method, why) })
+	a.crowded = errors.Is(err, wire.ErrCrowded)
 	return ctx, noRoom(err)
 }
 
