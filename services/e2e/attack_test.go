@@ -44,6 +44,7 @@ type attacked struct {
 	*locked
 	k                   *cluster.Cluster
 	registry, reporting *cluster.Replica
+	floods              int
 }
 
 // TestAttacks: what a caller with a good certificate, or none, can do to a replica is
@@ -438,7 +439,8 @@ func unreadMetrics(t *testing.T, a *attacked) string {
 func (a *attacked) flood(t *testing.T, write func(*http2.Framer, uint32) error) string {
 	t.Helper()
 	const most = 2_000_000
-	c := a.dial(t, "unit/79/flood")
+	a.floods++ // who was hung up on waits: each flood is another's
+	c := a.dial(t, fmt.Sprint("unit/79/flood-", a.floods))
 	n := c.Flood(write, most)
 	if n == most {
 		t.Errorf("%d frames were taken", n)

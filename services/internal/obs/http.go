@@ -83,13 +83,16 @@ func WithProfiles(h http.Handler) http.Handler {
 	return mux
 }
 
+// Limit bounds the connections of a listener for Serve. TLS goes on top of it: the server
+// must see that a connection is one of TLS.
+func Limit(l net.Listener) net.Listener { return netutil.LimitListener(l, connectionsAtOnce) }
+
 // Serve answers on l until ctx ends, and closes it. It returns nil after a stop
 // that was asked for. log may be nil.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, log *zap.Logger) error {
 	if log == nil {
 		log = zap.NewNop()
 	}
-	l = netutil.LimitListener(l, connectionsAtOnce)
 	// No write timeout for all: a profile takes as long as its reader asked for.
 	s := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: answerWithin, IdleTimeout: 20 * time.Second,
 		MaxHeaderBytes: 16 << 10,

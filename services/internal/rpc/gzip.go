@@ -3,16 +3,17 @@ package rpc
 import (
 	"bytes"
 	"io"
+	"sync"
 
 	"google.golang.org/grpc/encoding"
 	_ "google.golang.org/grpc/encoding/gzip" // the compressor that this one is made of
 )
 
-// gRPC knows compressors by their names alone, and asks them for one to unpack with when a
-// message has come.
-func init() {
+// registerGzip makes all servers of the process unpack carefully: gRPC knows compressors by
+// their names alone. It is called before the first server is made.
+var registerGzip = sync.OnceFunc(func() {
 	encoding.RegisterCompressor(&carefulGzip{encoding.GetCompressor("gzip"), make(chan struct{}, 1)})
-}
+})
 
 // carefulGzip unpacks one message at a time: a few kilobytes may become megabytes, for
 // which nobody has been asked yet.

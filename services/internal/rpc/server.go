@@ -67,6 +67,7 @@ type Config struct {
 // NewServer returns a server with Cotmoc's limits and interceptors. Options are
 // applied after its own. Services are registered, and it is served, by the caller.
 func NewServer(c Config, opts ...grpc.ServerOption) *grpc.Server {
+	registerGzip()
 	s := newInterceptor(c)
 	own := append(Limits(), grpc.UnaryInterceptor(s.unary), grpc.StreamInterceptor(s.stream),
 		grpc.InTapHandle(s.arrive), grpc.UnknownServiceHandler(unknown), grpc.ForceServerCodecV2(newCodec()), grpc.Creds(plain{wire.New(wire.Limits{}, s.ended)}))

@@ -90,16 +90,16 @@ func NewMonitor(c MonitorConfig) (*Monitor, error) {
 }
 
 func (c *MonitorConfig) listen() (net.Listener, error) {
-	if c.Cert == "" {
-		return ListenAny(c.Listen)
-	}
-	config, err := obs.TLS(c.Cert, c.Key)
-	if err != nil {
-		return nil, err
-	}
 	l, err := ListenAny(c.Listen)
 	if err != nil {
 		return nil, err
+	}
+	if l = obs.Limit(l); c.Cert == "" {
+		return l, nil
+	}
+	config, err := obs.TLS(c.Cert, c.Key)
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
 	}
 	return tls.NewListener(l, config), nil
 }

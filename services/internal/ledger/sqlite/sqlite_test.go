@@ -200,7 +200,8 @@ func execute(t *testing.T, path, statement string) {
 
 func TestBlocks_tell_of_a_flipped_bit_and_of_a_missing_block(t *testing.T) {
 	for name, statement := range map[string]string{
-		"flipped":  `UPDATE block SET body = substr(body, 1, 60) || x'ff' || substr(body, 62) WHERE first = 409`,
+		"flipped": `UPDATE block SET body = substr(body, 1, 60) ||
+			CASE substr(body, 61, 1) WHEN x'ff' THEN x'00' ELSE x'ff' END || substr(body, 62) WHERE first = 409`,
 		"missing":  `DELETE FROM block WHERE first = 409`,
 		"exchange": `UPDATE block SET body = (SELECT body FROM block WHERE first = 205) WHERE first = 409`,
 	} {
