@@ -34,7 +34,7 @@ func Bugs() []Bug {
 			"	header[nats.ExpectedLastSeqHdr] = []string{strconv.FormatUint(n-1, 10)}\n", "",
 			rounds, "stream|not at rest"},
 		{"the relay changes an event", "services/internal/stream/pipe.go",
-			"	if header == nil {", "	if n%97 == 0 {\n		event = append(append([]byte(nil), event...), 0x98, 0x06, 1)\n	}\n	if header == nil {",
+			"	if header == nil {", "	if n%97 == 0 {\n		e.Data = append(append([]byte(nil), e.Data...), 0x98, 0x06, 1)\n	}\n	if header == nil {",
 			rounds, "other bytes|is not event|not at rest"},
 		{"answered before the append", "services/internal/ledger/writer.go",
 			"		err = e.append(b)\n", "		e.answer(n, b.First, nil)\n		n = 0\n		err = e.append(b)\n",
