@@ -11,10 +11,12 @@ const (
 	defaultBurst = 4000
 	// All systems of a unit together may do so many times what one may: others of its
 	// systems keep a share beside a noisy one.
-	unitShares   = 2
-	bytesPerUnit = 4 << 10 // of a request
-	longestDebt  = 10 * time.Second
+	unitShares  = 2
+	longestDebt = 10 * time.Second
 )
+
+// BytesPerUnit is how many bytes of a request cost a unit.
+const BytesPerUnit = 4 << 10
 
 // maxAllowances bounds the identities whose allowances are remembered.
 const maxAllowances = 100_000

@@ -132,7 +132,7 @@ func (g *Guard) Allow(ctx context.Context, items, size int) error {
 		return apierr.New(codes.ResourceExhausted, errorv1.Reason_REASON_RATE_LIMITED, "",
 			fmt.Sprintf("a batch of %d is more than this caller may send at once: %d", cost, g.c.Burst))
 	}
-	if cost = max(cost, size/bytesPerUnit) - 1; cost <= 0 {
+	if cost = max(cost, size/BytesPerUnit) - 1; cost <= 0 {
 		return nil
 	}
 	if wait, ok := c.share.take(min(cost, g.c.Burst)); !ok {

@@ -21,9 +21,6 @@ import (
 	"github.com/cotmoc/cotmoc/services/internal/wire"
 )
 
-// bytesPerUnit is how many bytes of a request that is refused cost a unit of allowance.
-const bytesPerUnit = 4 << 10
-
 // retryRoom is when a caller may try again that was refused for want of room.
 const retryRoom = 200 * time.Millisecond
 
@@ -174,13 +171,13 @@ func (s *interceptor) read(ctx context.Context, msg proto.Message) error {
 		return nil // not off the wire
 	}
 	if len(raw) > maxMessageBytes && !isBatch(msg) {
-		auth.Charge(ctx, len(raw)/bytesPerUnit)
+		auth.Charge(ctx, len(raw)/auth.BytesPerUnit)
 		return apierr.New(codes.ResourceExhausted, errorv1.Reason_REASON_TOO_LARGE, "",
 			fmt.Sprintf("the request has %d bytes; %d are the most", len(raw), maxMessageBytes))
 	}
 	elements, items, fault := s.shapes.of(msg.ProtoReflect().Descriptor()).scan(raw)
 	if fault != nil {
-		auth.Charge(ctx, len(raw)/bytesPerUnit)
+		auth.Charge(ctx, len(raw)/auth.BytesPerUnit)
 		return invalid(fault.field, fault.what)
 	}
 	if a := arrivalOf(ctx); a != nil && a.call != nil {

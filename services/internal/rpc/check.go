@@ -38,11 +38,6 @@ func (c *Checker) CheckAt(path string, msg proto.Message) error {
 	return c.check(path, msg, "", true)
 }
 
-// CheckExcept is Check without the contents of messages of one type.
-func (c *Checker) CheckExcept(msg proto.Message, name protoreflect.FullName) error {
-	return c.check("", msg, name, true)
-}
-
 // check looks at the bounds, then at the contract's rules, then at texts. strict says that
 // no field may be unknown.
 func (c *Checker) check(path string, msg proto.Message, except protoreflect.FullName, strict bool) error {
